@@ -1,0 +1,251 @@
+//! What goes into the engine and what comes out of it. The screen and the command line know the
+//! engine only by these.
+
+use std::path::PathBuf;
+
+/// Identifies one turn of the conversation, from 1.
+pub type Turn = u32;
+
+/// What the engine can be told (bounded channel, in order).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Answer the user's message; `text` already holds attached documents.
+    Ask {
+        text: String,
+    },
+    /// Forget the conversation and empty the cache.
+    Reset,
+    /// From the next turn on. Strings as on the command line (`ada-snapkv`, `1024`, `25%`, `64MiB`).
+    SetPolicy {
+        policy: Option<String>,
+        budget: Option<String>,
+    },
+    /// Sampling from the next turn on.
+    SetSampling(Sampling),
+    /// System prompt from the next conversation on.
+    SetSystem(String),
+    /// Restore a conversation: it is prefilled with the next question.
+    Load(Vec<Message>),
+    /// Count the tokens of a text; answered by [`Event::Counted`] with the same `tag`.
+    Count {
+        tag: u64,
+        text: String,
+    },
+    Shutdown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+}
+
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Message {
+    pub role: Role,
+    pub content: String,
+}
+
+/// How the next token is drawn; `temperature` 0 is greedy.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Sampling {
+    pub temperature: f64,
+    pub top_p: f64,
+    /// 0 = off.
+    pub top_k: usize,
+    /// Tokens less likely than this share of the likeliest are dropped; 0 = off.
+    pub min_p: f64,
+    /// 1 = off.
+    pub repeat_penalty: f32,
+    pub seed: u64,
+    /// Most tokens of one answer.
+    pub max_tokens: usize,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Sampling {
+            temperature: 0.7,
+            top_p: 0.95,
+            top_k: 40,
+            min_p: 0.0,
+            repeat_penalty: 1.1,
+            seed: 42,
+            max_tokens: 1024,
+        }
+    }
+}
+
+/// The loaded model, as the panels describe it.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct ModelInfo {
+    pub name: String,
+    pub architecture: String,
+    pub path: PathBuf,
+    /// `cpu`, `cuda:0`, `metal`.
+    pub device: String,
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+    /// Positions the model was trained for.
+    pub context: usize,
+    pub weight_bytes: u64,
+    pub kv_dtype: String,
+}
+
+/// The policy in force, resolved for display.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct PolicyInfo {
+    pub name: String,
+    /// Entries per KV head, window included; `None` = no bound (`full`).
+    pub budget: Option<usize>,
+    pub window: usize,
+    pub slack: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    Prefill,
+    Decode,
+}
+
+/// One eviction round over the whole cache, with its layers.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct EvictionRound {
+    pub trigger: Trigger,
+    pub turn: Turn,
+    /// Entries over all heads of all layers.
+    pub before_entries: usize,
+    pub after_entries: usize,
+    pub freed_bytes: u64,
+    /// Share of the window's mean attention that the kept entries hold, 0–1, mean over heads.
+    pub retained_mass: f64,
+    /// The same for uniform budgets of the same total.
+    pub uniform_retained_mass: f64,
+    pub milliseconds: f64,
+    #[serde(skip)]
+    pub layers: Vec<LayerEviction>,
+}
+
+/// One layer of an [`EvictionRound`].
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct LayerEviction {
+    pub layer: usize,
+    pub before_entries: usize,
+    /// Kept per KV head, window included.
+    pub budgets: Vec<u32>,
+    /// Per KV head, 0–1.
+    pub retained: Vec<f32>,
+    /// Per KV head under uniform budgets of the same total.
+    pub uniform_retained: Vec<f32>,
+}
+
+/// The cache as it is now (latest-wins: a reader that is slow misses pictures, never blocks).
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct CachePicture {
+    /// Entries per `[layer][kv head]`.
+    pub lens: Vec<Vec<u32>>,
+    /// Layers already final in a running prefill; `None` when none runs.
+    pub filled_layers: Option<usize>,
+    /// Bytes of keys and values in use / of the buffers allocated, staged ones included.
+    pub used_bytes: u64,
+    pub allocated_bytes: u64,
+    pub peak_bytes: u64,
+    /// What a cache that evicts nothing would use for the same tokens.
+    pub full_bytes: u64,
+    /// The process's resident memory, from the operating system.
+    pub process_bytes: u64,
+    /// Positions used of the model's context.
+    pub position: usize,
+    /// Sum over layers and heads that the policy allows without slack; `None` = unbounded.
+    pub bound_entries: Option<usize>,
+    /// How many of the conversation's tokens: for each position, how many heads still hold it
+    /// (length = `position`). Filled after eviction rounds and at the end of turns only.
+    pub holders: Vec<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    Eos,
+    Length,
+    Interrupted,
+}
+
+/// What one turn took.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct TurnStats {
+    pub turn: Turn,
+    pub stop: Stop,
+    /// Tokens prefilled in this turn.
+    pub prompt_tokens: usize,
+    pub generated_tokens: usize,
+    pub prefill_seconds: f64,
+    pub decode_seconds: f64,
+}
+
+/// What the engine says (lossless channel, in order).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Fetching a model file; `total` in bytes where known.
+    Fetching {
+        what: String,
+        done: u64,
+        total: Option<u64>,
+    },
+    /// Reading weights, 0–1.
+    Loading {
+        share: f32,
+    },
+    Ready {
+        model: Box<ModelInfo>,
+        policy: PolicyInfo,
+    },
+    PolicyChanged(PolicyInfo),
+    TurnStarted {
+        turn: Turn,
+        prompt_tokens: usize,
+        position: usize,
+    },
+    /// `done` of `total` work units (layers × blocks).
+    Prefill {
+        turn: Turn,
+        done: usize,
+        total: usize,
+        tokens: usize,
+        seconds: f64,
+    },
+    Eviction(Box<EvictionRound>),
+    /// The next piece of the answer: whole characters only, not yet made safe for a terminal.
+    Text {
+        turn: Turn,
+        piece: String,
+    },
+    /// One token was decoded (speed and context figures).
+    Decoded {
+        turn: Turn,
+        generated: usize,
+        seconds: f64,
+        position: usize,
+    },
+    TurnFinished(TurnStats),
+    /// Something the user should know; the conversation goes on.
+    Notice(String),
+    /// The turn failed; the conversation is as it was before it. Says what to do next.
+    Failed {
+        turn: Option<Turn>,
+        message: String,
+    },
+    /// The tokens of the conversation so far, for the tokens panel: text of each position.
+    Tokens(Vec<String>),
+    Counted {
+        tag: u64,
+        tokens: usize,
+    },
+    /// The engine cannot go on (no model). Says what to do next.
+    Fatal(String),
+}

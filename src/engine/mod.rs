@@ -1,0 +1,3 @@
+//! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
+
+pub mod event;

@@ -1,0 +1,7 @@
+//! Cachat: chat with long documents in the terminal, and watch the KV cache work.
+//!
+//! One direction of imports: `policy ← cache ← model ← engine ← tui, cli`.
+
+pub mod cache;
+pub mod engine;
+pub mod model;

@@ -1,0 +1,5 @@
+//! CPU kernels: the thread pool, packed low-bit matrices, attention over the ragged cache.
+
+pub mod attention;
+pub mod packed;
+pub mod pool;

@@ -1,0 +1,1 @@
+//! Packed low-bit weight matrices.

@@ -1,0 +1,3 @@
+//! THE NETWORK. Where weights come from, GGUF → decoder, tokenizer, chat template, kernels.
+
+pub mod kernels;
