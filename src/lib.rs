@@ -3,5 +3,10 @@
 //! One direction of imports: `policy ← cache ← model ← engine ← tui, cli`.
 
 pub mod cache;
+pub mod cli;
+pub mod config;
+pub mod dirs;
+pub mod document;
 pub mod engine;
 pub mod model;
+pub mod policy;

@@ -1,0 +1,204 @@
+//! The options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser};
+
+use crate::config::{
+    ConfigFile, DeviceChoice, KvDtype, POLICIES, Partial, PartialSampling, Settings,
+};
+use crate::dirs::Dirs;
+use crate::policy::budget::Budget;
+
+use super::CliError;
+
+/// Which model, and how it runs.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// GGUF file, Hub repository (OWNER/REPO[:FILE]) or a name of `cachat models`
+    #[arg(
+        short,
+        long,
+        value_name = "PATH|REPO[:FILE]|NAME",
+        env = "CACHAT_MODEL",
+        hide_env = true
+    )]
+    pub model: Option<String>,
+
+    /// Where to run: auto, cpu, cuda[:N] or metal [default: auto]
+    #[arg(long, value_name = "DEVICE", env = "CACHAT_DEVICE", hide_env = true)]
+    pub device: Option<DeviceChoice>,
+
+    /// CPU threads (0 chooses)
+    #[arg(short, long, value_name = "N", env = "CACHAT_THREADS", hide_env = true)]
+    pub threads: Option<usize>,
+
+    /// How keys and values are stored [default: auto]
+    #[arg(
+        long,
+        value_name = "TYPE",
+        value_enum,
+        env = "CACHAT_KV_DTYPE",
+        hide_env = true
+    )]
+    pub kv_dtype: Option<KvDtype>,
+
+    /// Weights dequantised to f32, f32 cache: slow, decisions exact
+    #[arg(long, env = "CACHAT_EXACT", hide_env = true, value_parser = FalseyValueParser::new())]
+    pub exact: bool,
+
+    /// Settings file to use in place of the usual one
+    #[arg(long, value_name = "FILE", env = "CACHAT_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+}
+
+/// What the cache may keep, and who decides.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Eviction")]
+pub struct EvictionArgs {
+    /// Eviction policy [default: ada-snapkv]
+    #[arg(short, long, value_name = "NAME", value_parser = policies(), ignore_case = true,
+          env = "CACHAT_POLICY", hide_env = true)]
+    pub policy: Option<String>,
+
+    /// Entries per KV head, window included; or N% of the prompt; or a size such as 64MiB for
+    /// the whole cache [default: 1024]
+    #[arg(
+        short,
+        long,
+        value_name = "TOKENS|N%|SIZE",
+        env = "CACHAT_BUDGET",
+        hide_env = true
+    )]
+    pub budget: Option<Budget>,
+
+    /// Observation window in tokens [default: 32]
+    #[arg(long, value_name = "TOKENS", env = "CACHAT_WINDOW", hide_env = true)]
+    pub window: Option<usize>,
+
+    /// Width of the max-pooling over scores, odd [default: 7]
+    #[arg(long, value_name = "WIDTH", env = "CACHAT_KERNEL", hide_env = true)]
+    pub kernel: Option<usize>,
+
+    /// Safeguard: share of the uniform budget every head gets [default: 0.2]
+    #[arg(long, value_name = "SHARE", env = "CACHAT_ALPHA", hide_env = true)]
+    pub alpha: Option<f32>,
+
+    /// Entries per head over budget before evicting again while answering [default: 128]
+    #[arg(long, value_name = "TOKENS", env = "CACHAT_SLACK", hide_env = true)]
+    pub slack: Option<usize>,
+}
+
+/// How the answer is drawn.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Sampling")]
+pub struct SamplingArgs {
+    /// 0 is greedy [default: 0.7]
+    #[arg(long, value_name = "T", env = "CACHAT_TEMPERATURE", hide_env = true)]
+    pub temperature: Option<f64>,
+
+    /// Nucleus: likeliest tokens up to this share [default: 0.95]
+    #[arg(long, value_name = "SHARE", env = "CACHAT_TOP_P", hide_env = true)]
+    pub top_p: Option<f64>,
+
+    /// The K likeliest tokens; 0 is off [default: 40]
+    #[arg(long, value_name = "K", env = "CACHAT_TOP_K", hide_env = true)]
+    pub top_k: Option<usize>,
+
+    /// Drop tokens below this share of the likeliest; 0 is off [default: 0]
+    #[arg(long, value_name = "SHARE", env = "CACHAT_MIN_P", hide_env = true)]
+    pub min_p: Option<f64>,
+
+    /// Make repeated tokens less likely; 1 is off [default: 1.1]
+    #[arg(long, value_name = "X", env = "CACHAT_REPEAT_PENALTY", hide_env = true)]
+    pub repeat_penalty: Option<f32>,
+
+    /// The same seed gives the same answer [default: 42]
+    #[arg(long, value_name = "N", env = "CACHAT_SEED", hide_env = true)]
+    pub seed: Option<u64>,
+
+    /// Most tokens of one answer [default: 1024]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        env = "CACHAT_MAX_TOKENS",
+        hide_env = true
+    )]
+    pub max_tokens: Option<usize>,
+}
+
+/// What is said besides the question.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Conversation")]
+pub struct PromptArgs {
+    /// System prompt
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        env = "CACHAT_SYSTEM",
+        hide_env = true
+    )]
+    pub system: Option<String>,
+
+    /// Document to read before the question (repeatable; `-` is stdin)
+    #[arg(short, long, value_name = "PATH")]
+    pub file: Vec<PathBuf>,
+}
+
+fn policies() -> PossibleValuesParser {
+    PossibleValuesParser::new(POLICIES.map(|(name, help)| PossibleValue::new(name).help(help)))
+}
+
+/// The settings that result from the file and these options.
+///
+/// # Errors
+/// An unreadable file is a failure; a value out of range is wrong usage.
+pub fn settings(
+    dirs: &Dirs,
+    model: &ModelArgs,
+    eviction: Option<&EvictionArgs>,
+    sampling: Option<&SamplingArgs>,
+    prompt: Option<&PromptArgs>,
+) -> Result<Settings, CliError> {
+    let eviction = eviction.cloned().unwrap_or_default();
+    let sampling = sampling.cloned().unwrap_or_default();
+    let said = Partial {
+        model: model.model.clone(),
+        device: model.device,
+        threads: model.threads,
+        kv_dtype: model.kv_dtype,
+        // Absent, the flag says nothing, so that the file may switch exact mode on.
+        exact: model.exact.then_some(true),
+        policy: eviction.policy,
+        budget: eviction.budget,
+        window: eviction.window,
+        kernel: eviction.kernel,
+        alpha: eviction.alpha,
+        slack: eviction.slack,
+        system: prompt.and_then(|prompt| prompt.system.clone()),
+        theme: None,
+        mouse: None,
+        sampling: PartialSampling {
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            top_k: sampling.top_k,
+            min_p: sampling.min_p,
+            repeat_penalty: sampling.repeat_penalty,
+            seed: sampling.seed,
+            max_tokens: sampling.max_tokens,
+        },
+    };
+    Ok(Settings::load(&config_file(dirs, model), said)?)
+}
+
+/// The settings file these options point to.
+pub fn config_file(dirs: &Dirs, model: &ModelArgs) -> ConfigFile {
+    match &model.config {
+        Some(path) => ConfigFile::Named(path.clone()),
+        None => ConfigFile::Usual(dirs.config_file()),
+    }
+}

@@ -1,0 +1,69 @@
+//! A panic is a bug of ours: it leaves a report that helps, and one short message.
+
+use std::backtrace::Backtrace;
+use std::io::Write;
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+
+/// Installs the hook: a report in `logs`, three lines on stderr. A screen that must be restored
+/// first wraps this hook with its own.
+pub fn install(logs: PathBuf) {
+    std::panic::set_hook(Box::new(move |info| {
+        let text = report(info);
+        let mut err = std::io::stderr().lock();
+        // Nothing can be done where stderr is gone.
+        let _ = match write(&logs, &text) {
+            Ok(path) => writeln!(
+                err,
+                "cachat: internal error: {}\nA report is in {}\nPlease attach it when you report \
+                 this; it holds no text of your conversation beyond the message above.",
+                message(info),
+                path.display()
+            ),
+            Err(_) => writeln!(err, "cachat: internal error\n{text}"),
+        };
+    }));
+}
+
+fn message(info: &PanicHookInfo<'_>) -> String {
+    let payload = info.payload();
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| text.to_string())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown".to_string());
+    // Whatever was formatted into the message must not reach the terminal as an escape sequence.
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn report(info: &PanicHookInfo<'_>) -> String {
+    let place = info
+        .location()
+        .map_or_else(|| "unknown".to_string(), |place| place.to_string());
+    let thread = std::thread::current();
+    format!(
+        "cachat {} ({} {})\ntime: {}\ncommand: {}\nthread: {}\nmessage: {}\nplace: {place}\n\n{}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        chrono::Local::now().to_rfc3339(),
+        // The command's name only: arguments may hold private text.
+        std::env::args()
+            .nth(1)
+            .filter(|word| word.len() < 16)
+            .unwrap_or_default(),
+        thread.name().unwrap_or("unnamed"),
+        message(info),
+        Backtrace::force_capture(),
+    )
+}
+
+fn write(logs: &Path, text: &str) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(logs)?;
+    let stamp = chrono::Local::now().format("%Y%m%d-%H%M%S-%3f");
+    let path = logs.join(format!("crash-{stamp}.txt"));
+    std::fs::write(&path, text)?;
+    Ok(path)
+}

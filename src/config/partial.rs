@@ -1,0 +1,120 @@
+//! One layer of settings, in which everything may be unsaid.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer};
+
+use super::Settings;
+use super::values::{DeviceChoice, KvDtype, policy_name};
+use crate::model::source::ModelSpec;
+use crate::policy::budget::Budget;
+
+/// What one source (the file, or environment and flags together) says.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    pub model: Option<String>,
+    pub device: Option<DeviceChoice>,
+    pub threads: Option<usize>,
+    #[serde(rename = "kv-dtype")]
+    pub kv_dtype: Option<KvDtype>,
+    pub exact: Option<bool>,
+    #[serde(default, deserialize_with = "policy")]
+    pub policy: Option<String>,
+    pub budget: Option<Budget>,
+    pub window: Option<usize>,
+    pub kernel: Option<usize>,
+    pub alpha: Option<f32>,
+    pub slack: Option<usize>,
+    pub system: Option<String>,
+    pub theme: Option<String>,
+    pub mouse: Option<bool>,
+    #[serde(default)]
+    pub sampling: PartialSampling,
+}
+
+/// The `[sampling]` part.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PartialSampling {
+    pub temperature: Option<f64>,
+    pub top_p: Option<f64>,
+    pub top_k: Option<usize>,
+    pub min_p: Option<f64>,
+    pub repeat_penalty: Option<f32>,
+    pub seed: Option<u64>,
+    pub max_tokens: Option<usize>,
+}
+
+/// Keys of the file's top level and of `[sampling]`; a test holds them to the structs.
+pub const KEYS: [&str; 15] = [
+    "model", "device", "threads", "kv-dtype", "exact", "policy", "budget", "window", "kernel",
+    "alpha", "slack", "system", "theme", "mouse", "sampling",
+];
+pub const SAMPLING_KEYS: [&str; 7] = [
+    "temperature",
+    "top-p",
+    "top-k",
+    "min-p",
+    "repeat-penalty",
+    "seed",
+    "max-tokens",
+];
+
+fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    policy_name(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+impl Partial {
+    /// Lays this source over `settings`: what is said here wins.
+    pub fn apply(self, settings: &mut Settings) {
+        fn put<T>(slot: &mut T, said: Option<T>) {
+            if let Some(value) = said {
+                *slot = value;
+            }
+        }
+        if let Some(model) = self.model {
+            settings.model = ModelSpec::parse(&model);
+        }
+        put(&mut settings.device, self.device);
+        if let Some(threads) = self.threads {
+            settings.threads = (threads > 0).then_some(threads);
+        }
+        put(&mut settings.kv_dtype, self.kv_dtype);
+        put(&mut settings.exact, self.exact);
+        put(&mut settings.policy, self.policy);
+        put(&mut settings.budget, self.budget);
+        put(&mut settings.window, self.window);
+        put(&mut settings.kernel, self.kernel);
+        put(&mut settings.alpha, self.alpha);
+        put(&mut settings.slack, self.slack);
+        put(&mut settings.mouse, self.mouse);
+        if self.system.is_some() {
+            settings.system = self.system.filter(|system| !system.trim().is_empty());
+        }
+        if self.theme.is_some() {
+            settings.theme = self.theme.filter(|theme| theme != "auto");
+        }
+        let sampling = self.sampling;
+        let to = &mut settings.sampling;
+        put(&mut to.temperature, sampling.temperature);
+        put(&mut to.top_p, sampling.top_p);
+        put(&mut to.top_k, sampling.top_k);
+        put(&mut to.min_p, sampling.min_p);
+        put(&mut to.repeat_penalty, sampling.repeat_penalty);
+        put(&mut to.seed, sampling.seed);
+        put(&mut to.max_tokens, sampling.max_tokens);
+    }
+}
+
+/// Where the settings file is, and whether it must exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigFile {
+    /// Named by `--config`: an error where it is missing.
+    Named(PathBuf),
+    /// The usual place: nothing where it is missing.
+    Usual(PathBuf),
+}

@@ -1,0 +1,117 @@
+//! The small values of the settings, as they are typed on the command line and in the file.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Named policies with what each does, in the order of `--help`.
+pub const POLICIES: [(&str, &str); 7] = [
+    ("full", "evict nothing"),
+    ("streaming", "keep the first 4 entries and the most recent"),
+    ("snapkv", "window score, the same budget for every head"),
+    ("pyramidkv", "snapkv with larger budgets for early layers"),
+    (
+        "ada-snapkv",
+        "window score, budgets adapted to each head (Ada-KV)",
+    ),
+    (
+        "ada-pyramidkv",
+        "ada-snapkv with larger budgets for early layers",
+    ),
+    (
+        "ada-reach",
+        "strongest attention carried forwards, adaptive heads",
+    ),
+];
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DeviceChoice {
+    /// The best that this build and this machine have.
+    #[default]
+    Auto,
+    Cpu,
+    /// The GPU of that ordinal.
+    Cuda(usize),
+    Metal,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.trim().to_ascii_lowercase();
+        match lower.as_str() {
+            "auto" => Ok(DeviceChoice::Auto),
+            "cpu" => Ok(DeviceChoice::Cpu),
+            "cuda" => Ok(DeviceChoice::Cuda(0)),
+            "metal" => Ok(DeviceChoice::Metal),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|ordinal| ordinal.parse().ok())
+                .map(DeviceChoice::Cuda)
+                .ok_or_else(|| format!("`{text}` is not one of auto, cpu, cuda, cuda:N, metal")),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceChoice::Auto => f.write_str("auto"),
+            DeviceChoice::Cpu => f.write_str("cpu"),
+            DeviceChoice::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            DeviceChoice::Metal => f.write_str("metal"),
+        }
+    }
+}
+
+impl TryFrom<String> for DeviceChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<DeviceChoice> for String {
+    fn from(device: DeviceChoice) -> String {
+        device.to_string()
+    }
+}
+
+/// How keys and values are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum KvDtype {
+    /// f16 on CPU and Metal, bf16 on CUDA, f32 with `--exact`.
+    #[default]
+    Auto,
+    F16,
+    F32,
+    /// GPU only.
+    Bf16,
+}
+
+impl fmt::Display for KvDtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KvDtype::Auto => "auto",
+            KvDtype::F16 => "f16",
+            KvDtype::F32 => "f32",
+            KvDtype::Bf16 => "bf16",
+        })
+    }
+}
+
+/// The name of a policy in [`POLICIES`].
+pub fn policy_name(text: &str) -> Result<String, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    if POLICIES.iter().any(|(name, _)| *name == lower) {
+        return Ok(lower);
+    }
+    let names = POLICIES.map(|(name, _)| name);
+    Err(format!("`{text}` is not one of {}", names.join(", ")))
+}

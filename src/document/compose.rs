@@ -1,0 +1,41 @@
+//! How documents and the question become one message.
+
+use super::Document;
+
+/// The documents first, each under its name, and the question last: what comes last decides what
+/// eviction keeps, and models answer best when the question stands next to the answer.
+pub fn compose(documents: &[Document], question: &str) -> String {
+    let mut text = String::new();
+    for document in documents {
+        text.push('[');
+        text.push_str(&document.name);
+        text.push_str("]\n");
+        text.push_str(document.text.trim_end());
+        text.push_str("\n[end of ");
+        text.push_str(&document.name);
+        text.push_str("]\n\n");
+    }
+    text.push_str(question.trim());
+    text.truncate(text.trim_end().len());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::from_bytes;
+
+    #[test]
+    fn the_question_stands_last() {
+        let documents = [
+            from_bytes("a.txt", b"alpha\n").unwrap(),
+            from_bytes("b.txt", b"beta\n").unwrap(),
+        ];
+        let text = compose(&documents, "Which?\n");
+        assert_eq!(
+            text,
+            "[a.txt]\nalpha\n[end of a.txt]\n\n[b.txt]\nbeta\n[end of b.txt]\n\nWhich?"
+        );
+        assert_eq!(compose(&[], "Hi"), "Hi");
+    }
+}

@@ -1,0 +1,131 @@
+//! Bytes → text: encoding, line ends, and what is no text at all.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// First bytes of files that are often given by mistake.
+const MAGIC: [(&[u8], &str); 12] = [
+    (b"%PDF-", "is a PDF"),
+    (b"PK\x03\x04", "is a zip archive or an office document"),
+    (b"GGUF", "is a model file"),
+    (b"\x89PNG", "is a PNG image"),
+    (b"\xff\xd8\xff", "is a JPEG image"),
+    (b"GIF8", "is a GIF image"),
+    (b"\x7fELF", "is a program"),
+    (b"MZ\x90", "is a program"),
+    (b"\x1f\x8b", "is compressed (gzip)"),
+    (b"BZh", "is compressed (bzip2)"),
+    (b"\x28\xb5\x2f\xfd", "is compressed (zstd)"),
+    (b"\xd0\xcf\x11\xe0", "is an old office document"),
+];
+
+/// The text of `bytes`, without byte order mark and with `\n` line ends; or what they are instead.
+pub fn text(bytes: &[u8]) -> Result<String, &'static str> {
+    if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Err(what);
+    }
+    let decoded = match Encoding::for_bom(bytes) {
+        Some((encoding, skip)) => encoding.decode_without_bom_handling(&bytes[skip..]).0,
+        None => {
+            let (text, _) = guess(bytes)?.decode_without_bom_handling(bytes);
+            text
+        }
+    };
+    if looks_binary(&decoded) {
+        return Err("holds binary data");
+    }
+    Ok(normalise(&decoded))
+}
+
+fn guess(bytes: &[u8]) -> Result<&'static Encoding, &'static str> {
+    if std::str::from_utf8(bytes).is_ok() {
+        return Ok(UTF_8);
+    }
+    let head = &bytes[..bytes.len().min(64 * 1024)];
+    if let Some(encoding) = bare_utf16(head) {
+        return Ok(encoding);
+    }
+    if head.contains(&0) {
+        return Err("holds binary data");
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    Ok(detector.guess(None, Utf8Detection::Allow))
+}
+
+/// UTF-16 without a mark shows in mostly-Latin text: every other byte is zero.
+fn bare_utf16(head: &[u8]) -> Option<&'static Encoding> {
+    let pairs = head.len() / 2;
+    if pairs < 2 {
+        return None;
+    }
+    let zeros = |offset: usize| {
+        head.chunks_exact(2)
+            .filter(|pair| pair[offset] == 0)
+            .count()
+    };
+    let (first, second) = (zeros(0), zeros(1));
+    if second * 10 > pairs * 7 && first * 20 < pairs {
+        Some(UTF_16LE)
+    } else if first * 10 > pairs * 7 && second * 20 < pairs {
+        Some(UTF_16BE)
+    } else {
+        None
+    }
+}
+
+/// Text has next to no control characters besides white space, and no zeros.
+fn looks_binary(text: &str) -> bool {
+    let mut odd = 0usize;
+    let mut all = 0usize;
+    for c in text.chars() {
+        all += 1;
+        match c {
+            '\0' => return true,
+            '\n' | '\r' | '\t' | '\x0c' | '\x1b' | '\x08' => {}
+            c if c.is_control() || c == '\u{fffd}' => odd += 1,
+            _ => {}
+        }
+    }
+    odd * 20 > all
+}
+
+fn normalise(text: &str) -> String {
+    if text.contains('\r') {
+        text.replace("\r\n", "\n").replace('\r', "\n")
+    } else {
+        text.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use encoding_rs::{SHIFT_JIS, WINDOWS_1252};
+
+    #[test]
+    fn reads_encodings_people_have() {
+        let german = "Die Kündigungsfrist beträgt dreißig Tage – über alles übrige müssen wir \
+                      später reden.";
+        let japanese = "この契約は、いずれの当事者も三十日前に通知することにより解除できる。";
+        assert_eq!(text(german.as_bytes()).unwrap(), german);
+        assert_eq!(text(&WINDOWS_1252.encode(german).0).unwrap(), german);
+        assert_eq!(text(&SHIFT_JIS.encode(japanese).0).unwrap(), japanese);
+        let with_mark = [b"\xef\xbb\xbf", german.as_bytes()].concat();
+        assert_eq!(text(&with_mark).unwrap(), german);
+        let little: Vec<u8> = german.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(text(&little).unwrap(), german);
+        let big: Vec<u8> = german.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(text(&[b"\xfe\xff".to_vec(), big].concat()).unwrap(), german);
+    }
+
+    #[test]
+    fn refuses_what_is_no_text() {
+        assert_eq!(text(b"GGUF\x03\0\0\0"), Err("is a model file"));
+        let noise: Vec<u8> = (0..4000u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        assert_eq!(text(&noise), Err("holds binary data"));
+        assert_eq!(text(b"a\0b"), Err("holds binary data"));
+    }
+}
