@@ -1,1 +1,0 @@
-//! Packed low-bit weight matrices.

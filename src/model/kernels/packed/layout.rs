@@ -1,0 +1,104 @@
+//! How packed weights lie in memory.
+//!
+//! Rows (outputs) go in tiles of 16, columns (inputs) in blocks of 32. A tile is its blocks one after
+//! another; a block is a number of 64-byte lines, so that everything is read once, in order:
+//!
+//! ```text
+//! line 0      16 × f16 scale d, then 16 × f16 offset m, one per row:  w = d·q + m
+//! U4: 1..=4   line 1+g, byte 4r+j: low nibble q[row r][4g+j], high nibble q[row r][16+4g+j]
+//! U8: 1..=8   line 1+g, byte 4r+j: q[row r][4g+j]
+//! ```
+//!
+//! One line of quants thus meets four activations which all rows share: a single 4-byte broadcast
+//! and one `vpdpbusd` (or its AVX2 counterpart) per line.
+
+use half::f16;
+
+/// Rows per tile.
+pub const TILE: usize = 16;
+/// Columns per block: one scale and one offset.
+pub const BLOCK: usize = 32;
+
+/// How the quants of a matrix are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nibbles, 5 bits per weight with scale and offset.
+    U4,
+    /// Bytes, 9 bits per weight with scale and offset.
+    U8,
+}
+
+impl Form {
+    /// Lines of quants per block.
+    pub const fn quant_lines(self) -> usize {
+        match self {
+            Form::U4 => 4,
+            Form::U8 => 8,
+        }
+    }
+
+    /// Lines per block, the scales' line included.
+    pub const fn lines(self) -> usize {
+        1 + self.quant_lines()
+    }
+}
+
+/// A cache line of packed weights.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Line(pub [u8; 64]);
+
+impl Line {
+    pub const ZERO: Line = Line([0; 64]);
+}
+
+/// 32 weights of one row: `w = d·q + m`.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    pub d: f16,
+    pub m: f16,
+    pub q: [u8; BLOCK],
+}
+
+impl Block {
+    /// Writes the block as row `row` of a block of lines.
+    pub fn store(&self, form: Form, row: usize, lines: &mut [Line]) {
+        let scales = &mut lines[0].0;
+        scales[2 * row..][..2].copy_from_slice(&self.d.to_le_bytes());
+        scales[2 * (TILE + row)..][..2].copy_from_slice(&self.m.to_le_bytes());
+        for (g, line) in lines[1..].iter_mut().enumerate() {
+            let bytes = &mut line.0[4 * row..][..4];
+            match form {
+                Form::U4 => {
+                    for (j, byte) in bytes.iter_mut().enumerate() {
+                        *byte = self.q[4 * g + j] | self.q[16 + 4 * g + j] << 4;
+                    }
+                }
+                Form::U8 => bytes.copy_from_slice(&self.q[4 * g..][..4]),
+            }
+        }
+    }
+
+    /// The inverse of [`Block::store`].
+    pub fn load(form: Form, row: usize, lines: &[Line]) -> Block {
+        let half = |at: usize| f16::from_le_bytes([lines[0].0[at], lines[0].0[at + 1]]);
+        let mut q = [0; BLOCK];
+        for (g, line) in lines[1..].iter().enumerate() {
+            let bytes = &line.0[4 * row..][..4];
+            match form {
+                Form::U4 => {
+                    for (j, byte) in bytes.iter().enumerate() {
+                        q[4 * g + j] = byte & 15;
+                        q[16 + 4 * g + j] = byte >> 4;
+                    }
+                }
+                Form::U8 => q[4 * g..][..4].copy_from_slice(bytes),
+            }
+        }
+        Block {
+            d: half(2 * row),
+            m: half(2 * (TILE + row)),
+            q,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Packed low-bit weight matrices: affine 4- or 8-bit weights times int8 activations.
+
+mod activations;
+mod ggml;
+mod layout;
+mod matmul;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use candle_core::quantized::GgmlDType;
+use layout::{BLOCK, Block, Form, Line, TILE};
+
+/// Why a tensor cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("{0} columns are not a multiple of 32 (or of the blocks of {1:?})")]
+    Columns(usize, GgmlDType),
+    #[error("{rows} × {cols} weights of {dtype:?} take {expected} bytes, there are {actual}")]
+    Size {
+        dtype: GgmlDType,
+        rows: usize,
+        cols: usize,
+        expected: usize,
+        actual: usize,
+    },
+    #[error("stacked matrices must have the same number of columns: {0} and {1}")]
+    Stack(usize, usize),
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+/// Weights `[rows (outputs), cols (inputs)]`, packed for CPU dot products with int8 activations.
+#[derive(Clone, Debug)]
+pub struct PackedMatrix {
+    rows: usize,
+    cols: usize,
+    parts: Vec<Part>,
+}
+
+/// Rows of one form; a stack of tensors with different dtypes has several.
+#[derive(Clone, Debug)]
+struct Part {
+    form: Form,
+    rows: usize,
+    /// Whole tiles, the last one filled up with zeros.
+    lines: Vec<Line>,
+}
+
+impl PackedMatrix {
+    /// Packs a tensor as GGML stores it, row after row.
+    ///
+    /// # Errors
+    /// When `cols` is no multiple of 32 or of the dtype's block, or `data` has the wrong length.
+    pub fn from_ggml(
+        dtype: GgmlDType,
+        rows: usize,
+        cols: usize,
+        data: &[u8],
+    ) -> Result<Self, PackError> {
+        if cols == 0 || !cols.is_multiple_of(BLOCK) || !cols.is_multiple_of(dtype.block_size()) {
+            return Err(PackError::Columns(cols, dtype));
+        }
+        let row_bytes = cols / dtype.block_size() * dtype.type_size();
+        if rows.checked_mul(row_bytes) != Some(data.len()) {
+            return Err(PackError::Size {
+                dtype,
+                rows,
+                cols,
+                expected: rows.saturating_mul(row_bytes),
+                actual: data.len(),
+            });
+        }
+        let form = ggml::form(dtype);
+        let tile_lines = cols / BLOCK * form.lines();
+        let mut lines = vec![Line::ZERO; rows.div_ceil(TILE) * tile_lines];
+        for (row, data) in data.chunks_exact(row_bytes).enumerate() {
+            let tile = &mut lines[row / TILE * tile_lines..][..tile_lines];
+            ggml::unpack_row(dtype, cols, data, |b, block| {
+                block.store(
+                    form,
+                    row % TILE,
+                    &mut tile[b * form.lines()..][..form.lines()],
+                );
+            })?;
+        }
+        Ok(PackedMatrix {
+            rows,
+            cols,
+            parts: vec![Part { form, rows, lines }],
+        })
+    }
+
+    /// Stacks matrices by rows (q over k over v), so that one pass over the activations serves all.
+    ///
+    /// # Errors
+    /// When the numbers of columns differ.
+    pub fn concat(matrices: impl IntoIterator<Item = PackedMatrix>) -> Result<Self, PackError> {
+        let mut all = PackedMatrix {
+            rows: 0,
+            cols: 0,
+            parts: Vec::new(),
+        };
+        for matrix in matrices {
+            if all.parts.is_empty() {
+                all.cols = matrix.cols;
+            } else if all.cols != matrix.cols {
+                return Err(PackError::Stack(all.cols, matrix.cols));
+            }
+            all.rows += matrix.rows;
+            all.parts.extend(matrix.parts);
+        }
+        Ok(all)
+    }
+
+    /// Outputs.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Bytes the weights take in memory.
+    pub fn bytes(&self) -> usize {
+        self.parts
+            .iter()
+            .map(|part| size_of_val(&*part.lines))
+            .sum()
+    }
+
+    /// Row `row` in f32, for an embedding look-up in a tied output head. `out` is `[cols]`.
+    ///
+    /// # Panics
+    /// When `row` or the length of `out` is out of range.
+    pub fn dequantize_row(&self, row: usize, out: &mut [f32]) {
+        assert_eq!(out.len(), self.cols, "a row has `cols` weights");
+        let mut row = row;
+        for part in &self.parts {
+            if row >= part.rows {
+                row -= part.rows;
+                continue;
+            }
+            let lines = part.tile(row / TILE, self.cols);
+            let blocks = lines.chunks_exact(part.form.lines());
+            for (out, lines) in out.chunks_exact_mut(BLOCK).zip(blocks) {
+                let block = Block::load(part.form, row % TILE, lines);
+                let (d, m) = (block.d.to_f32(), block.m.to_f32());
+                for (out, q) in out.iter_mut().zip(block.q) {
+                    *out = d * f32::from(q) + m;
+                }
+            }
+            return;
+        }
+        panic!("row {row} beyond the {} of the matrix", self.rows);
+    }
+}
+
+impl Part {
+    fn tiles(&self) -> usize {
+        self.rows.div_ceil(TILE)
+    }
+
+    fn tile(&self, tile: usize, cols: usize) -> &[Line] {
+        let lines = cols / BLOCK * self.form.lines();
+        &self.lines[tile * lines..][..lines]
+    }
+}
