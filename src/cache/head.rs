@@ -1,13 +1,18 @@
 //! The entries of one KV head: its own number of them, each with its position.
 
+use std::sync::Arc;
+
 use super::page::{KvElement, PAGE, Page};
 
 /// One KV head's entries in position order, in pages, so that appending copies nothing.
+///
+/// A clone shares its pages until one side writes (and then copies that page alone): a prefill
+/// works on a clone and is dropped or kept as a whole.
 #[derive(Clone, Debug)]
 pub struct Head<T> {
     head_dim: usize,
     positions: Vec<u32>,
-    pages: Vec<Page<T>>,
+    pages: Vec<Arc<Page<T>>>,
 }
 
 impl<T: KvElement> Head<T> {
@@ -38,7 +43,7 @@ impl<T: KvElement> Head<T> {
     }
 
     /// Pages of [`PAGE`] entries; the last may be partly used.
-    pub fn pages(&self) -> &[Page<T>] {
+    pub fn pages(&self) -> &[Arc<Page<T>>] {
         &self.pages
     }
 
@@ -46,7 +51,7 @@ impl<T: KvElement> Head<T> {
     pub fn append(&mut self, position: u32, key: &[f32], value: &[f32]) {
         let slot = self.next_slot();
         if let Some(page) = self.pages.last_mut() {
-            page.write(slot, key, value);
+            Arc::make_mut(page).write(slot, key, value);
         }
         self.positions.push(position);
     }
@@ -59,7 +64,7 @@ impl<T: KvElement> Head<T> {
             let i = i as usize;
             let slot = out.next_slot();
             if let (Some(to), Some(from)) = (out.pages.last_mut(), self.pages.get(i / PAGE)) {
-                to.copy_slot(slot, from, i % PAGE, self.head_dim);
+                Arc::make_mut(to).copy_slot(slot, from, i % PAGE, self.head_dim);
             }
             out.positions.push(self.positions[i]);
         }
@@ -79,15 +84,96 @@ impl<T: KvElement> Head<T> {
 
     /// Bytes of the buffers that hold them.
     pub fn allocated_bytes(&self) -> usize {
-        self.pages.iter().map(Page::allocated_bytes).sum()
+        self.pages.iter().map(|p| p.allocated_bytes()).sum()
+    }
+
+    /// Bytes of this head's buffers that `other` does not share.
+    pub fn own_bytes(&self, other: &Self) -> usize {
+        let shared = |i: usize, page: &Arc<Page<T>>| {
+            other.pages.get(i).is_some_and(|p| Arc::ptr_eq(p, page))
+        };
+        let pages = self.pages.iter().enumerate();
+        pages
+            .filter(|(i, p)| !shared(*i, p))
+            .map(|(_, p)| p.allocated_bytes())
+            .sum()
     }
 
     /// Slot of the next entry in the last page, adding a page when the last is full.
     fn next_slot(&mut self) -> usize {
         let slot = self.len() % PAGE;
         if slot == 0 && self.pages.len() * PAGE == self.len() {
-            self.pages.push(Page::new(self.head_dim));
+            self.pages.push(Arc::new(Page::new(self.head_dim)));
         }
         slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    fn head(len: usize) -> Head<f16> {
+        let mut head = Head::new(4);
+        for i in 0..len {
+            let x = i as f32;
+            head.append(i as u32 * 3, &[x, 0.0, 0.0, -x], &[0.5, x, 0.0, 0.0]);
+        }
+        head
+    }
+
+    fn entry(head: &Head<f16>, i: usize) -> (u32, f32, f32) {
+        let page = &head.pages()[i / PAGE];
+        let slot = i % PAGE;
+        let key = page.keys()[3 * PAGE + slot].to_f32();
+        (
+            head.positions()[i],
+            key,
+            page.values()[slot * 4 + 1].to_f32(),
+        )
+    }
+
+    #[test]
+    fn gathering_keeps_entries_and_their_positions_and_gives_the_rest_back() {
+        let head = head(3 * PAGE + 5);
+        let kept: Vec<u32> = vec![0, 63, 64, 130, 196];
+        let small = head.gather(&kept);
+        for (to, &from) in kept.iter().enumerate() {
+            assert_eq!(entry(&small, to), entry(&head, from as usize));
+        }
+        assert_eq!(small.used_bytes(), 5 * 2 * 4 * 2);
+        assert_eq!(small.allocated_bytes(), PAGE * 2 * 4 * 2);
+        assert_eq!(head.allocated_bytes(), 4 * PAGE * 2 * 4 * 2);
+    }
+
+    #[test]
+    fn a_clone_that_grows_leaves_the_original_as_it_was_and_copies_one_page() {
+        let before = head(2 * PAGE + 10);
+        let mut staged = before.clone();
+        assert_eq!(staged.own_bytes(&before), 0);
+        staged.append(999, &[9.0; 4], &[9.0; 4]);
+        assert_eq!(before.len(), 2 * PAGE + 10);
+        assert_eq!(staged.own_bytes(&before), PAGE * 2 * 4 * 2);
+        assert_eq!(before.pages()[2].keys()[3 * PAGE + 10], f16::ZERO);
+    }
+
+    #[test]
+    fn appending_never_moves_what_is_held() {
+        let mut head = head(PAGE);
+        let at = head.pages()[0].keys().as_ptr();
+        for i in 0..5 * PAGE {
+            head.append(i as u32, &[0.0; 4], &[0.0; 4]);
+        }
+        assert_eq!(head.pages()[0].keys().as_ptr(), at);
+    }
+
+    #[test]
+    fn truncating_takes_back_the_last_entries() {
+        let mut head = head(PAGE + 1);
+        head.truncate(PAGE);
+        assert_eq!((head.len(), head.pages().len()), (PAGE, 1));
+        head.append(7, &[1.0; 4], &[2.0; 4]);
+        assert_eq!(entry(&head, PAGE), (7, 1.0, 2.0));
     }
 }

@@ -1,0 +1,54 @@
+//! The observation window: the newest queries of a layer, kept across turns.
+
+use std::collections::VecDeque;
+
+use candle_core::Tensor;
+
+/// One position's queries after RoPE, `[heads, head_dim]`.
+#[derive(Clone, Debug)]
+pub enum Query {
+    Host(Vec<f32>),
+    /// `[1, heads, head_dim]`
+    Tensor(Tensor),
+}
+
+/// The last `w` queries of a layer, oldest first, so that a short follow-up and an eviction
+/// during decoding have a full window.
+#[derive(Clone, Debug, Default)]
+pub struct QueryWindow {
+    capacity: usize,
+    rows: VecDeque<Query>,
+}
+
+impl QueryWindow {
+    pub fn new(capacity: usize) -> Self {
+        QueryWindow {
+            capacity,
+            rows: VecDeque::new(),
+        }
+    }
+
+    pub fn push(&mut self, query: Query) {
+        self.rows.push_back(query);
+        while self.rows.len() > self.capacity {
+            self.rows.pop_front();
+        }
+    }
+
+    /// How many of the next `rows` queries are worth pushing (the rest would fall out again).
+    pub fn wants(&self, rows: usize) -> usize {
+        rows.min(self.capacity)
+    }
+
+    pub fn rows(&self) -> &VecDeque<Query> {
+        &self.rows
+    }
+
+    /// The window without all but its last row.
+    pub fn last(&self) -> QueryWindow {
+        QueryWindow {
+            capacity: 1,
+            rows: self.rows.back().cloned().into_iter().collect(),
+        }
+    }
+}
