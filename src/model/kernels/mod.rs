@@ -3,3 +3,4 @@
 pub mod attention;
 pub mod packed;
 pub mod pool;
+pub mod shared;

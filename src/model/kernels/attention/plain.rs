@@ -1,15 +1,10 @@
-//! Attention over the ragged cache.
+//! Attention and window scores in the obvious way: what the kernels are tested against.
 
-use super::pool::Pool;
-use crate::cache::{HostLayer, KvElement, PAGE};
+use super::HeadScores;
+use crate::cache::{Head, HostLayer, KvElement, PAGE};
 
-/// Attention of the last `rows` positions over each head's entries, causal: row `r` of KV head `h`
-/// sees that head's first `len_h - rows + 1 + r` entries (its own key is already appended).
-///
-/// `q` is `[rows, heads, head_dim]` after RoPE and `out` `[rows, heads, head_dim]`; query head
-/// `i` belongs to KV head `i / (heads / kv_heads)`.
+/// [`super::attend`], one thread.
 pub fn attend<T: KvElement>(
-    _pool: &Pool,
     layer: &HostLayer<T>,
     q: &[f32],
     rows: usize,
@@ -37,21 +32,8 @@ pub fn attend<T: KvElement>(
     }
 }
 
-/// What the observation window thinks of one KV head's entries (`ada-kv.md`, steps 1–3): softmax
-/// weights over all entries, window included, each of length `len_h`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HeadScores {
-    /// Mean over the window's rows, then over the group's query heads.
-    pub mean: Vec<f32>,
-    /// Maximum over the window's rows and the group's query heads.
-    pub peak: Vec<f32>,
-}
-
-/// Scores of every KV head's entries for the last `window` queries, `q` = `[window, heads,
-/// head_dim]` after RoPE. The last `window` entries of each head are the window's own: row `r`
-/// sees `len_h - window + 1 + r` entries.
+/// [`super::window_scores`], one thread.
 pub fn window_scores<T: KvElement>(
-    _pool: &Pool,
     layer: &HostLayer<T>,
     q: &[f32],
     window: usize,
@@ -83,12 +65,7 @@ pub fn window_scores<T: KvElement>(
 }
 
 /// Softmax weights of one query over the first `seen` entries.
-fn softmax_row<T: KvElement>(
-    head: &crate::cache::Head<T>,
-    q: &[f32],
-    seen: usize,
-    scale: f32,
-) -> Vec<f32> {
+fn softmax_row<T: KvElement>(head: &Head<T>, q: &[f32], seen: usize, scale: f32) -> Vec<f32> {
     let mut row: Vec<f32> = (0..seen)
         .map(|e| {
             let keys = head.pages()[e / PAGE].keys();

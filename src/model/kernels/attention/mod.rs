@@ -1,0 +1,224 @@
+//! Attention over the ragged cache.
+//!
+//! One algorithm serves prefill and decode: a work item is a tile of query rows of one KV head
+//! against a range of that head's pages, with online softmax; tiles whose pages were cut are merged
+//! afterwards. Nothing is ever `rows × len`. [`plain`] is the same in ten obvious lines.
+
+mod gemm;
+pub mod plain;
+mod plan;
+mod scores;
+mod scratch;
+mod simd;
+mod tile;
+
+use super::pool::Pool;
+use super::shared::Chunks;
+use crate::cache::{HostLayer, KvElement};
+use plan::Plan;
+use scratch::Scratch;
+pub use simd::Level;
+use simd::{Simd, Task};
+use std::cell::Cell;
+use std::sync::OnceLock;
+use tile::{Call, Item, Shape, sweep};
+
+/// What the observation window thinks of one KV head's entries (steps 1–3 of the selection):
+/// softmax weights over all entries, window included, each of length `len_h`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeadScores {
+    /// Mean over the window's rows, then over the group's query heads.
+    pub mean: Vec<f32>,
+    /// Maximum over the window's rows and the group's query heads.
+    pub peak: Vec<f32>,
+}
+
+/// Attention of the last `rows` positions over each head's entries, causal: row `r` of KV head `h`
+/// sees that head's first `len_h - rows + 1 + r` entries (its own key is already appended).
+///
+/// `q` is `[rows, heads, head_dim]` after RoPE and `out` `[rows, heads, head_dim]`; query head
+/// `i` belongs to KV head `i / (heads / kv_heads)`.
+pub fn attend<T: KvElement>(
+    pool: &Pool,
+    layer: &HostLayer<T>,
+    q: &[f32],
+    rows: usize,
+    heads: usize,
+    scale: f32,
+    out: &mut [f32],
+) {
+    attend_with(fastest(), pool, layer, q, rows, heads, scale, out);
+}
+
+/// Scores of every KV head's entries for the last `window` queries, `q` = `[window, heads,
+/// head_dim]` after RoPE. The last `window` entries of each head are the window's own: row `r`
+/// sees `len_h - window + 1 + r` entries.
+pub fn window_scores<T: KvElement>(
+    pool: &Pool,
+    layer: &HostLayer<T>,
+    q: &[f32],
+    window: usize,
+    heads: usize,
+    scale: f32,
+) -> Vec<HeadScores> {
+    window_scores_with(fastest(), pool, layer, q, window, heads, scale)
+}
+
+/// [`attend`] with a given instruction set.
+#[allow(clippy::too_many_arguments)]
+pub fn attend_with<T: KvElement>(
+    level: Level,
+    pool: &Pool,
+    layer: &HostLayer<T>,
+    q: &[f32],
+    rows: usize,
+    heads: usize,
+    scale: f32,
+    out: &mut [f32],
+) {
+    let call = Call {
+        layer,
+        q,
+        rows,
+        heads,
+        scale,
+    };
+    let Some(dim) = call.check() else { return };
+    assert_eq!(out.len(), q.len(), "attention output");
+    let group = call.group();
+    let plan = Plan::new(&call, pool.threads());
+    let outputs = Chunks::new(out, group * dim);
+    let whole = plan.items.len() == plan.tiles.len();
+    // A part is `[stacked, dim]` outputs, then maxima, then sums.
+    let part = plan.most_rows() * group * (dim + 2);
+    let mut parts = PARTS.take();
+    let needed = if whole { 0 } else { part * plan.items.len() };
+    if parts.len() < needed {
+        parts.resize(needed, 0.0);
+    }
+    let chunks = Chunks::new(&mut parts[..needed], part);
+    plan.run(pool, |i| {
+        level.run(Attend {
+            call: &call,
+            item: &plan.items[i],
+            outputs: &outputs,
+            part: chunks.claim(i),
+        });
+    });
+    drop(chunks);
+    if !whole {
+        for tile in &plan.tiles {
+            let parts = &parts[tile.start * part..tile.end * part];
+            merge(&call, &plan.items[tile.start], parts, part, &outputs);
+        }
+    }
+    PARTS.set(parts);
+}
+
+/// [`window_scores`] with a given instruction set.
+pub fn window_scores_with<T: KvElement>(
+    level: Level,
+    pool: &Pool,
+    layer: &HostLayer<T>,
+    q: &[f32],
+    window: usize,
+    heads: usize,
+    scale: f32,
+) -> Vec<HeadScores> {
+    let call = Call {
+        layer,
+        q,
+        rows: window,
+        heads,
+        scale,
+    };
+    match call.check() {
+        Some(_) => scores::window_scores(level, pool, &call),
+        None => vec![HeadScores::default(); layer.heads.len()],
+    }
+}
+
+thread_local! {
+    /// The partial results of one call, kept for the next.
+    static PARTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+fn fastest() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(Level::detect)
+}
+
+/// One item; writes to its part if it has one, else finished rows to the outputs.
+struct Attend<'a, 'b, T> {
+    call: &'a Call<'b, T>,
+    item: &'a Item,
+    outputs: &'a Chunks<'a, f32>,
+    part: Option<&'a mut [f32]>,
+}
+
+impl<T: KvElement> Task for Attend<'_, '_, T> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (call, item) = (self.call, self.item);
+        let dim = call.layer.heads[item.head].head_dim();
+        let shape = Shape::new::<S>(item.rows.len() * call.group(), dim);
+        let mut scratch = Scratch::take();
+        let [q, scores, keys, values, out, max, sum] = scratch.carve(shape.lengths());
+        let buffers = [q, scores, keys, values, &mut *out, &mut *max, &mut *sum];
+        sweep(s, call, item, &shape, buffers);
+        let rows = out.chunks_exact(shape.ldo).take(shape.m);
+        if let Some(part) = self.part {
+            let (to, rest) = part.split_at_mut(shape.m * dim);
+            for (to, row) in to.chunks_exact_mut(dim).zip(rows) {
+                to.copy_from_slice(&row[..dim]);
+            }
+            rest[..shape.m].copy_from_slice(&max[..shape.m]);
+            rest[shape.m..2 * shape.m].copy_from_slice(&sum[..shape.m]);
+            return;
+        }
+        let mut rows = rows.zip(&*sum);
+        for row in item.rows.clone() {
+            let chunk = row * call.layer.heads.len() + item.head;
+            let to = self.outputs.claim(chunk).unwrap_or_default();
+            for (to, (row, sum)) in to.chunks_exact_mut(dim).zip(&mut rows) {
+                for (to, x) in to.iter_mut().zip(row) {
+                    *to = x / sum;
+                }
+            }
+        }
+    }
+}
+
+/// Joins one tile's partial softmaxes: Σ eᵐ⁻ᴹ·out ÷ Σ eᵐ⁻ᴹ·sum.
+fn merge<T: KvElement>(
+    call: &Call<T>,
+    tile: &Item,
+    parts: &[f32],
+    part: usize,
+    outputs: &Chunks<f32>,
+) {
+    let (group, dim) = (call.group(), call.layer.heads[tile.head].head_dim());
+    let stacked = tile.rows.len() * group;
+    let parts = || parts.chunks_exact(part);
+    for (i, row) in tile.rows.clone().enumerate() {
+        let chunk = row * call.layer.heads.len() + tile.head;
+        let to = outputs.claim(chunk).unwrap_or_default();
+        for (m, to) in (i * group..).zip(to.chunks_exact_mut(dim)) {
+            let max_of = |p: &[f32]| p[stacked * dim + m];
+            let max = parts().map(max_of).fold(f32::NEG_INFINITY, f32::max);
+            to.fill(0.0);
+            let mut sum = 0.0;
+            for p in parts() {
+                let weight = (max_of(p) - max).exp();
+                sum += weight * p[stacked * (dim + 1) + m];
+                for (to, x) in to.iter_mut().zip(&p[m * dim..(m + 1) * dim]) {
+                    *to += weight * x;
+                }
+            }
+            to.iter_mut().for_each(|x| *x /= sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Cutting one call into work items of about equal size.
+
+use super::tile::{Call, Item};
+use crate::cache::{KvElement, PAGE};
+use crate::model::kernels::pool::Pool;
+
+/// Stacked rows of a full tile: enough to pay for converting a page, few enough for L2.
+const TILE_ROWS: usize = 96;
+/// Items per thread where the pages are cut, so that threads of unequal speed end together.
+const ITEMS_PER_THREAD: usize = 8;
+/// A shorter run of pages is not worth merging.
+const LEAST_PAGES: usize = 2;
+/// Multiply–adds below which waking other threads costs more than it saves.
+const INLINE_WORK: usize = 150_000;
+
+/// The items of a call, longest first where they differ by causality.
+pub(super) struct Plan {
+    pub items: Vec<Item>,
+    /// For every tile (query rows of one KV head) the range of its items.
+    pub tiles: Vec<std::ops::Range<usize>>,
+    /// Not worth the pool.
+    inline: bool,
+}
+
+/// Largest number of query rows in an item.
+fn tile_rows(group: usize, dim: usize) -> usize {
+    let stacked = if dim > 128 { TILE_ROWS / 2 } else { TILE_ROWS };
+    (stacked / group.max(1)).max(1)
+}
+
+impl Plan {
+    /// Tiles of query rows, their pages cut where there are too few tiles for the threads.
+    pub fn new<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
+        let dim = call.layer.heads.first().map_or(0, |h| h.head_dim());
+        let tiles = call.rows.div_ceil(tile_rows(call.group(), dim));
+        Self::cut(call, threads, tiles)
+    }
+
+    /// All rows of a head in one tile, cut by pages.
+    pub fn whole_rows<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
+        Self::cut(call, threads, 1)
+    }
+
+    /// Runs `f` for every item's index.
+    pub fn run(&self, pool: &Pool, f: impl Fn(usize) + Sync) {
+        if self.inline {
+            (0..self.items.len()).for_each(f);
+        } else {
+            pool.run(self.items.len(), f);
+        }
+    }
+
+    /// The largest item's query rows.
+    pub fn most_rows(&self) -> usize {
+        self.items.iter().map(|i| i.rows.len()).max().unwrap_or(0)
+    }
+
+    fn cut<T: KvElement>(call: &Call<T>, threads: usize, tiles: usize) -> Self {
+        let heads = &call.layer.heads;
+        let dim = heads.first().map_or(0, |h| h.head_dim());
+        let mut whole = Vec::with_capacity(tiles * heads.len());
+        for tile in (0..tiles).rev() {
+            // Equal tiles rather than full ones and a rest.
+            let rows = tile * call.rows / tiles..(tile + 1) * call.rows / tiles;
+            for (head, store) in heads.iter().enumerate() {
+                let pages = 0..call.seen(store, rows.end - 1).div_ceil(PAGE);
+                let rows = rows.clone();
+                whole.push(Item { head, rows, pages });
+            }
+        }
+        let pages: usize = whole.iter().map(|i| i.pages.len()).sum();
+        let rows = call.rows.div_ceil(tiles.max(1)) * call.group();
+        let inline = threads < 2 || pages * PAGE * rows * dim * 2 < INLINE_WORK;
+        let wanted = threads * ITEMS_PER_THREAD;
+        let most = if inline || whole.len() >= threads * 4 {
+            usize::MAX
+        } else {
+            pages.div_ceil(wanted).max(LEAST_PAGES)
+        };
+        let mut items = Vec::with_capacity(whole.len() + wanted);
+        let tiles = whole
+            .into_iter()
+            .map(|item| {
+                let start = items.len();
+                let count = item.pages.len();
+                let parts = count.div_ceil(most).max(1);
+                items.extend((0..parts).map(|part| Item {
+                    pages: part * count / parts..(part + 1) * count / parts,
+                    ..item.clone()
+                }));
+                start..items.len()
+            })
+            .collect();
+        Plan {
+            items,
+            tiles,
+            inline,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::{Head, HostLayer};
+
+    fn layer(lens: &[usize]) -> HostLayer<f32> {
+        let heads = lens.iter().map(|&len| {
+            let mut head = Head::new(8);
+            for e in 0..len {
+                head.append(e as u32, &[0.0; 8], &[0.0; 8]);
+            }
+            head
+        });
+        HostLayer {
+            heads: heads.collect(),
+        }
+    }
+
+    #[test]
+    fn one_long_head_is_shared_by_all_threads() {
+        let layer = layer(&[20_000, 64, 1]);
+        let (rows, heads, scale) = (1, 9, 1.0);
+        let call = Call {
+            layer: &layer,
+            q: &[],
+            rows,
+            heads,
+            scale,
+        };
+        let plan = Plan::new(&call, 4);
+        let most = plan.items.iter().map(|i| i.pages.len()).max();
+        assert!(most <= Some(20_000 / PAGE / 16), "{most:?}");
+        for tile in &plan.tiles {
+            let parts = &plan.items[tile.clone()];
+            assert!(parts.windows(2).all(|p| p[0].pages.end == p[1].pages.start));
+            let head = &layer.heads[parts[0].head];
+            assert_eq!(parts[0].pages.start, 0);
+            assert_eq!(parts[parts.len() - 1].pages.end, head.len().div_ceil(PAGE));
+        }
+    }
+
+    #[test]
+    fn prefill_covers_every_row_once_and_skips_the_future() {
+        let layer = layer(&[500, 500]);
+        let call = Call {
+            layer: &layer,
+            q: &[],
+            rows: 500,
+            heads: 6,
+            scale: 1.0,
+        };
+        let plan = Plan::new(&call, 2);
+        let mut covered = vec![0; 500];
+        for item in plan.items.iter().filter(|i| i.head == 1) {
+            assert_eq!(item.pages, 0..item.rows.end.div_ceil(PAGE));
+            item.rows.clone().for_each(|r| covered[r] += 1);
+        }
+        assert!(covered.iter().all(|&n| n == 1));
+    }
+}

@@ -1,0 +1,141 @@
+//! Four lanes as arrays, which LLVM turns into SSE2 or NEON registers.
+
+use super::Simd;
+use crate::cache::KvElement;
+use crate::model::kernels::attention::gemm::{self, Gemm};
+use half::f16;
+
+const N: usize = 4;
+
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+#[inline(always)]
+fn zip(a: [f32; N], b: [f32; N], f: impl Fn(f32, f32) -> f32) -> [f32; N] {
+    let mut out = [0.0; N];
+    for i in 0..N {
+        out[i] = f(a[i], b[i]);
+    }
+    out
+}
+
+/// half's own conversion asks for the CPU's features every time.
+#[inline(always)]
+fn widen(h: f16) -> f32 {
+    let bits = u32::from(h.to_bits());
+    let magnitude = (bits & 0x7fff) << 13;
+    // Times 2^112 moves the exponent and makes subnormals normal; infinities and NaN by hand.
+    let scaled = (f32::from_bits(magnitude) * f32::from_bits(0x7780_0000)).to_bits();
+    let special = if bits & 0x7c00 == 0x7c00 {
+        0x7f80_0000
+    } else {
+        0
+    };
+    f32::from_bits(scaled | special | (bits & 0x8000) << 16)
+}
+
+impl Simd for Portable {
+    type V = [f32; N];
+    const LANES: usize = N;
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [f32; N] {
+        [x; N]
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> [f32; N] {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[f32; N]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_f16(self, p: *const f16) -> [f32; N] {
+        // SAFETY: the caller's promise.
+        let h = unsafe { p.cast::<[f16; N]>().read_unaligned() };
+        let mut out = [0.0; N];
+        for i in 0..N {
+            out[i] = widen(h[i]);
+        }
+        out
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: [f32; N]) {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[f32; N]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    fn add(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn fma(self, a: [f32; N], b: [f32; N], c: [f32; N]) -> [f32; N] {
+        let mut out = c;
+        for i in 0..N {
+            // Without the instruction `mul_add` would be a call into libm.
+            out[i] = if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+                a[i].mul_add(b[i], c[i])
+            } else {
+                a[i] * b[i] + c[i]
+            };
+        }
+        out
+    }
+    #[inline(always)]
+    fn max(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn scale_pow2(self, p: [f32; N], t: [f32; N]) -> [f32; N] {
+        zip(p, t, |p, t| {
+            f32::from_bits(p.to_bits().wrapping_add(t.to_bits() << 23))
+        })
+    }
+    #[inline(always)]
+    fn keep_above(self, x: [f32; N], limit: [f32; N], y: [f32; N]) -> [f32; N] {
+        let mut out = y;
+        for i in 0..N {
+            out[i] = if x[i] > limit[i] { y[i] } else { 0.0 };
+        }
+        out
+    }
+    #[inline(always)]
+    fn max_lane(self, v: [f32; N]) -> f32 {
+        v.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+    #[inline(always)]
+    fn sum_lanes(self, v: [f32; N]) -> f32 {
+        v.into_iter().sum()
+    }
+    #[inline(always)]
+    fn prefetch(self, _: *const u8) {}
+    #[inline(always)]
+    unsafe fn gemm<E: KvElement>(self, g: &Gemm<E>) {
+        // SAFETY: passed on to the caller.
+        unsafe { gemm::gemm(self, g) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widening_equals_half_for_every_value() {
+        for bits in 0..=u16::MAX {
+            let h = f16::from_bits(bits);
+            let (ours, theirs) = (widen(h), h.to_f32());
+            assert!(
+                ours.to_bits() == theirs.to_bits() || (ours.is_nan() && theirs.is_nan()),
+                "{bits:#06x}"
+            );
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The kernels against the plain version, over ragged layers.
+
+use super::*;
+use crate::cache::Head;
+use half::f16;
+
+/// Reproducible numbers in −1..1.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f32 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
+    fn vec(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.next()).collect()
+    }
+
+    fn layer<T: KvElement>(&mut self, dim: usize, lens: &[usize]) -> HostLayer<T> {
+        let heads = lens.iter().map(|&len| {
+            let mut head = Head::new(dim);
+            for e in 0..len {
+                head.append(e as u32, &self.vec(dim), &self.vec(dim));
+            }
+            head
+        });
+        HostLayer {
+            heads: heads.collect(),
+        }
+    }
+}
+
+/// The largest difference, relative to the largest value.
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let scale = b.iter().fold(1e-3f32, |m, x| m.max(x.abs()));
+    let off = |(x, y): (&f32, &f32)| {
+        if x.is_finite() {
+            (x - y).abs()
+        } else {
+            f32::INFINITY
+        }
+    };
+    a.iter().zip(b).map(off).fold(0.0, f32::max) / scale
+}
+
+fn check<T: KvElement>(dim: usize, group: usize, rows: usize, lens: &[usize], threads: usize) {
+    let mut noise = Noise((dim * 31 + group * 7 + rows) as u64);
+    let layer = noise.layer::<T>(dim, lens);
+    let heads = group * lens.len();
+    let q: Vec<f32> = noise
+        .vec(rows * heads * dim)
+        .iter()
+        .map(|x| x * 4.0)
+        .collect();
+    let scale = 1.0 / (dim as f32).sqrt();
+    let pool = Pool::new(threads);
+    let mut right = vec![0.0; q.len()];
+    plain::attend(&layer, &q, rows, heads, scale, &mut right);
+    let scores = plain::window_scores(&layer, &q, rows, heads, scale);
+    for level in Level::available() {
+        let what = format!(
+            "{level:?} {} dim {dim} group {group} rows {rows} {lens:?}",
+            T::NAME
+        );
+        let mut out = vec![f32::NAN; q.len()];
+        attend_with(level, &pool, &layer, &q, rows, heads, scale, &mut out);
+        assert!(
+            worst(&out, &right) < 1e-5,
+            "{what}: {}",
+            worst(&out, &right)
+        );
+        let fast = window_scores_with(level, &pool, &layer, &q, rows, heads, scale);
+        for (fast, right) in fast.iter().zip(&scores) {
+            let off = |a: &[f32], b: &[f32]| {
+                assert_eq!(a.len(), b.len(), "{what}");
+                a.iter()
+                    .zip(b)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max)
+            };
+            assert!(off(&fast.mean, &right.mean) < 1e-6, "{what}");
+            assert!(off(&fast.peak, &right.peak) < 1e-6, "{what}");
+        }
+    }
+}
+
+#[test]
+fn ragged_heads_equal_the_plain_version() {
+    for dim in [64, 80, 96, 128, 256, 8, 72, 5] {
+        for (group, rows) in [(1, 1), (3, 1), (7, 1), (4, 2), (3, 33), (1, 33), (7, 33)] {
+            for threads in [1, 2, 5] {
+                check::<f16>(dim, group, rows, &[rows, rows + 63, 300], threads);
+                check::<f32>(dim, group, rows, &[rows + 64, rows + 65, rows], threads);
+            }
+        }
+    }
+}
+
+#[test]
+fn page_edges_equal_the_plain_version() {
+    for rows in [1, 2, 5] {
+        for lens in [[63, 64, 65], [127, 128, 129], [5, 1000, 6], [191, 20, 192]] {
+            for group in [1, 3, 6] {
+                check::<f16>(64, group, rows, &lens, 4);
+                check::<f32>(64, group, rows, &lens, 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn prefill_equals_the_plain_version() {
+    for (dim, group) in [(64, 3), (128, 1), (64, 7), (80, 2), (256, 1)] {
+        check::<f16>(dim, group, 200, &[200, 263], 2);
+        check::<f32>(dim, group, 200, &[200, 460], 3);
+    }
+}
+
+/// The exact mode's promise, against f64.
+#[test]
+fn f32_entries_equal_double_precision() {
+    let (dim, rows, len, group) = (64, 40, 500, 3);
+    let mut noise = Noise(3);
+    let layer = noise.layer::<f32>(dim, &[len]);
+    let q: Vec<f32> = noise
+        .vec(rows * group * dim)
+        .iter()
+        .map(|x| x * 8.0)
+        .collect();
+    let mut out = vec![0.0; q.len()];
+    attend(&Pool::new(2), &layer, &q, rows, group, 0.125, &mut out);
+    let pages = layer.heads[0].pages();
+    let mut right = Vec::new();
+    for (i, q) in q.chunks(dim).enumerate() {
+        let seen = len + 1 + i / group - rows;
+        let dot = |e: usize| -> f64 {
+            let key = |d: usize| pages[e / 64].keys()[d * 64 + e % 64];
+            let dots = q
+                .iter()
+                .enumerate()
+                .map(|(d, x)| f64::from(*x) * f64::from(key(d)));
+            dots.sum::<f64>() / 8.0
+        };
+        let weights: Vec<f64> = (0..seen).map(|e| dot(e).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        for d in 0..dim {
+            let value = |e: usize| f64::from(pages[e / 64].values()[e % 64 * dim + d]);
+            let x: f64 = weights.iter().enumerate().map(|(e, w)| w * value(e)).sum();
+            right.push((x / sum) as f32);
+        }
+    }
+    assert!(worst(&out, &right) < 1e-5, "{}", worst(&out, &right));
+}
+
+#[test]
+fn extreme_scores_stay_finite() {
+    let (dim, len) = (64, 200);
+    for rows in [1, 40] {
+        for case in 0..4 {
+            let mut head = Head::<f32>::new(dim);
+            for e in 0..len {
+                let size = match case {
+                    0 => [1e4, -1e4][e % 2],
+                    1 => 1.0,
+                    2 if e == 70 => 1e4,
+                    2 => -1e4,
+                    _ => -1e4 + e as f32 * 100.0,
+                };
+                let mut key = vec![0.0; dim];
+                key[0] = size;
+                head.append(e as u32, &key, &vec![e as f32 / 100.0; dim]);
+            }
+            let layer = HostLayer { heads: vec![head] };
+            let mut q = vec![0.0; rows * dim];
+            q.iter_mut().step_by(dim).for_each(|x| *x = 1.0);
+            let mut right = vec![0.0; q.len()];
+            plain::attend(&layer, &q, rows, 1, 1.0, &mut right);
+            for level in Level::available() {
+                let mut out = vec![f32::NAN; q.len()];
+                attend_with(level, &Pool::new(2), &layer, &q, rows, 1, 1.0, &mut out);
+                assert!(
+                    worst(&out, &right) < 1e-5,
+                    "{level:?} case {case} rows {rows}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_to_do_is_done() {
+    let pool = Pool::new(2);
+    let none = HostLayer::<f16> { heads: Vec::new() };
+    attend(&pool, &none, &[], 0, 0, 1.0, &mut []);
+    assert!(window_scores(&pool, &none, &[], 0, 0, 1.0).is_empty());
+}

@@ -1,0 +1,321 @@
+//! One work item: a tile of query rows of one KV head against a range of its pages.
+//!
+//! The `group` query heads that share a KV head are stacked: stacked row `m` is query row
+//! `m / group`, head `m % group` of the group, so one sweep over a page serves them all.
+
+use super::gemm::{Gemm, full_rows, pack, packed_len};
+use super::simd::{Simd, exp};
+use crate::cache::{Head, HostLayer, KvElement, PAGE};
+use std::ops::Range;
+
+/// From this many stacked rows on a page is converted once into f32 panels, below it in registers.
+const DIRECT_ROWS: usize = 12;
+
+/// The arguments of one call.
+pub(super) struct Call<'a, T> {
+    pub layer: &'a HostLayer<T>,
+    /// `[rows, heads, head_dim]`
+    pub q: &'a [f32],
+    pub rows: usize,
+    pub heads: usize,
+    pub scale: f32,
+}
+
+impl<T: KvElement> Call<'_, T> {
+    /// The head dimension, or nothing where there is nothing to do.
+    ///
+    /// # Panics
+    /// If the query heads do not divide among the KV heads, a head has fewer entries than rows,
+    /// or `q` has another length: mistakes of the caller that no input leads to.
+    pub fn check(&self) -> Option<usize> {
+        let heads = &self.layer.heads;
+        let dim = heads.first()?.head_dim();
+        if self.rows == 0 || self.heads == 0 || dim == 0 {
+            return None;
+        }
+        assert!(
+            self.heads.is_multiple_of(heads.len()),
+            "query heads per KV head"
+        );
+        assert_eq!(self.q.len(), self.rows * self.heads * dim, "queries");
+        for head in heads {
+            assert!(head.head_dim() == dim && head.len() >= self.rows, "entries");
+        }
+        Some(dim)
+    }
+
+    /// Query heads per KV head.
+    pub fn group(&self) -> usize {
+        self.heads / self.layer.heads.len()
+    }
+
+    /// Entries that query row `row` sees of `head`.
+    pub fn seen(&self, head: &Head<T>, row: usize) -> usize {
+        (head.len() + 1 + row).saturating_sub(self.rows)
+    }
+}
+
+/// Query rows × pages of one KV head.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Item {
+    pub head: usize,
+    pub rows: Range<usize>,
+    pub pages: Range<usize>,
+}
+
+/// How an item's matrices are laid out.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// Stacked rows.
+    pub m: usize,
+    /// `m` padded for full tiles.
+    pub padded: usize,
+    pub dim: usize,
+    /// Row stride of the output accumulator.
+    pub ldo: usize,
+    keys_packed: bool,
+    values_packed: bool,
+    key_panels: usize,
+    value_panels: usize,
+}
+
+impl Shape {
+    pub fn new<S: Simd>(m: usize, dim: usize) -> Self {
+        let keys_packed = m > DIRECT_ROWS;
+        // Rows of values that do not divide into vectors are padded in the panels.
+        let values_packed = keys_packed || !dim.is_multiple_of(S::LANES);
+        let full = full_rows::<S>();
+        Shape {
+            m,
+            padded: if values_packed {
+                m.next_multiple_of(full)
+            } else {
+                m
+            },
+            dim,
+            ldo: dim.next_multiple_of(S::LANES),
+            keys_packed,
+            values_packed,
+            key_panels: if keys_packed {
+                packed_len::<S>(dim, PAGE)
+            } else {
+                0
+            },
+            value_panels: if values_packed {
+                packed_len::<S>(PAGE, dim)
+            } else {
+                0
+            },
+        }
+    }
+
+    /// Lengths of: queries, scores, key panels, value panels, output, maxima, sums.
+    pub fn lengths(&self) -> [usize; 7] {
+        let m = self.padded;
+        [
+            m * self.dim,
+            m * PAGE,
+            self.key_panels,
+            self.value_panels,
+            m * self.ldo,
+            m,
+            m,
+        ]
+    }
+}
+
+/// Stacks and scales an item's queries into `to`; padding rows are zero.
+pub(super) fn load_queries<T: KvElement>(
+    call: &Call<T>,
+    item: &Item,
+    shape: &Shape,
+    to: &mut [f32],
+) {
+    let width = call.group() * shape.dim;
+    let (used, padding) = to.split_at_mut(shape.m * shape.dim);
+    padding.fill(0.0);
+    for (row, to) in item.rows.clone().zip(used.chunks_exact_mut(width)) {
+        let from = (row * call.heads + item.head * call.group()) * shape.dim;
+        for (to, x) in to.iter_mut().zip(&call.q[from..from + width]) {
+            *to = x * call.scale;
+        }
+    }
+}
+
+/// `scores[.., ..n]` = queries · keys of `page`, for the first `vectors · LANES` slots.
+#[inline(always)]
+pub(super) fn page_scores<S: Simd, T: KvElement>(
+    s: S,
+    shape: &Shape,
+    keys: &[T],
+    vectors: usize,
+    q: &[f32],
+    panels: &mut [f32],
+    scores: &mut [f32],
+) {
+    let (m, dim) = (shape.padded, shape.dim);
+    assert!(q.len() >= m * dim && scores.len() >= m * PAGE && vectors * S::LANES <= PAGE);
+    assert!(keys.len() >= dim * PAGE);
+    let g = Gemm {
+        a: q.as_ptr(),
+        lda: dim,
+        b: keys.as_ptr(),
+        ldb: PAGE,
+        packed: false,
+        c: scores.as_mut_ptr(),
+        ldc: PAGE,
+        m,
+        k: dim,
+        vectors,
+        accumulate: false,
+    };
+    // SAFETY: lengths asserted above, and by `pack` for the panels; `m` is padded if packed.
+    unsafe {
+        if shape.keys_packed {
+            pack(s, keys, dim, PAGE, panels);
+            s.gemm(&g.with_panels::<S>(panels));
+        } else {
+            s.gemm(&g);
+        }
+    }
+}
+
+/// `out += weights[.., ..n] · values` of a page's first `n` slots.
+#[inline(always)]
+pub(super) fn page_values<S: Simd, T: KvElement>(
+    s: S,
+    shape: &Shape,
+    values: &[T],
+    n: usize,
+    weights: &[f32],
+    panels: &mut [f32],
+    out: &mut [f32],
+) {
+    let (m, dim) = (shape.padded, shape.dim);
+    assert!(weights.len() >= m * PAGE && out.len() >= m * shape.ldo && n <= PAGE);
+    assert!(values.len() >= n * dim);
+    let g = Gemm {
+        a: weights.as_ptr(),
+        lda: PAGE,
+        b: values.as_ptr(),
+        ldb: dim,
+        packed: false,
+        c: out.as_mut_ptr(),
+        ldc: shape.ldo,
+        m,
+        k: n,
+        vectors: shape.ldo / S::LANES,
+        accumulate: true,
+    };
+    // SAFETY: as in `page_scores`; unpacked, `dim` is a multiple of LANES and equals `ldo`.
+    unsafe {
+        if shape.values_packed {
+            pack(s, values, n, dim, panels);
+            s.gemm(&g.with_panels::<S>(panels));
+        } else {
+            s.gemm(&g);
+        }
+    }
+}
+
+impl<T: KvElement> Gemm<T> {
+    /// The same product with `b` packed.
+    #[inline(always)]
+    fn with_panels<S: Simd>(&self, panels: &[f32]) -> Gemm<f32> {
+        Gemm {
+            a: self.a,
+            lda: self.lda,
+            b: panels.as_ptr(),
+            ldb: 2 * S::LANES,
+            packed: true,
+            c: self.c,
+            ldc: self.ldc,
+            m: self.m,
+            k: self.k,
+            vectors: self.vectors,
+            accumulate: self.accumulate,
+        }
+    }
+}
+
+/// One row's scores of one page: hides what lies after `visible` and raises the running maximum.
+/// Returns the new maximum.
+#[inline(always)]
+pub(super) fn mask_and_max<S: Simd>(s: S, row: &mut [f32], visible: usize, max: f32) -> f32 {
+    let visible = visible.min(row.len());
+    row[visible..].fill(f32::NEG_INFINITY);
+    let mut high = s.splat(max);
+    for x in row.chunks_exact(S::LANES) {
+        // SAFETY: a chunk holds LANES f32.
+        high = s.max(unsafe { s.load(x.as_ptr()) }, high);
+    }
+    s.max_lane(high)
+}
+
+/// Turns a row of scores into e^(score − max) and returns their sum.
+#[inline(always)]
+pub(super) fn weigh<S: Simd>(s: S, row: &mut [f32], max: f32) -> f32 {
+    let max = s.splat(max);
+    let mut sum = s.splat(0.0);
+    for x in row.chunks_exact_mut(S::LANES) {
+        // SAFETY: a chunk holds LANES f32.
+        unsafe {
+            let w = exp(s, s.sub(s.load(x.as_ptr()), max));
+            s.store(x.as_mut_ptr(), w);
+            sum = s.add(sum, w);
+        }
+    }
+    s.sum_lanes(sum)
+}
+
+/// The flash-attention step over all pages of an item: `out` (not yet divided by `sums`), the
+/// maxima and the sums of every stacked row.
+#[inline(always)]
+pub(super) fn sweep<S: Simd, T: KvElement>(
+    s: S,
+    call: &Call<T>,
+    item: &Item,
+    shape: &Shape,
+    buffers: [&mut [f32]; 7],
+) {
+    let [q, scores, key_panels, value_panels, out, maxima, sums] = buffers;
+    let head = &call.layer.heads[item.head];
+    let group = call.group();
+    load_queries(call, item, shape, q);
+    out.fill(0.0);
+    maxima.fill(f32::NEG_INFINITY);
+    sums.fill(0.0);
+    let most = call.seen(head, item.rows.end - 1);
+    for index in item.pages.clone() {
+        let page = &head.pages()[index];
+        let n = most.saturating_sub(index * PAGE).min(PAGE);
+        let vectors = n.div_ceil(S::LANES);
+        page_scores(s, shape, page.keys(), vectors, q, key_panels, scores);
+        for m in 0..shape.m {
+            let row = &mut scores[m * PAGE..][..vectors * S::LANES];
+            let seen = call.seen(head, item.rows.start + m / group);
+            let visible = seen.saturating_sub(index * PAGE);
+            let max = mask_and_max(s, row, visible, maxima[m]);
+            if max > maxima[m] {
+                let shrink = (maxima[m] - max).exp();
+                sums[m] *= shrink;
+                scale_row(s, &mut out[m * shape.ldo..][..shape.ldo], shrink);
+                maxima[m] = max;
+            }
+            if max == f32::NEG_INFINITY {
+                row.fill(0.0); // a range of pages that this row does not see at all
+            } else {
+                sums[m] += weigh(s, row, max);
+            }
+        }
+        page_values(s, shape, page.values(), n, scores, value_panels, out);
+    }
+}
+
+#[inline(always)]
+fn scale_row<S: Simd>(s: S, row: &mut [f32], by: f32) {
+    for x in row.chunks_exact_mut(S::LANES) {
+        // SAFETY: a chunk holds LANES f32.
+        unsafe { s.store(x.as_mut_ptr(), s.mul(s.load(x.as_ptr()), s.splat(by))) };
+    }
+}
