@@ -30,9 +30,6 @@ pub enum SourceError {
     #[error("{0}")]
     Unknown(String),
 
-    #[error("the model `{spec}` is not on this machine")]
-    NotHere { spec: String },
-
     /// Nothing had it; one line for each place that was tried.
     #[error("{}", unavailable(file, place, hint, tried))]
     Unavailable {

