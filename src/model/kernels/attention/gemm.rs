@@ -63,7 +63,9 @@ pub(super) unsafe fn gemm<S: Simd, E: KvElement>(s: S, g: &Gemm<E>) {
                 (1, true) => rows::<S, E, 1, 4>(s, g, row),
                 (1, false) => rows::<S, E, 1, 8>(s, g, row),
                 (2, _) => rows::<S, E, 2, 4>(s, g, row),
-                (3, _) => rows::<S, E, 3, 4>(s, g, row),
+                (3, true) => rows::<S, E, 3, 4>(s, g, row),
+                // 3 × 4 would fit on paper, but makes the compiler spill a sum.
+                (3, false) => rows::<S, E, 3, 3>(s, g, row),
                 (4, true) => rows::<S, E, 4, 4>(s, g, row),
                 (4, false) => rows::<S, E, 4, 2>(s, g, row),
                 (5, true) => rows::<S, E, 5, 4>(s, g, row),
@@ -127,14 +129,28 @@ unsafe fn tile<S: Simd, E: KvElement, const MR: usize, const NR: usize>(
             }
         }
         for p in 0..g.k {
-            let mut x = [s.splat(0.0); NR];
-            for j in 0..NR {
-                x[j] = load_elements(s, b.add(j * S::LANES));
-            }
-            for i in 0..MR {
-                let y = s.splat(*a.add(i * g.lda + p));
+            // The longer side one at a time: fewer registers.
+            if NR > MR {
+                let mut y = [s.splat(0.0); MR];
+                for i in 0..MR {
+                    y[i] = s.splat(*a.add(i * g.lda + p));
+                }
                 for j in 0..NR {
-                    t[i][j] = s.fma(y, x[j], t[i][j]);
+                    let x = load_elements(s, b.add(j * S::LANES));
+                    for i in 0..MR {
+                        t[i][j] = s.fma(y[i], x, t[i][j]);
+                    }
+                }
+            } else {
+                let mut x = [s.splat(0.0); NR];
+                for j in 0..NR {
+                    x[j] = load_elements(s, b.add(j * S::LANES));
+                }
+                for i in 0..MR {
+                    let y = s.splat(*a.add(i * g.lda + p));
+                    for j in 0..NR {
+                        t[i][j] = s.fma(y, x[j], t[i][j]);
+                    }
                 }
             }
             b = b.wrapping_add(g.ldb);

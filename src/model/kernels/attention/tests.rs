@@ -93,7 +93,7 @@ fn check<T: KvElement>(dim: usize, group: usize, rows: usize, lens: &[usize], th
 fn ragged_heads_equal_the_plain_version() {
     for dim in [64, 80, 96, 128, 256, 8, 72, 5] {
         for (group, rows) in [(1, 1), (3, 1), (7, 1), (4, 2), (3, 33), (1, 33), (7, 33)] {
-            for threads in [1, 2, 5] {
+            for threads in [1, 5] {
                 check::<f16>(dim, group, rows, &[rows, rows + 63, 300], threads);
                 check::<f32>(dim, group, rows, &[rows + 64, rows + 65, rows], threads);
             }

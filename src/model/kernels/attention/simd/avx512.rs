@@ -85,10 +85,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_add_ps(v) }
     }
     #[inline(always)]
-    fn prefetch(self, p: *const u8) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
-    #[inline(always)]
     unsafe fn gemm<E: KvElement>(self, g: &Gemm<E>) {
         unsafe { product(self, g) }
     }

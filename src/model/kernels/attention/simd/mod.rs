@@ -44,9 +44,6 @@ pub(super) trait Simd: Copy {
     fn keep_above(self, x: Self::V, limit: Self::V, y: Self::V) -> Self::V;
     fn max_lane(self, v: Self::V) -> f32;
     fn sum_lanes(self, v: Self::V) -> f32;
-    /// Asks for the cache line at `p`, which need not be valid.
-    #[allow(dead_code)]
-    fn prefetch(self, p: *const u8);
     /// # Safety
     /// As [`super::gemm::gemm`].
     unsafe fn gemm<E: KvElement>(self, g: &Gemm<E>);

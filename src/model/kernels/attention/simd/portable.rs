@@ -115,8 +115,6 @@ impl Simd for Portable {
         v.into_iter().sum()
     }
     #[inline(always)]
-    fn prefetch(self, _: *const u8) {}
-    #[inline(always)]
     unsafe fn gemm<E: KvElement>(self, g: &Gemm<E>) {
         // SAFETY: passed on to the caller.
         unsafe { gemm::gemm(self, g) }
