@@ -2,62 +2,137 @@
 
 use super::layout::BLOCK;
 use crate::model::kernels::pool::Pool;
+use std::sync::Mutex;
 
-/// Adding and taking away this number rounds to the nearest integer (ties to even), and after adding
-/// it the integer stands in the low bits.
+/// Activation rows that a kernel takes at a time.
+pub const PANEL: usize = 64;
+
+/// Adding this number rounds to the nearest integer (ties to even), which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// `[m, cols]` activations, `x = d·q` with `|q| ≤ 127` per block of 32.
+/// `[m, cols]` activations, `x = d·q` with `|q| ≤ 127` per block of 32 columns of a row.
+///
+/// Stored in panels of up to [`PANEL`] rows, in the order in which the kernels read them: panel,
+/// block, row of the panel, column of the block.
 pub struct Activations {
-    pub cols: usize,
-    /// `[m, cols]`
-    pub q: Vec<i8>,
-    /// `[m, cols / 32]` scales.
-    pub d: Vec<f32>,
-    /// `[m, cols / 32]`: `d` times the block's sum of `q`, which meets the weights' offsets.
-    pub sum: Vec<f32>,
+    rows: usize,
+    cols: usize,
+    q: Vec<i8>,
+    d: Vec<f32>,
+    sum: Vec<f32>,
+}
+
+/// Up to [`PANEL`] rows of activations.
+#[derive(Clone, Copy)]
+pub struct Panel<'a> {
+    pub rows: usize,
+    /// `[blocks, rows, 32]`
+    pub q: &'a [i8],
+    /// `[blocks, rows]` scales.
+    pub d: &'a [f32],
+    /// `[blocks, rows]`: `d` times the exact sum of the block's `q`, which meets the weights' offsets.
+    pub sum: &'a [f32],
+}
+
+/// Some blocks of a panel to be filled.
+struct Job<'a> {
+    first_row: usize,
+    first_block: usize,
+    rows: usize,
+    q: &'a mut [i8],
+    d: &'a mut [f32],
+    sum: &'a mut [f32],
 }
 
 impl Activations {
+    /// Quantises `x`, `[m, cols]`. A block with NaN or infinity in it becomes NaN.
     pub fn quantize(pool: &Pool, x: &[f32], cols: usize) -> Self {
+        let rows = x.len() / cols;
+        let blocks = cols / BLOCK;
         let mut q = vec![0; x.len()];
-        let mut d = vec![0.0; x.len() / BLOCK];
-        let mut sum = vec![0.0; x.len() / BLOCK];
-        /// Some 16 KiB of activations, a few microseconds.
-        const CHUNK: usize = 4096 / BLOCK;
-        if x.len() / BLOCK <= CHUNK {
-            quantize_blocks(x, &mut q, &mut d, &mut sum);
-        } else {
-            let parts: Vec<_> = x
-                .chunks(CHUNK * BLOCK)
-                .zip(q.chunks_mut(CHUNK * BLOCK))
-                .zip(d.chunks_mut(CHUNK).zip(sum.chunks_mut(CHUNK)))
-                .map(|((x, q), (d, sum))| std::sync::Mutex::new((x, q, d, sum)))
-                .collect();
-            pool.run(parts.len(), |i| {
-                if let Ok(mut part) = parts[i].lock() {
-                    let (x, q, d, sum) = &mut *part;
-                    quantize_blocks(x, q, d, sum);
-                }
-            });
+        let mut d = vec![0.0; rows * blocks];
+        let mut sum = vec![0.0; rows * blocks];
+
+        // About 16 Ki numbers, some microseconds, per job.
+        let blocks_per_job = blocks.min((16 << 10) / (BLOCK * rows.min(PANEL)));
+        let mut jobs = Vec::with_capacity(rows.div_ceil(PANEL) * blocks.div_ceil(blocks_per_job));
+        let (mut q_left, mut d_left, mut sum_left) = (&mut q[..], &mut d[..], &mut sum[..]);
+        for first_row in (0..rows).step_by(PANEL) {
+            let rows = PANEL.min(rows - first_row);
+            for first_block in (0..blocks).step_by(blocks_per_job) {
+                let n = rows * blocks_per_job.min(blocks - first_block);
+                jobs.push(Mutex::new(Job {
+                    first_row,
+                    first_block,
+                    rows,
+                    q: q_left.split_off_mut(..n * BLOCK).unwrap_or_default(),
+                    d: d_left.split_off_mut(..n).unwrap_or_default(),
+                    sum: sum_left.split_off_mut(..n).unwrap_or_default(),
+                }));
+            }
         }
-        Activations { cols, q, d, sum }
+        pool.run(jobs.len(), |i| {
+            if let Ok(mut job) = jobs[i].lock() {
+                job.fill(x, cols);
+            }
+        });
+        drop(jobs);
+        Activations {
+            rows,
+            cols,
+            q,
+            d,
+            sum,
+        }
     }
 
-    /// Blocks per row.
-    pub fn blocks(&self) -> usize {
-        self.cols / BLOCK
+    /// Rows `PANEL·index` and following.
+    pub fn panel(&self, index: usize) -> Panel<'_> {
+        let first = index * PANEL;
+        let rows = PANEL.min(self.rows - first);
+        let blocks = self.cols / BLOCK;
+        Panel {
+            rows,
+            q: &self.q[first * self.cols..][..rows * self.cols],
+            d: &self.d[first * blocks..][..rows * blocks],
+            sum: &self.sum[first * blocks..][..rows * blocks],
+        }
     }
 }
 
-fn quantize_blocks(x: &[f32], q: &mut [i8], d: &mut [f32], sum: &mut [f32]) {
-    let blocks = x.chunks_exact(BLOCK).zip(q.chunks_exact_mut(BLOCK));
-    for ((x, q), (d, sum)) in blocks.zip(d.iter_mut().zip(sum)) {
-        (*d, *sum) = quantize_block(x, q);
+impl Job<'_> {
+    fn fill(&mut self, x: &[f32], cols: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has AVX2.
+            return unsafe { self.fill_avx2(x, cols) };
+        }
+        self.fill_plain(x, cols);
+    }
+
+    /// The same code for the compiler to vectorise with wider registers.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn fill_avx2(&mut self, x: &[f32], cols: usize) {
+        self.fill_plain(x, cols);
+    }
+
+    #[inline(always)]
+    fn fill_plain(&mut self, x: &[f32], cols: usize) {
+        let quants = self.q.chunks_exact_mut(BLOCK);
+        for (at, (q, (d, sum))) in quants
+            .zip(self.d.iter_mut().zip(&mut *self.sum))
+            .enumerate()
+        {
+            let row = self.first_row + at % self.rows;
+            let block = self.first_block + at / self.rows;
+            (*d, *sum) = quantize_block(&x[row * cols + block * BLOCK..][..BLOCK], q);
+        }
     }
 }
 
-/// A block with NaN or infinity gets the scale NaN, so that it is not hidden.
+/// Fills `q`; returns the scale and the scaled sum.
+#[inline(always)]
 fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, f32) {
     // The bits of non-negative floats are ordered like the floats, and NaN is above infinity.
     let max = x

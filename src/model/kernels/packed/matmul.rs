@@ -1,11 +1,14 @@
 //! The product: which tiles meet which activation rows, on which thread.
 
-use super::{PackedMatrix, activations::Activations, layout::TILE, portable};
+use super::{
+    PackedMatrix,
+    activations::{Activations, PANEL},
+    dispatch::Kernel,
+    layout::TILE,
+};
 use crate::model::kernels::pool::Pool;
 
-/// Activation rows per kernel call.
-const ROWS: usize = 64;
-/// Multiply-adds per item of the pool, at least: some 10 µs.
+/// Multiply-adds per item of the pool, at least: some 5 µs.
 const ITEM_MACS: usize = 1 << 18;
 
 /// Where threads write disjoint elements of the output.
@@ -17,9 +20,19 @@ unsafe impl Sync for Output {}
 impl PackedMatrix {
     /// `out[m, rows] = x[m, cols] · Wᵀ`, the activations quantised to int8 per 32 columns.
     ///
+    /// A NaN or infinity in a row of `x` makes that row of `out` NaN.
+    ///
     /// # Panics
     /// When `x` is not `[m, cols]` or `out` not `[m, rows]`.
     pub fn matmul(&self, pool: &Pool, x: &[f32], out: &mut [f32]) {
+        self.matmul_with(Kernel::best(), pool, x, out);
+    }
+
+    /// [`PackedMatrix::matmul`] by a certain kernel, for tests and benches.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn matmul_with(&self, kernel: Kernel, pool: &Pool, x: &[f32], out: &mut [f32]) {
         if self.rows == 0 || x.is_empty() {
             return;
         }
@@ -29,36 +42,33 @@ impl PackedMatrix {
         let x = Activations::quantize(pool, x, self.cols);
         let output = Output(out.as_mut_ptr());
 
-        // Items: for each part, chunks of tiles times chunks of activation rows.
-        let row_chunks = m.div_ceil(ROWS);
-        let tile_macs = TILE * self.cols * m.min(ROWS);
-        let chunk = ITEM_MACS.div_ceil(tile_macs);
-        let tile_chunks: Vec<_> = {
-            let mut first_row = 0;
-            let mut chunks = Vec::new();
-            for part in &self.parts {
-                for first in (0..part.tiles()).step_by(chunk) {
-                    chunks.push((part, first_row, first..part.tiles().min(first + chunk)));
-                }
-                first_row += part.rows;
+        // Items: panels of activations times, for each part, chunks of tiles.
+        let panels = m.div_ceil(PANEL);
+        let chunk = ITEM_MACS.div_ceil(TILE * self.cols * m.min(PANEL));
+        let mut chunks = Vec::new();
+        let mut first_row = 0;
+        for part in &self.parts {
+            for first in (0..part.tiles()).step_by(chunk) {
+                chunks.push((part, first_row, first..part.tiles().min(first + chunk)));
             }
-            chunks
-        };
-        pool.run(tile_chunks.len() * row_chunks, |item| {
-            let (part, first_row, tiles) = &tile_chunks[item / row_chunks];
-            let first = item % row_chunks * ROWS;
-            let mut scratch = [[0.0; TILE]; ROWS];
-            let scratch = &mut scratch[..ROWS.min(m - first)];
+            first_row += part.rows;
+        }
+        pool.run(chunks.len() * panels, |item| {
+            let (part, first_row, tiles) = &chunks[item / panels];
+            let panel = item % panels;
+            let x = x.panel(panel);
+            let mut scratch = [[0.0; TILE]; PANEL];
+            let scratch = &mut scratch[..x.rows];
             for tile in tiles.clone() {
-                portable::tile(part.form, part.tile(tile, self.cols), &x, first, scratch);
+                (kernel.tile)(part.form, part.tile(tile, self.cols), x, scratch);
                 let row = first_row + tile * TILE;
                 let valid = TILE.min(part.rows - tile * TILE);
                 let output = &output;
                 for (i, values) in scratch.iter().enumerate() {
-                    // SAFETY: `first + i < m` and `row + valid <= rows`, so this is inside `out`,
-                    // and no other item has the same tile and activation rows.
+                    // SAFETY: the panel's rows are below `m` and `row + valid <= rows`, so this is
+                    // inside `out`, and no other item has the same tile and panel.
                     unsafe {
-                        let to = output.0.add((first + i) * self.rows + row);
+                        let to = output.0.add((panel * PANEL + i) * self.rows + row);
                         std::ptr::copy_nonoverlapping(values.as_ptr(), to, valid);
                     }
                 }

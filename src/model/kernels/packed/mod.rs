@@ -1,6 +1,13 @@
 //! Packed low-bit weight matrices: affine 4- or 8-bit weights times int8 activations.
 
 mod activations;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avxvnni;
+mod dispatch;
 mod ggml;
 mod layout;
 mod matmul;
@@ -9,6 +16,7 @@ mod portable;
 mod tests;
 
 use candle_core::quantized::GgmlDType;
+pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
 
 /// Why a tensor cannot be packed.

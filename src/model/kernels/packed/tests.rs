@@ -188,3 +188,62 @@ fn a_broken_activation_spoils_its_own_row_only() {
     packed.matmul(&pool, &[1e-40; 64], &mut out);
     assert_eq!(out, [0.0; 16]);
 }
+
+/// Every kernel of this CPU against the portable one, on tiles made of `quant` and activations of `x`.
+fn agree(form: Form, blocks: usize, m: usize, quant: impl Fn(usize) -> u8, x: &[f32]) {
+    let pool = Pool::new(1);
+    let mut lines = vec![Line::ZERO; blocks * form.lines()];
+    for b in 0..blocks {
+        for row in 0..TILE {
+            let at = (b * TILE + row) * BLOCK;
+            let block = Block {
+                d: half::f16::from_f32(0.01 + 0.001 * row as f32),
+                m: half::f16::from_f32(-0.05 * (b + 1) as f32),
+                q: std::array::from_fn(|k| quant(at + k)),
+            };
+            block.store(form, row, &mut lines[b * form.lines()..][..form.lines()]);
+        }
+    }
+    let activations = activations::Activations::quantize(&pool, x, blocks * BLOCK);
+    let panel = activations.panel(0);
+    assert_eq!(panel.rows, m);
+    let mut want = vec![[f32::NAN; TILE]; m];
+    portable::tile(form, &lines, panel, &mut want);
+    let largest = want.as_flattened().iter().fold(0f32, |a, x| a.max(x.abs()));
+    for kernel in Kernel::available() {
+        let mut got = vec![[f32::NAN; TILE]; m];
+        (kernel.tile)(form, &lines, panel, &mut got);
+        let distance = distance(got.as_flattened(), want.as_flattened());
+        let bound = 1e-5 * largest;
+        assert!(
+            distance <= bound,
+            "{} {form:?} m = {m}: {distance} > {bound}",
+            kernel.name
+        );
+    }
+}
+
+#[test]
+fn every_kernel_agrees_with_the_portable_one() {
+    for (form, max) in [(Form::U4, 15), (Form::U8, 255)] {
+        for m in [1, 2, 3, 4, 5, 7, 8, 63, 64] {
+            let x = noise(m * 3 * BLOCK, m as u32);
+            let random = noise(3 * TILE * BLOCK, 77);
+            agree(form, 3, m, |at| (random[at].abs() * 256.0) as u8 & max, &x);
+        }
+    }
+}
+
+#[test]
+fn no_kernel_saturates_at_the_extremes() {
+    for (form, max) in [(Form::U4, 15), (Form::U8, 255)] {
+        for m in [1, 4, 6] {
+            for x in [-3.0, 3.0] {
+                agree(form, 2, m, |_| max, &vec![x; m * 2 * BLOCK]);
+                agree(form, 2, m, |_| 0, &vec![x; m * 2 * BLOCK]);
+                agree(form, 2, m, |at| at as u8 % 2 * max, &vec![x; m * 2 * BLOCK]);
+            }
+            agree(form, 2, m, |_| max, &vec![0.0; m * 2 * BLOCK]);
+        }
+    }
+}

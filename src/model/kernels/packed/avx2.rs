@@ -1,0 +1,258 @@
+//! AVX2 (with FMA and F16C).
+//!
+//! `vpmaddubsw` multiplies 32 unsigned weights by 32 signed activations and adds neighbours in i16,
+//! saturating. Nibbles are at most 15, so a pair is at most 2·15·127 = 3,810 and all eight pairs of a
+//! block of 32 columns fit into i16: one `vpmaddwd` per block widens them. Bytes are taken as two
+//! nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies by 16.
+
+use super::{
+    activations::Panel,
+    layout::{BLOCK, Form, Line, TILE},
+};
+use std::arch::x86_64::*;
+
+/// Low and high nibbles, or the same columns of rows 0–7 and 8–15.
+type Pair = (__m256i, __m256i);
+
+/// See `portable::tile`.
+///
+/// # Safety
+/// The CPU must have AVX2, FMA and F16C.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    match (form, x.rows) {
+        (Form::U4, 1) => few::<false, 1>(lines, x, out),
+        (Form::U4, 2) => few::<false, 2>(lines, x, out),
+        (Form::U4, 3) => few::<false, 3>(lines, x, out),
+        (Form::U4, _) => many::<false>(lines, x, out),
+        (Form::U8, 1) => few::<true, 1>(lines, x, out),
+        (Form::U8, 2) => few::<true, 2>(lines, x, out),
+        (Form::U8, 3) => few::<true, 3>(lines, x, out),
+        (Form::U8, _) => many::<true>(lines, x, out),
+    }
+}
+
+const fn lines_of(bytes: bool) -> usize {
+    if bytes {
+        Form::U8.lines()
+    } else {
+        Form::U4.lines()
+    }
+}
+
+/// Half a line: four columns of eight rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(line: &Line, half: usize) -> __m256i {
+    let bytes = &line.0[32 * half..][..32];
+    // SAFETY: 32 bytes, and a line is aligned to 64.
+    unsafe { _mm256_load_si256(bytes.as_ptr().cast()) }
+}
+
+/// Low and high nibbles of all bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn nibbles(bytes: __m256i) -> Pair {
+    let mask = _mm256_set1_epi8(15);
+    (
+        _mm256_and_si256(bytes, mask),
+        _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask),
+    )
+}
+
+/// Scales and offsets of eight rows.
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn affine(line: &Line, half: usize) -> (__m256, __m256) {
+    let halves = |at: usize| {
+        let bytes = &line.0[at..][..16];
+        // SAFETY: 16 bytes.
+        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
+    };
+    (halves(16 * half), halves(32 + 16 * half))
+}
+
+/// Four activations of a row, for all eight rows of weights.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn broadcast(q: &[i8], at: usize) -> __m256i {
+    let bytes = &q[at..][..4];
+    // SAFETY: 4 bytes.
+    _mm256_set1_epi32(unsafe { bytes.as_ptr().cast::<i32>().read_unaligned() })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn add_product(sum: &mut __m256i, weights: __m256i, x: __m256i) {
+    *sum = _mm256_add_epi16(*sum, _mm256_maddubs_epi16(weights, x));
+}
+
+/// Integer dots of eight rows out of the i16 sums, times `weight`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn widen(sums: __m256i, weight: i16) -> __m256i {
+    _mm256_madd_epi16(sums, _mm256_set1_epi16(weight))
+}
+
+/// `out += d·xd·dot + m·xsum`
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn scale(out: __m256, dot: __m256i, (d, m): (__m256, __m256), xd: f32, xsum: f32) -> __m256 {
+    let out = _mm256_fmadd_ps(
+        _mm256_cvtepi32_ps(dot),
+        _mm256_mul_ps(d, _mm256_set1_ps(xd)),
+        out,
+    );
+    _mm256_fmadd_ps(m, _mm256_set1_ps(xsum), out)
+}
+
+/// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let mut total = [[_mm256_setzero_ps(); N]; 2];
+    let activations = x.q.chunks_exact(N * BLOCK);
+    let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
+    for ((lines, q), (d, sum)) in lines
+        .chunks_exact(lines_of(BYTES))
+        .zip(activations)
+        .zip(scales)
+    {
+        for (half, total) in total.iter_mut().enumerate() {
+            let mut low = [_mm256_setzero_si256(); N];
+            let mut high = [_mm256_setzero_si256(); N];
+            for (g, line) in lines[1..].iter().enumerate() {
+                let (l, h) = nibbles(load(line, half));
+                for n in 0..N {
+                    let at = n * BLOCK + 4 * g;
+                    add_product(&mut low[n], l, broadcast(q, at));
+                    let at = if BYTES { at } else { at + 16 };
+                    add_product(&mut high[n], h, broadcast(q, at));
+                }
+            }
+            let affine = affine(&lines[0], half);
+            for n in 0..N {
+                let dot = if BYTES {
+                    _mm256_add_epi32(widen(low[n], 1), widen(high[n], 16))
+                } else {
+                    widen(_mm256_add_epi16(low[n], high[n]), 1)
+                };
+                total[n] = scale(total[n], dot, affine, d[n], sum[n]);
+            }
+        }
+    }
+    for (n, out) in out.iter_mut().enumerate().take(N) {
+        // SAFETY: 16 floats.
+        unsafe {
+            _mm256_storeu_ps(out.as_mut_ptr(), total[0][n]);
+            _mm256_storeu_ps(out.as_mut_ptr().add(8), total[1][n]);
+        }
+    }
+}
+
+/// A block's nibbles, unpacked: eight pairs, each against the same four activations. Of nibbles, a
+/// pair is rows 0–7 and 8–15; of bytes, the low and high nibbles of eight rows (hence two of these).
+#[repr(align(32))]
+struct Unpacked([[u8; 64]; 8]);
+
+/// Prefill: per block, unpack once, then four activation rows at a time.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn many<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let out = &mut out[..x.rows];
+    out.as_flattened_mut().fill(0.0);
+    let mut unpacked = Unpacked([[0; 64]; 8]);
+    let activations = x.q.chunks_exact(x.rows * BLOCK);
+    let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
+    for ((lines, q), (d, sum)) in lines
+        .chunks_exact(lines_of(BYTES))
+        .zip(activations)
+        .zip(scales)
+    {
+        let affine = [affine(&lines[0], 0), affine(&lines[0], 1)];
+        for half in 0..if BYTES { 2 } else { 1 } {
+            if BYTES {
+                for (line, to) in lines[1..].iter().zip(&mut unpacked.0) {
+                    store(to, nibbles(load(line, half)));
+                }
+            } else {
+                for (g, line) in lines[1..].iter().enumerate() {
+                    let (l0, h0) = nibbles(load(line, 0));
+                    let (l1, h1) = nibbles(load(line, 1));
+                    store(&mut unpacked.0[g], (l0, l1));
+                    store(&mut unpacked.0[4 + g], (h0, h1));
+                }
+            }
+            let mut i = 0;
+            while i + 4 <= x.rows {
+                rows::<BYTES, 4>(&unpacked, affine, half, q, d, sum, i, out);
+                i += 4;
+            }
+            while i < x.rows {
+                rows::<BYTES, 1>(&unpacked, affine, half, q, d, sum, i, out);
+                i += 1;
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(to: &mut [u8; 64], (a, b): Pair) {
+    let to = to.as_mut_ptr().cast::<__m256i>();
+    // SAFETY: 64 bytes, aligned by `Unpacked`.
+    unsafe {
+        _mm256_store_si256(to, a);
+        _mm256_store_si256(to.add(1), b);
+    }
+}
+
+/// Adds a block's products with activation rows `i..i + N`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[allow(clippy::too_many_arguments)]
+fn rows<const BYTES: bool, const N: usize>(
+    weights: &Unpacked,
+    affine: [(__m256, __m256); 2],
+    half: usize,
+    q: &[i8],
+    d: &[f32],
+    sum: &[f32],
+    i: usize,
+    out: &mut [[f32; TILE]],
+) {
+    let q = &q[i * BLOCK..][..N * BLOCK];
+    let (d, sum, out) = (&d[i..][..N], &sum[i..][..N], &mut out[i..][..N]);
+    let mut first = [_mm256_setzero_si256(); N];
+    let mut second = [_mm256_setzero_si256(); N];
+    for (g, pair) in weights.0.iter().enumerate() {
+        let pair = pair.as_ptr().cast::<__m256i>();
+        // SAFETY: 64 bytes, aligned by `Unpacked`.
+        let (a, b) = unsafe { (_mm256_load_si256(pair), _mm256_load_si256(pair.add(1))) };
+        for n in 0..N {
+            let x = broadcast(q, n * BLOCK + 4 * g);
+            add_product(&mut first[n], a, x);
+            add_product(&mut second[n], b, x);
+        }
+    }
+    for n in 0..N {
+        let mut add = |half: usize, dot| {
+            let out = &mut out[n][8 * half..][..8];
+            // SAFETY: 8 floats.
+            unsafe {
+                let total = _mm256_loadu_ps(out.as_ptr());
+                let total = scale(total, dot, affine[half], d[n], sum[n]);
+                _mm256_storeu_ps(out.as_mut_ptr(), total);
+            }
+        };
+        if BYTES {
+            add(
+                half,
+                _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16)),
+            );
+        } else {
+            add(0, widen(first[n], 1));
+            add(1, widen(second[n], 1));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Which kernel this CPU runs.
+
+use super::{
+    activations::Panel,
+    layout::{Form, Line, TILE},
+    portable,
+};
+use std::sync::OnceLock;
+
+/// A tile of weights times a panel of activations, see `portable::tile`.
+type Tile = fn(Form, &[Line], Panel<'_>, &mut [[f32; TILE]]);
+
+/// A way to compute products, by name. Every kernel gives the portable one's results up to the order of
+/// f32 additions.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    pub name: &'static str,
+    pub(super) tile: Tile,
+}
+
+impl Kernel {
+    /// The kernels that this CPU can run, best first.
+    pub fn available() -> &'static [Kernel] {
+        static KERNELS: OnceLock<Vec<Kernel>> = OnceLock::new();
+        KERNELS.get_or_init(detect)
+    }
+
+    /// The fastest of them.
+    pub fn best() -> Kernel {
+        Kernel::available()[0]
+    }
+}
+
+fn detect() -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        use super::{avx2, avx512, avxvnni};
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
+        if avx2
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vnni")
+        {
+            kernels.push(Kernel {
+                name: "avx512-vnni",
+                // SAFETY: the CPU has the features.
+                tile: |form, lines, x, out| unsafe { avx512::tile(form, lines, x, out) },
+            });
+        }
+        if avx2 && is_x86_feature_detected!("avxvnni") {
+            kernels.push(Kernel {
+                name: "avx-vnni",
+                // SAFETY: the CPU has the features.
+                tile: |form, lines, x, out| unsafe { avxvnni::tile(form, lines, x, out) },
+            });
+        }
+        if avx2 {
+            kernels.push(Kernel {
+                name: "avx2",
+                // SAFETY: the CPU has the features.
+                tile: |form, lines, x, out| unsafe { avx2::tile(form, lines, x, out) },
+            });
+        }
+    }
+    kernels.push(Kernel {
+        name: "portable",
+        tile: portable::tile,
+    });
+    kernels
+}
