@@ -11,6 +11,9 @@ use super::{
 };
 use std::arch::x86_64::*;
 
+/// Lines to ask for ahead of use: 4 KiB.
+const AHEAD: usize = 64;
+
 /// Low and high nibbles, or the same columns of rows 0–7 and 8–15.
 type Pair = (__m256i, __m256i);
 
@@ -47,6 +50,17 @@ fn load(line: &Line, half: usize) -> __m256i {
     let bytes = &line.0[32 * half..][..32];
     // SAFETY: 32 bytes, and a line is aligned to 64.
     unsafe { _mm256_load_si256(bytes.as_ptr().cast()) }
+}
+
+/// Asks for the block that is some blocks ahead, perhaps of the next tile: decoding waits for memory,
+/// and the hardware looks ahead no further than a page.
+#[inline]
+#[target_feature(enable = "sse")]
+pub(super) fn prefetch(block: &[Line]) {
+    for line in block {
+        // A prefetch is a hint: it never faults, so it may go beyond the matrix.
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).wrapping_add(AHEAD).cast());
+    }
 }
 
 /// Low and high nibbles of all bytes.
@@ -118,6 +132,7 @@ fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mu
         .zip(activations)
         .zip(scales)
     {
+        prefetch(lines);
         for (half, total) in total.iter_mut().enumerate() {
             let mut low = [_mm256_setzero_si256(); N];
             let mut high = [_mm256_setzero_si256(); N];

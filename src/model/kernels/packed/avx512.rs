@@ -3,6 +3,7 @@
 
 use super::{
     activations::Panel,
+    avx2::prefetch,
     layout::{BLOCK, Form, Line, TILE},
 };
 use std::arch::x86_64::*;
@@ -115,6 +116,7 @@ fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mu
         .zip(activations)
         .zip(scales)
     {
+        prefetch(lines);
         let weights = unpack::<BYTES>(lines);
         let affine = affine(&lines[0]);
         for n in 0..N {

@@ -2,6 +2,7 @@
 
 use super::{
     activations::Panel,
+    avx2::prefetch,
     layout::{BLOCK, Form, Line, TILE},
 };
 use std::arch::x86_64::*;
@@ -88,6 +89,9 @@ fn blocks<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE
         .zip(activations)
         .zip(scales)
     {
+        if x.rows < 4 {
+            prefetch(lines);
+        }
         for half in 0..2 {
             let weights = unpack::<BYTES>(lines, half);
             let wd = halves(&lines[0], 16 * half);

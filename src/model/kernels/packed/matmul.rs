@@ -8,8 +8,10 @@ use super::{
 };
 use crate::model::kernels::pool::Pool;
 
-/// Multiply-adds per item of the pool, at least: some 5 µs.
-const ITEM_MACS: usize = 1 << 18;
+/// Multiply-adds per item of the pool, at least: about a microsecond.
+const ITEM_MACS: usize = 1 << 16;
+/// Items per thread, at most (if they are no smaller): enough to even out what threads get done.
+const ITEMS_PER_THREAD: usize = 8;
 
 /// Where threads write disjoint elements of the output.
 struct Output(*mut f32);
@@ -44,7 +46,8 @@ impl PackedMatrix {
 
         // Items: panels of activations times, for each part, chunks of tiles.
         let panels = m.div_ceil(PANEL);
-        let chunk = ITEM_MACS.div_ceil(TILE * self.cols * m.min(PANEL));
+        let even = self.rows.div_ceil(TILE) * panels / (ITEMS_PER_THREAD * pool.threads());
+        let chunk = even.max(ITEM_MACS.div_ceil(TILE * self.cols * m.min(PANEL)));
         let mut chunks = Vec::new();
         let mut first_row = 0;
         for part in &self.parts {
