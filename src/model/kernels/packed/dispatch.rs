@@ -65,6 +65,14 @@ fn detect() -> Vec<Kernel> {
             });
         }
     }
+    #[cfg(target_arch = "aarch64")]
+    if std::arch::is_aarch64_feature_detected!("neon") {
+        kernels.push(Kernel {
+            name: "neon",
+            // SAFETY: the CPU has the feature.
+            tile: |form, lines, x, out| unsafe { super::neon::tile(form, lines, x, out) },
+        });
+    }
     kernels.push(Kernel {
         name: "portable",
         tile: portable::tile,

@@ -11,6 +11,8 @@ mod dispatch;
 mod ggml;
 mod layout;
 mod matmul;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
