@@ -10,3 +10,6 @@ pub mod document;
 pub mod engine;
 pub mod model;
 pub mod policy;
+
+#[doc(hidden)]
+pub mod testing;

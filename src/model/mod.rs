@@ -1,4 +1,5 @@
 //! THE NETWORK. Where weights come from, GGUF → decoder, tokenizer, chat template, kernels.
 
+pub mod gguf;
 pub mod kernels;
 pub mod source;

@@ -1,0 +1,65 @@
+//! What can be wrong with a GGUF file, each with the next step.
+
+use std::path::PathBuf;
+
+/// Why a model file cannot be used. Every message says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum GgufError {
+    #[error("no such model file: {path}; check the path, or run `cachat models` to see what is on this machine", path = .path.display())]
+    Missing { path: PathBuf },
+    #[error("{path} is not a regular file; give the path of a .gguf file{hint}", path = .path.display())]
+    NotAFile { path: PathBuf, hint: String },
+    #[error("cannot read {path}: {source}", path = .path.display())]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{path} is empty (0 bytes); download it again", path = .path.display())]
+    Empty { path: PathBuf },
+    #[error("{path} is not a GGUF file: it begins with {begins}; give a .gguf model file", path = .path.display())]
+    NotGguf { path: PathBuf, begins: String },
+    #[error(
+        "this GGUF file is of version {version}{note}; convert the model again with a current llama.cpp"
+    )]
+    Version { version: u32, note: &'static str },
+    #[error(
+        "the file is truncated: {what} needs bytes {start}..{end}, the file has {len}; download it again"
+    )]
+    Truncated {
+        what: String,
+        start: u64,
+        end: u64,
+        len: u64,
+    },
+    #[error("the file's header is damaged: {what}; download it again")]
+    Damaged { what: String },
+    #[error(
+        "the tensor {name} is stored as {kind}, which this build cannot read; get a Q4_0, Q4_K_M, Q5_K_M, Q8_0 or F16 file of the model"
+    )]
+    TensorType { name: String, kind: String },
+    #[error(
+        "the model file has no tensor {name}; it is incomplete or of another architecture: get another file of the model"
+    )]
+    NoTensor { name: String },
+    #[error(
+        "the model file has no metadata {key}; it is incomplete: get another file of the model"
+    )]
+    NoKey { key: String },
+    #[error(
+        "the model file's metadata {key} is {found}, expected {wanted}; get another file of the model"
+    )]
+    KeyType {
+        key: String,
+        wanted: &'static str,
+        found: String,
+    },
+    #[error("cannot read the model file: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+pub type Result<T> = std::result::Result<T, GgufError>;
+
+/// A damaged header, in words.
+pub(super) fn damaged<T>(what: impl Into<String>) -> Result<T> {
+    Err(GgufError::Damaged { what: what.into() })
+}

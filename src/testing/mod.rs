@@ -1,0 +1,6 @@
+//! Small generated models for tests: no network, no fixtures of megabytes. Not part of the API.
+
+pub mod random;
+pub mod tiny;
+
+pub use tiny::{TinySpec, write_tiny_gguf};
