@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out of it. The screen and the command line know the
 //! engine only by these.
 
+pub use crate::model::message::{Message, Role};
 use std::path::PathBuf;
 
 /// Identifies one turn of the conversation, from 1.
@@ -32,20 +33,6 @@ pub enum Command {
         text: String,
     },
     Shutdown,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    System,
-    User,
-    Assistant,
-}
-
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Message {
-    pub role: Role,
-    pub content: String,
 }
 
 /// How the next token is drawn; `temperature` 0 is greedy.

@@ -2,5 +2,7 @@
 
 pub mod random;
 pub mod tiny;
+pub mod vocabulary;
 
 pub use tiny::{TinySpec, write_tiny_gguf};
+pub use vocabulary::write_smollm2_vocabulary;

@@ -1,0 +1,318 @@
+//! Chat templates: the conversation as the model was trained to read it (Jinja, from the GGUF).
+
+use super::gguf::{GgufError, GgufFile};
+use super::message::Message;
+use super::tokenizer::{Part, Tokenizer, TokenizerError};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Kwargs;
+use minijinja::{Environment, Error, ErrorKind, Value, context};
+use std::borrow::Cow;
+
+/// Instructions that one rendering may take; a long conversation takes some ten thousand.
+const FUEL: u64 = 20_000_000;
+/// Bytes of a template that are worth parsing; real ones have a few thousand.
+const MAX_TEMPLATE: usize = 1 << 20;
+
+const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n\
+    {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+const PLAIN: &str = "{% for m in messages %}{{ m.role | capitalize }}: {{ m.content }}\n\n\
+    {% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}";
+
+/// Why a conversation cannot be written in the model's format.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    #[error("the model's chat template refuses this conversation: {0}")]
+    Refused(String),
+    #[error("the model's chat template fails: {0}; get another file of the model")]
+    Render(String),
+}
+
+/// A model's chat template, compiled.
+pub struct ChatTemplate {
+    env: Environment<'static>,
+    bos: String,
+    eos: String,
+    notice: Option<String>,
+}
+
+impl ChatTemplate {
+    /// The file's own template; where it has none or a broken one, ChatML if the vocabulary knows
+    /// it, else plain text ([`ChatTemplate::notice`] says so).
+    pub fn from_gguf(file: &GgufFile, tokenizer: &Tokenizer) -> Result<Self, TemplateError> {
+        let own = file
+            .get_str("tokenizer.chat_template")?
+            .filter(|t| !t.trim().is_empty());
+        let chatml = tokenizer.token_id("<|im_start|>").is_some();
+        let fallback = if chatml { CHATML } else { PLAIN };
+        let name = if chatml { "ChatML" } else { "plain text" };
+        let (source, mut notice) = match own {
+            Some(own) if own.len() <= MAX_TEMPLATE => (own, None),
+            Some(_) => (
+                fallback,
+                Some(format!(
+                    "the model's chat template is too long; {name} is used"
+                )),
+            ),
+            None => (
+                fallback,
+                Some(format!("the model has no chat template; {name} is used")),
+            ),
+        };
+        let env = match compile(source) {
+            Ok(env) => env,
+            Err(error) => {
+                let error = error.to_string().escape_debug().to_string();
+                notice = Some(format!(
+                    "the model's chat template is broken ({error}); {name} is used"
+                ));
+                compile(fallback).map_err(|e| TemplateError::Render(e.to_string()))?
+            }
+        };
+        let token = |id: Option<u32>| id.and_then(|id| tokenizer.token(id)).unwrap_or_default();
+        let (bos, eos) = (
+            token(tokenizer.bos()).to_owned(),
+            token(tokenizer.eos()).to_owned(),
+        );
+        Ok(ChatTemplate {
+            env,
+            bos,
+            eos,
+            notice,
+        })
+    }
+
+    /// Why the model's own template is not in use, to be shown once.
+    pub fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
+    }
+
+    /// The conversation as one text; with `add_generation_prompt` it ends where the answer begins.
+    ///
+    /// # Errors
+    /// When the template refuses the conversation (some allow no system message) or fails.
+    pub fn render(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<String, TemplateError> {
+        let messages: Vec<Value> = messages
+            .iter()
+            .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
+            .collect();
+        let rendered = self.env.get_template("chat").and_then(|template| {
+            template.render(context! {
+                messages, add_generation_prompt, bos_token => self.bos.as_str(),
+                eos_token => self.eos.as_str(),
+            })
+        });
+        rendered.map_err(|error| match error.detail() {
+            Some(detail) if detail.starts_with(REFUSED) => {
+                TemplateError::Refused(detail[REFUSED.len()..].escape_debug().to_string())
+            }
+            _ => TemplateError::Render(error.to_string().escape_debug().to_string()),
+        })
+    }
+
+    /// The conversation as token ids. Control tokens written inside messages stay characters, so
+    /// that no document can end its message.
+    pub fn encode_chat(
+        &self,
+        tokenizer: &Tokenizer,
+        messages: &[Message],
+        add_generation_prompt: bool,
+    ) -> Result<Vec<u32>, TemplateError> {
+        let mut masks = Masks::new(tokenizer, messages);
+        let text = self.render(&masks.mask(messages), add_generation_prompt)?;
+        let mut ids = tokenizer.encode_parts(&masks.parts(&text))?;
+        if let Some(bos) = tokenizer.bos()
+            && tokenizer.add_bos()
+            && ids.first() != Some(&bos)
+        {
+            ids.insert(0, bos);
+        }
+        Ok(ids)
+    }
+}
+
+/// Stand-ins, through the rendering, for control tokens that occur in messages: one private-use
+/// character each, which occurs nowhere else. Templates may trim or cut messages; a stand-in
+/// survives that, where markers around a message would not.
+struct Masks {
+    pairs: Vec<(char, String)>,
+}
+
+impl Masks {
+    fn new(tokenizer: &Tokenizer, messages: &[Message]) -> Masks {
+        let inside = |t: &str| messages.iter().any(|m| m.content.contains(t));
+        let mut found: Vec<&str> = tokenizer.control_tokens().filter(|t| inside(t)).collect();
+        // Longest first, so that a token is not masked as a part of another.
+        found.sort_by_key(|t| std::cmp::Reverse(t.len()));
+        if found.is_empty() {
+            return Masks { pairs: Vec::new() };
+        }
+        let used: std::collections::HashSet<char> =
+            messages.iter().flat_map(|m| m.content.chars()).collect();
+        let free = ('\u{100000}'..='\u{10fffd}').filter(|c| !used.contains(c));
+        Masks {
+            pairs: free.zip(found.into_iter().map(str::to_owned)).collect(),
+        }
+    }
+
+    fn mask<'m>(&mut self, messages: &'m [Message]) -> Cow<'m, [Message]> {
+        if self.pairs.is_empty() {
+            return Cow::Borrowed(messages);
+        }
+        let mut masked = messages.to_vec();
+        for message in &mut masked {
+            for (mask, token) in &self.pairs {
+                message.content = message
+                    .content
+                    .replace(token, mask.encode_utf8(&mut [0; 4]));
+            }
+        }
+        Cow::Owned(masked)
+    }
+
+    fn parts<'a>(&'a self, text: &'a str) -> Vec<Part<'a>> {
+        let mut parts = Vec::new();
+        let mut from = 0;
+        for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{100000}') {
+            if let Some((_, token)) = self.pairs.iter().find(|(mask, _)| *mask == c) {
+                parts.push(Part {
+                    text: &text[from..at],
+                    special: true,
+                });
+                parts.push(Part {
+                    text: token,
+                    special: false,
+                });
+                from = at + c.len_utf8();
+            }
+        }
+        parts.push(Part {
+            text: &text[from..],
+            special: true,
+        });
+        parts
+    }
+}
+
+const REFUSED: &str = "\u{10fffe}";
+
+fn compile(source: &str) -> Result<Environment<'static>, Error> {
+    let mut env = Environment::new();
+    env.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    env.set_fuel(Some(FUEL));
+    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    env.add_function(
+        "raise_exception",
+        |message: String| -> Result<String, Error> {
+            Err(Error::new(
+                ErrorKind::InvalidOperation,
+                format!("{REFUSED}{message}"),
+            ))
+        },
+    );
+    env.add_function("strftime_now", |format: String| -> Result<String, Error> {
+        use std::fmt::Write;
+        let mut out = String::new();
+        let now = chrono::Local::now();
+        write!(out, "{}", now.format(&format)).map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidOperation,
+                "strftime_now: unknown date format",
+            )
+        })?;
+        Ok(out)
+    });
+    // As in Hugging Face's renderer: without the HTML escapes of minijinja's own.
+    env.add_filter(
+        "tojson",
+        |value: &Value, indent: Option<Value>, args: Kwargs| {
+            let json = minijinja::filters::tojson(value, indent, args)?.to_string();
+            let plain = [
+                ("\\u003c", "<"),
+                ("\\u003e", ">"),
+                ("\\u0026", "&"),
+                ("\\u0027", "'"),
+            ];
+            Ok::<String, Error>(
+                plain
+                    .iter()
+                    .fold(json, |json, (from, to)| json.replace(from, to)),
+            )
+        },
+    );
+    env.add_template_owned("chat", source.to_owned())?;
+    Ok(env)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::message::Role;
+
+    fn with(source: &str) -> ChatTemplate {
+        let env = compile(source).unwrap();
+        ChatTemplate {
+            env,
+            bos: "<s>".into(),
+            eos: "</s>".into(),
+            notice: None,
+        }
+    }
+
+    fn render(source: &str) -> Result<String, TemplateError> {
+        let messages = [
+            Message {
+                role: Role::System,
+                content: " be kind ".into(),
+            },
+            Message {
+                role: Role::User,
+                content: "a \"b\" <c>".into(),
+            },
+        ];
+        with(source).render(&messages, true)
+    }
+
+    #[test]
+    fn templates_use_what_hugging_face_offers() {
+        assert_eq!(
+            render("{{ messages[0].content.strip().title() }}").unwrap(),
+            "Be Kind"
+        );
+        assert_eq!(
+            render("{{ messages[1]['content'] | tojson }}").unwrap(),
+            r#""a \"b\" <c>""#
+        );
+        assert_eq!(
+            render("{{ bos_token }}{% if true %}\n  x\n{% endif %}").unwrap(),
+            "<s>  x\n"
+        );
+        assert_eq!(render("{{ strftime_now('%Y') | length }}").unwrap(), "4");
+        let source = "{% for m in messages %}{% if loop.first %}{% continue %}{% endif %}\
+            {{ m.role }}{% break %}{% endfor %}";
+        assert_eq!(render(source).unwrap(), "user");
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_failure_and_nothing_runs_for_ever() {
+        let refused = render("{{ raise_exception('no system role') }}").unwrap_err();
+        assert!(matches!(&refused, TemplateError::Refused(why) if why.contains("no system role")));
+        let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{{ b }}{% endfor %}\
+            {% endfor %}";
+        assert!(matches!(render(endless), Err(TemplateError::Render(_))));
+        assert!(render("{{ 'x' * 100000000000 }}").is_err());
+        assert!(render("{{ strftime_now('%Q%!') }}").is_err());
+    }
+}

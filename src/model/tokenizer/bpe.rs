@@ -1,0 +1,81 @@
+//! Byte-level BPE (`gpt2` vocabularies): pieces by the file's pre-tokenizer, merges by the
+//! `tokenizers` crate.
+
+use super::TokenizerError;
+use super::bytes;
+use super::split::Split;
+use ahash::AHashMap;
+use tokenizers::Model;
+use tokenizers::models::bpe::BPE;
+
+/// Longest piece remembered while encoding a text, in bytes, and how many of them.
+const CACHED_LEN: usize = 48;
+const CACHED_PIECES: usize = 1 << 16;
+
+pub struct ByteLevelBpe {
+    split: Split,
+    model: BPE,
+}
+
+impl ByteLevelBpe {
+    /// From the vocabulary (in GPT-2's alphabet) and its merges, `left right`, best first.
+    pub fn new(tokens: &[&str], merges: &[&str], pre: &str) -> Result<Self, TokenizerError> {
+        let (split, ignore_merges) = Split::by_name(pre).ok_or_else(|| TokenizerError::Pre {
+            name: pre.to_owned(),
+        })?;
+        let mut vocab = AHashMap::with_capacity(tokens.len());
+        for (id, token) in tokens.iter().enumerate() {
+            vocab.insert((*token).to_owned(), id as u32);
+        }
+        let mut text = String::new();
+        let mut pairs = Vec::with_capacity(merges.len());
+        for merge in merges {
+            // The separator is the first space after the first character, as in llama.cpp.
+            let first = merge.chars().next().map_or(0, char::len_utf8);
+            let Some(space) = merge[first..].find(' ') else {
+                continue;
+            };
+            let (left, right) = (&merge[..first + space], &merge[first + space + 1..]);
+            text.clear();
+            text.push_str(left);
+            text.push_str(right);
+            // The crate refuses merges of or into unknown tokens; without them the rest works.
+            if [left, right, &text].iter().all(|t| vocab.contains_key(*t)) {
+                pairs.push((left.to_owned(), right.to_owned()));
+            }
+        }
+        let model = BPE::builder()
+            .vocab_and_merges(vocab, pairs)
+            .cache_capacity(0)
+            .ignore_merges(ignore_merges)
+            .build()
+            .map_err(TokenizerError::Build)?;
+        Ok(ByteLevelBpe { split, model })
+    }
+
+    /// Appends the ids of `text` to `out`.
+    pub fn encode(&self, text: &str, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        let mut known: AHashMap<&str, Vec<u32>> = AHashMap::new();
+        let mut mapped = String::new();
+        let mut failed = None;
+        self.split.pieces(text, |piece| {
+            if let Some(ids) = known.get(piece) {
+                out.extend_from_slice(ids);
+                return;
+            }
+            mapped.clear();
+            mapped.extend(piece.bytes().map(bytes::to_char));
+            match self.model.tokenize(&mapped) {
+                Ok(tokens) => {
+                    let start = out.len();
+                    out.extend(tokens.iter().map(|token| token.id));
+                    if piece.len() <= CACHED_LEN && known.len() < CACHED_PIECES {
+                        known.insert(piece, out[start..].to_vec());
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+        });
+        failed.map_or(Ok(()), |error| Err(TokenizerError::Build(error)))
+    }
+}
