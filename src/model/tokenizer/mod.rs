@@ -56,7 +56,7 @@ impl Kind {
 }
 
 enum Encoder {
-    Bpe(bpe::ByteLevelBpe),
+    Bpe(Box<bpe::ByteLevelBpe>),
     Spm(Box<spm::SentencePiece>),
 }
 
@@ -125,7 +125,7 @@ impl Tokenizer {
         let encoder = match kind {
             "gpt2" => {
                 let merges = file.strs("tokenizer.ggml.merges")?;
-                Encoder::Bpe(bpe::ByteLevelBpe::new(&tokens, &merges, pre)?)
+                Encoder::Bpe(Box::new(bpe::ByteLevelBpe::new(&tokens, &merges, pre)?))
             }
             "llama" => Encoder::Spm(Box::new(spm::SentencePiece::from_gguf(
                 file, &tokens, &kinds,
