@@ -61,7 +61,7 @@ pub fn walk(file: &[u8]) -> Result<Header> {
         }
         let kind = at.u32(&show(key))?;
         let value = at.pos;
-        at.value(kind, 0, key)?;
+        at.value(kind, 0, &show(key))?;
         if key == b"general.alignment" {
             alignment = integer(&file[value..at.pos], kind).unwrap_or(0);
             if !alignment.is_power_of_two() || !ALIGNMENTS.contains(&alignment) {
@@ -143,44 +143,45 @@ impl<'a> Walk<'a> {
         Ok(name)
     }
 
-    fn value(&mut self, kind: u32, depth: u32, key: &[u8]) -> Result<()> {
+    /// `key` as shown in errors; made once, as vocabularies have 100k strings.
+    fn value(&mut self, kind: u32, depth: u32, key: &str) -> Result<()> {
         match kind {
             7 => {
-                if self.take(1, &show(key))?[0] > 1 {
-                    return damaged(format!("{} is neither true nor false", show(key)));
+                if self.take(1, key)?[0] > 1 {
+                    return damaged(format!("{key} is neither true nor false"));
                 }
             }
             8 => {
-                let len = self.len(&show(key))?;
-                self.take(len, &show(key))?;
+                let len = self.len(key)?;
+                self.take(len, key)?;
             }
             9 => {
-                let of = self.u32(&show(key))?;
-                let len = self.len(&show(key))?;
+                let of = self.u32(key)?;
+                let len = self.len(key)?;
                 self.elements = self.elements.saturating_add(len);
                 if self.elements > MAX_ELEMENTS {
-                    return damaged(format!("{} declares {len} elements", show(key)));
+                    return damaged(format!("{key} declares {len} elements"));
                 }
                 if depth >= MAX_DEPTH {
-                    return damaged(format!("{} is nested too deep", show(key)));
+                    return damaged(format!("{key} is nested too deep"));
                 }
                 match width(of) {
                     Some(bytes) if of != 7 => {
-                        self.take(len * bytes, &show(key))?;
+                        self.take(len * bytes, key)?;
                     }
                     _ if of <= 12 => {
                         for _ in 0..len {
                             self.value(of, depth + 1, key)?;
                         }
                     }
-                    _ => return damaged(format!("{} is of unknown type {of}", show(key))),
+                    _ => return damaged(format!("{key} is of unknown type {of}")),
                 }
             }
             kind => match width(kind) {
                 Some(bytes) => {
-                    self.take(bytes, &show(key))?;
+                    self.take(bytes, key)?;
                 }
-                None => return damaged(format!("{} is of unknown type {kind}", show(key))),
+                None => return damaged(format!("{key} is of unknown type {kind}")),
             },
         }
         Ok(())
