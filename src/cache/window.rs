@@ -40,6 +40,11 @@ impl QueryWindow {
         rows.min(self.capacity)
     }
 
+    /// Forgets the newest query.
+    pub fn take_back(&mut self) {
+        self.rows.pop_back();
+    }
+
     pub fn rows(&self) -> &VecDeque<Query> {
         &self.rows
     }

@@ -1,0 +1,31 @@
+//! What can go wrong between a file and a token.
+
+use super::{gguf::GgufError, kernels::packed::PackError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error(transparent)]
+    Gguf(#[from] GgufError),
+    #[error("the architecture '{0}' is not supported: use a GGUF file whose architecture is llama or qwen2")]
+    Architecture(String),
+    #[error("the model file makes no sense: {0}; download it again or use another file")]
+    Description(String),
+    #[error("the tensor '{name}' has the shape {actual:?} where {expected:?} is needed; the file is damaged or not of the architecture it claims")]
+    Shape {
+        name: String,
+        expected: Vec<usize>,
+        actual: Vec<usize>,
+    },
+    #[error("token id {id} is outside the model's vocabulary of {vocab}")]
+    Token { id: u32, vocab: usize },
+    #[error("{device} cannot be used: {reason}; use --device cpu")]
+    Device { device: String, reason: String },
+    #[error("the keys and values cannot be stored as {0} on this device; use --kv-dtype auto")]
+    KvDtype(String),
+    #[error("a weight cannot be prepared: {0}")]
+    Pack(#[from] PackError),
+    #[error("the computation failed: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+pub type Result<T> = std::result::Result<T, ModelError>;

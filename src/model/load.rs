@@ -1,0 +1,152 @@
+//! From a model file to a network on a device.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device};
+
+use super::{
+    decoder::Decoder,
+    description::Description,
+    error::{ModelError, Result},
+    gguf::GgufFile,
+    host::Host,
+    network::Network,
+    portable::Portable,
+};
+
+/// Where and how a model runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LoadOptions {
+    pub device: DeviceKind,
+    /// Threads of the CPU backend; `None` = one per physical core the process may use.
+    pub threads: Option<usize>,
+    /// Element type of the cache; `None` = what suits the device and precision.
+    pub kv_dtype: Option<DType>,
+    /// Weights dequantised to f32, f32 cache: decisions equal the reference.
+    pub exact: bool,
+    /// On the CPU, the path from plain tensor operations that other devices take.
+    pub portable: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        LoadOptions {
+            device: DeviceKind::Auto,
+            threads: None,
+            kv_dtype: None,
+            exact: false,
+            portable: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The best that this build and machine have.
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl DeviceKind {
+    fn open(self) -> Result<Device> {
+        let needs = |device: &str, feature: &str| ModelError::Device {
+            device: device.into(),
+            reason: format!("this build has no support for it (cargo build --features {feature})"),
+        };
+        let failed = |device: &str, error: candle_core::Error| ModelError::Device {
+            device: device.into(),
+            reason: error.to_string().lines().next().unwrap_or_default().into(),
+        };
+        match self {
+            DeviceKind::Cpu => Ok(Device::Cpu),
+            DeviceKind::Cuda(_) if !candle_core::utils::cuda_is_available() => {
+                Err(needs("cuda", "cuda"))
+            }
+            DeviceKind::Cuda(n) => Device::new_cuda(n).map_err(|e| failed("cuda", e)),
+            DeviceKind::Metal if !candle_core::utils::metal_is_available() => {
+                Err(needs("metal", "metal"))
+            }
+            DeviceKind::Metal => Device::new_metal(0).map_err(|e| failed("metal", e)),
+            DeviceKind::Auto => {
+                if candle_core::utils::cuda_is_available()
+                    && let Ok(device) = Device::new_cuda(0)
+                {
+                    return Ok(device);
+                }
+                if candle_core::utils::metal_is_available()
+                    && let Ok(device) = Device::new_metal(0)
+                {
+                    return Ok(device);
+                }
+                Ok(Device::Cpu)
+            }
+        }
+    }
+}
+
+/// Loads the network of an open file; `progress` is told the share that is done, 0–1.
+///
+/// # Errors
+/// See [`ModelError`]; each says what to do next.
+pub fn load(
+    file: &Arc<GgufFile>,
+    options: &LoadOptions,
+    progress: &(dyn Fn(f32) + Sync),
+) -> Result<Box<dyn Network>> {
+    // Before any device is touched: a file that cannot run should say so at once.
+    Description::from_gguf(file)?;
+    let device = options.device.open()?;
+    let dtype = options.kv_dtype.unwrap_or(match (&device, options.exact) {
+        (_, true) => DType::F32,
+        (Device::Cuda(_), _) => DType::BF16,
+        _ => DType::F16,
+    });
+    if device.is_cpu() && !options.portable {
+        let threads = options.threads.unwrap_or_else(default_threads);
+        let host = Host::new(threads, options.exact, dtype)?;
+        return Ok(Box::new(Decoder::load(host, file, progress)?));
+    }
+    let portable = Portable::new(device, options.exact, dtype);
+    Ok(Box::new(Decoder::load(portable, file, progress)?))
+}
+
+/// One thread per core that the process may use, but not more than memory bandwidth feeds.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get()).min(16)
+}
+
+/// A vector of the file in f32.
+pub fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
+    let tensor = file.qtensor(name, &Device::Cpu)?;
+    expect_shape(name.into(), tensor.shape().dims(), &[len])?;
+    Ok(tensor.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec1()?)
+}
+
+/// The stacked biases of the named weights, zeros where one has none; `None` where none has.
+pub fn biases(file: &GgufFile, parts: &[(String, usize)]) -> Result<Option<Vec<f32>>> {
+    let mut all = Vec::new();
+    let mut any = false;
+    for (name, outputs) in parts {
+        let name = format!("{name}.bias");
+        if file.has_tensor(&name) {
+            all.extend(vector(file, &name, *outputs)?);
+            any = true;
+        } else {
+            all.resize(all.len() + outputs, 0.0);
+        }
+    }
+    Ok(any.then_some(all))
+}
+
+pub fn expect_shape(name: String, actual: &[usize], expected: &[usize]) -> Result<()> {
+    if actual == expected {
+        return Ok(());
+    }
+    Err(ModelError::Shape {
+        name,
+        expected: expected.to_vec(),
+        actual: actual.to_vec(),
+    })
+}
