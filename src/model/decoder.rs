@@ -27,7 +27,10 @@ impl<B: Backend> Block<B> {
     fn load(b: &B, d: &Description, file: &GgufFile, layer: usize) -> Result<Self> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let linear = |parts: &[(&str, usize)], inputs: usize| {
-            let parts: Vec<_> = parts.iter().map(|(p, n)| (format!("blk.{layer}.{p}"), *n)).collect();
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|(p, n)| (format!("blk.{layer}.{p}"), *n))
+                .collect();
             b.load_linear(file, &parts, inputs)
         };
         let (q, kv) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
@@ -36,7 +39,10 @@ impl<B: Backend> Block<B> {
             qkv: linear(&[("attn_q", q), ("attn_k", kv), ("attn_v", kv)], d.hidden)?,
             attention_out: linear(&[("attn_output", d.hidden)], q)?,
             mlp_norm: b.load_vector(file, &name("ffn_norm"), d.hidden)?,
-            gate_up: linear(&[("ffn_gate", d.feed_forward), ("ffn_up", d.feed_forward)], d.hidden)?,
+            gate_up: linear(
+                &[("ffn_gate", d.feed_forward), ("ffn_up", d.feed_forward)],
+                d.hidden,
+            )?,
             down: linear(&[("ffn_down", d.hidden)], d.feed_forward)?,
         })
     }
@@ -143,7 +149,9 @@ impl<B: Backend> Decoder<B> {
     /// Rows per block: enough to keep the kernels busy, few enough to stop soon.
     fn block_rows(&self) -> usize {
         const MACS: usize = 1_500_000_000;
-        (MACS / self.description.layer_macs()).clamp(32, 256).next_multiple_of(32)
+        (MACS / self.description.layer_macs())
+            .clamp(32, 256)
+            .next_multiple_of(32)
     }
 }
 
@@ -172,7 +180,9 @@ impl<B: Backend> Network for Decoder<B> {
             })
         };
         Ok(KvCache {
-            layers: (0..self.description.layers).map(state).collect::<Result<_>>()?,
+            layers: (0..self.description.layers)
+                .map(state)
+                .collect::<Result<_>>()?,
             position: 0,
         })
     }

@@ -47,7 +47,11 @@ impl Description {
         let rope_pairing = match architecture.as_str() {
             "llama" => RopePairing::Interleaved,
             "qwen2" => RopePairing::Halves,
-            _ => return Err(ModelError::Architecture(architecture.escape_debug().to_string())),
+            _ => {
+                return Err(ModelError::Architecture(
+                    architecture.escape_debug().to_string(),
+                ));
+            }
         };
         let key = |name: &str| format!("{architecture}.{name}");
         let size = |name: &str| -> Result<usize> { Ok(file.u32(&key(name))? as usize) };
@@ -75,7 +79,12 @@ impl Description {
         let description = Description {
             name: match file.get_str("general.name")? {
                 Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
-                _ => file.path().file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                _ => file
+                    .path()
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
             },
             layers: size("block_count")?,
             hidden,
@@ -90,7 +99,7 @@ impl Description {
             rope_scale,
             rope_pairing,
             tied: !file.has_tensor("output.weight"),
-            architecture,
+            architecture: architecture.clone(),
         };
         description.check(optional("rope.dimension_count")?)?;
         Ok(description)
@@ -114,7 +123,10 @@ impl Description {
             }
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
-            return wrong(format!("{} heads do not share {} KV heads", self.heads, self.kv_heads));
+            return wrong(format!(
+                "{} heads do not share {} KV heads",
+                self.heads, self.kv_heads
+            ));
         }
         if !self.head_dim.is_multiple_of(2) || rope_dim.is_some_and(|d| d != self.head_dim) {
             return wrong(format!(

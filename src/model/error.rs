@@ -6,11 +6,15 @@ use super::{gguf::GgufError, kernels::packed::PackError};
 pub enum ModelError {
     #[error(transparent)]
     Gguf(#[from] GgufError),
-    #[error("the architecture '{0}' is not supported: use a GGUF file whose architecture is llama or qwen2")]
+    #[error(
+        "the architecture '{0}' is not supported: use a GGUF file whose architecture is llama or qwen2"
+    )]
     Architecture(String),
     #[error("the model file makes no sense: {0}; download it again or use another file")]
     Description(String),
-    #[error("the tensor '{name}' has the shape {actual:?} where {expected:?} is needed; the file is damaged or not of the architecture it claims")]
+    #[error(
+        "the tensor '{name}' has the shape {actual:?} where {expected:?} is needed; the file is damaged or not of the architecture it claims"
+    )]
     Shape {
         name: String,
         expected: Vec<usize>,

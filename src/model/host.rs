@@ -71,7 +71,12 @@ impl Host {
         }
     }
 
-    fn load_weight(&self, file: &GgufFile, parts: &[(String, usize)], inputs: usize) -> Result<Weight> {
+    fn load_weight(
+        &self,
+        file: &GgufFile,
+        parts: &[(String, usize)],
+        inputs: usize,
+    ) -> Result<Weight> {
         if !self.exact {
             let mut packed = Vec::new();
             for (name, outputs) in parts {
@@ -172,7 +177,9 @@ impl Backend for Host {
                 *slot = Some(item);
             }
         });
-        let items = loaded.into_iter().filter_map(|slot| slot.into_inner().ok().flatten());
+        let items = loaded
+            .into_iter()
+            .filter_map(|slot| slot.into_inner().ok().flatten());
         items.collect()
     }
 
@@ -243,9 +250,12 @@ impl Backend for Host {
             k.extend_from_slice(&row[q_width..q_width + kv_width]);
         }
         let (cos, sin) = run.angles.rows(run.offset, run.rows);
-        let interleaved = d.rope_pairing == RopePairing::Interleaved;
-        ops::rope(&self.pool, &mut q, d.heads, dim, cos, sin, interleaved);
-        ops::rope(&self.pool, &mut k, d.kv_heads, dim, cos, sin, interleaved);
+        let pairing = match d.rope_pairing {
+            RopePairing::Interleaved => ops::Pairing::Interleaved,
+            RopePairing::Halves => ops::Pairing::Halves,
+        };
+        ops::rope(&self.pool, &mut q, d.heads, dim, cos, sin, pairing);
+        ops::rope(&self.pool, &mut k, d.kv_heads, dim, cos, sin, pairing);
         on_host!(&mut state.layer, layer => {
             for (h, head) in layer.heads.iter_mut().enumerate() {
                 for r in 0..run.rows {
@@ -261,7 +271,10 @@ impl Backend for Host {
         for row in q.chunks_exact(q_width).skip(run.rows - wanted) {
             state.window.push(Query::Host(row.to_vec()));
         }
-        Ok(Rows { data: q, rows: run.rows })
+        Ok(Rows {
+            data: q,
+            rows: run.rows,
+        })
     }
 
     fn attend(&self, d: &Description, layer: &Layer, q: &Rows) -> Result<Rows> {

@@ -114,14 +114,19 @@ pub fn load(
 
 /// One thread per core that the process may use, but not more than memory bandwidth feeds.
 pub fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get()).min(16)
+    std::thread::available_parallelism()
+        .map_or(1, |n| n.get())
+        .min(16)
 }
 
 /// A vector of the file in f32.
 pub fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
     let tensor = file.qtensor(name, &Device::Cpu)?;
     expect_shape(name.into(), tensor.shape().dims(), &[len])?;
-    Ok(tensor.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?.to_vec1()?)
+    Ok(tensor
+        .dequantize(&Device::Cpu)?
+        .to_dtype(DType::F32)?
+        .to_vec1()?)
 }
 
 /// The stacked biases of the named weights, zeros where one has none; `None` where none has.

@@ -1,9 +1,23 @@
 //! THE NETWORK. Where weights come from, GGUF → decoder, tokenizer, chat template, kernels.
 
+pub mod backend;
+pub mod decoder;
+pub mod description;
 pub mod detokenize;
+pub mod error;
 pub mod gguf;
+pub mod host;
 pub mod kernels;
+pub mod load;
 pub mod message;
+pub mod network;
+pub mod portable;
+pub mod rope;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
+
+pub use description::Description;
+pub use error::ModelError;
+pub use load::{DeviceKind, LoadOptions, load};
+pub use network::{Network, NoHooks, PrefillHooks};

@@ -32,10 +32,20 @@ pub struct Portable {
 impl Portable {
     /// `dtype` is the cache's; `exact` keeps the weights in f32.
     pub fn new(device: Device, exact: bool, dtype: DType) -> Self {
-        Portable { device, exact, dtype }
+        Portable {
+            device,
+            exact,
+            dtype,
+        }
     }
 
-    fn weight(&self, file: &GgufFile, name: &str, outputs: usize, inputs: usize) -> Result<QMatMul> {
+    fn weight(
+        &self,
+        file: &GgufFile,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<QMatMul> {
         let name = format!("{name}.weight");
         let tensor = file.qtensor(&name, &self.device)?;
         super::load::expect_shape(name, tensor.shape().dims(), &[outputs, inputs])?;
@@ -88,13 +98,20 @@ impl Backend for Portable {
     }
 
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Tensor> {
-        Ok(Tensor::new(super::load::vector(file, name, len)?, &self.device)?)
+        Ok(Tensor::new(
+            super::load::vector(file, name, len)?,
+            &self.device,
+        )?)
     }
 
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Tensor> {
         let name = "token_embd.weight";
         let tensor = file.qtensor(name, &self.device)?;
-        super::load::expect_shape(name.into(), tensor.shape().dims(), &[d.vocabulary, d.hidden])?;
+        super::load::expect_shape(
+            name.into(),
+            tensor.shape().dims(),
+            &[d.vocabulary, d.hidden],
+        )?;
         let dtype = if self.exact { DType::F32 } else { DType::F16 };
         Ok(tensor.dequantize(&self.device)?.to_dtype(dtype)?)
     }
@@ -142,10 +159,17 @@ impl Backend for Portable {
         Ok((x + y)?)
     }
 
-    fn append(&self, d: &Description, state: &mut LayerState, qkv: Tensor, run: Run) -> Result<Tensor> {
+    fn append(
+        &self,
+        d: &Description,
+        state: &mut LayerState,
+        qkv: Tensor,
+        run: Run,
+    ) -> Result<Tensor> {
         let (q_width, kv_width) = (d.heads * d.head_dim, d.kv_heads * d.head_dim);
         let heads = |start: usize, heads: usize| -> candle_core::Result<Tensor> {
-            qkv.narrow(1, start, heads * d.head_dim)?.reshape((run.rows, heads, d.head_dim))
+            qkv.narrow(1, start, heads * d.head_dim)?
+                .reshape((run.rows, heads, d.head_dim))
         };
         let (cos, sin) = run.angles.rows(run.offset, run.rows);
         let angles = |x: &[f32]| Tensor::from_slice(x, (run.rows, run.angles.half), &self.device);
@@ -181,8 +205,13 @@ impl Backend for Portable {
         for h in 0..d.kv_heads {
             let weights = self.weights(d, layer, h, &q)?;
             let (_, values) = layer.head(h)?;
-            let out = weights.reshape((d.group() * rows, ()))?.matmul(&values.to_dtype(DType::F32)?)?;
-            heads.push(out.reshape((d.group(), rows, d.head_dim))?.transpose(0, 1)?);
+            let out = weights
+                .reshape((d.group() * rows, ()))?
+                .matmul(&values.to_dtype(DType::F32)?)?;
+            heads.push(
+                out.reshape((d.group(), rows, d.head_dim))?
+                    .transpose(0, 1)?,
+            );
         }
         Ok(Tensor::cat(&heads, 1)?.reshape((rows, d.heads * d.head_dim))?)
     }
@@ -233,11 +262,20 @@ impl Backend for Portable {
 impl Portable {
     /// Causal softmax weights of the queries `[rows, heads, head_dim]`, the last rows of the
     /// layer, over one KV head's entries: `[group, rows, len]`.
-    fn weights(&self, d: &Description, layer: &TensorLayer, h: usize, q: &Tensor) -> Result<Tensor> {
+    fn weights(
+        &self,
+        d: &Description,
+        layer: &TensorLayer,
+        h: usize,
+        q: &Tensor,
+    ) -> Result<Tensor> {
         let rows = q.dim(0)?;
         let (keys, _) = layer.head(h)?;
         let len = keys.dim(0)?;
-        let q = q.narrow(1, h * d.group(), d.group())?.transpose(0, 1)?.contiguous()?;
+        let q = q
+            .narrow(1, h * d.group(), d.group())?
+            .transpose(0, 1)?
+            .contiguous()?;
         let q = (q.reshape((d.group() * rows, d.head_dim))? * f64::from(d.scale()))?;
         let scores = q.matmul(&keys.to_dtype(DType::F32)?.t()?)?;
         let scores = scores.reshape((d.group(), rows, len))?;
@@ -252,7 +290,13 @@ impl Portable {
     /// 0 where row `r` of the last `rows` may look, −∞ behind it, `[rows, len]`.
     fn mask(&self, rows: usize, len: usize) -> Result<Tensor> {
         let row = |r: usize| {
-            (0..len).map(move |e| if e + rows <= len + r { 0.0 } else { f32::NEG_INFINITY })
+            (0..len).map(move |e| {
+                if e + rows <= len + r {
+                    0.0
+                } else {
+                    f32::NEG_INFINITY
+                }
+            })
         };
         let mask: Vec<f32> = (0..rows).flat_map(row).collect();
         Ok(Tensor::from_vec(mask, (rows, len), &self.device)?)

@@ -23,15 +23,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use tile::{Call, Item, Shape, sweep};
 
-/// What the observation window thinks of one KV head's entries (steps 1–3 of the selection):
-/// softmax weights over all entries, window included, each of length `len_h`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct HeadScores {
-    /// Mean over the window's rows, then over the group's query heads.
-    pub mean: Vec<f32>,
-    /// Maximum over the window's rows and the group's query heads.
-    pub peak: Vec<f32>,
-}
+pub use crate::policy::HeadScores;
 
 /// Attention of the last `rows` positions over each head's entries, causal: row `r` of KV head `h`
 /// sees that head's first `len_h - rows + 1 + r` entries (its own key is already appended).
