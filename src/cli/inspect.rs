@@ -1,5 +1,6 @@
 //! `cachat inspect`: what eviction decides for a prompt.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::engine::inspect::inspect;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -53,6 +55,60 @@ impl InspectArgs {
 
 /// Prints the decisions as one JSON object.
 pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let _settings = args.settings(dirs)?;
-    Err(super::not_built_yet("inspect"))
+    let settings = args.settings(dirs)?;
+    let tokens = tokens(&args)?;
+    let model = super::load::model(&settings, dirs)?;
+    let network = &*model.network;
+    let d = network.description().clone();
+    if tokens.len() > d.context {
+        return Err(CliError::failed(format!(
+            "the prompt has {} tokens, {} more than the model's context of {}; shorten it or use a \
+             model with a longer context",
+            tokens.len(),
+            tokens.len() - d.context,
+            d.context
+        )));
+    }
+    let evictor = super::load::evictor(&settings, network, tokens.len())?;
+    let found = inspect(network, &evictor, &tokens, args.generate)
+        .map_err(|e| CliError::failed(e.to_string()))?;
+    let report = serde_json::json!({
+        "model": {
+            "name": d.name, "architecture": d.architecture, "layers": d.layers,
+            "heads": d.heads, "kv_heads": d.kv_heads, "head_dim": d.head_dim,
+        },
+        "policy": evictor.preset.name(),
+        "budget": evictor.budget,
+        "window": evictor.params.window,
+        "kernel": evictor.params.kernel,
+        "alpha": settings.alpha,
+        "tokens": tokens.len(),
+        "layers": found.layers,
+        "full": found.full,
+        "evicted": found.evicted,
+        "kv": found.kv,
+    });
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, &report)?;
+    Ok(writeln!(out)?)
+}
+
+/// The prompt's ids, as they are in the file.
+fn tokens(args: &InspectArgs) -> Result<Vec<u32>, CliError> {
+    let Some(path) = &args.tokens else {
+        return Err(CliError::usage(
+            "inspect needs --tokens FILE for now: a JSON array of token ids",
+        ));
+    };
+    let wrong = |why: String| CliError::failed(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    let ids = json.get("tokens").unwrap_or(&json).clone();
+    let ids: Vec<u32> = serde_json::from_value(ids).map_err(|_| {
+        wrong("expected a JSON array of token ids, or an object with the key `tokens`".into())
+    })?;
+    match ids.is_empty() {
+        true => Err(wrong("there are no tokens".into())),
+        false => Ok(ids),
+    }
 }

@@ -10,6 +10,7 @@ pub mod crash;
 mod error;
 pub mod inspect;
 pub mod interrupt;
+mod load;
 pub mod models;
 pub mod progress;
 pub mod tokenize;

@@ -1,3 +1,5 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
 pub mod event;
+pub mod evict;
+pub mod inspect;
