@@ -60,7 +60,7 @@ impl Evictor {
         state: &mut LayerState,
         position: usize,
     ) -> Result<Option<Evicted>> {
-        if !self.bounded() {
+        if !self.bounded() || position <= self.budget {
             return Ok(None);
         }
         let d = network.description();
@@ -68,11 +68,11 @@ impl Evictor {
         let lens = state.layer.lens();
         let window = self.params.window;
         let evictable: usize = lens.iter().map(|n| n.saturating_sub(window)).sum();
-        if evictable <= base * lens.len() {
+        let policy = self.policy();
+        if policy::fits(&policy, evictable, base * lens.len()) {
             return Ok(None);
         }
         let scores = network.window_scores(state)?;
-        let policy = self.policy();
         let Some(selection) = policy::select(&policy, &self.params, &lens, base, &scores) else {
             return Ok(None);
         };

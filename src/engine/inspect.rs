@@ -32,7 +32,8 @@ pub struct FullReport {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct EvictedReport {
     pub greedy: Vec<u32>,
-    /// KL(full ‖ evicted) per step in nats, both fed the full cache's tokens.
+    /// KL(full ‖ evicted) per step in nats, both fed the full cache's tokens; from the second
+    /// token on, since the first comes from the prefill itself.
     pub kl: Vec<f64>,
     pub kl_mean: f64,
     pub top1_agree: f64,
@@ -148,13 +149,14 @@ pub fn inspect(
         let free = decode(network, &mut cache, &first, generate, None)?;
         evicted.greedy = free.iter().map(|(id, _)| *id).collect();
         // Step 0 is the prefill's own logits, the same for both; the KL starts behind it.
-        let steps = teacher.iter().zip(&student);
+        let steps = teacher.iter().zip(&student).skip(1);
         evicted.kl = steps.clone().map(|((_, p), (_, q))| kl(p, q)).collect();
         let agree = steps
             .filter(|((_, p), (_, q))| argmax(p) == argmax(q))
             .count();
-        evicted.kl_mean = evicted.kl.iter().sum::<f64>() / generate as f64;
-        evicted.top1_agree = agree as f64 / generate as f64;
+        let steps = evicted.kl.len().max(1) as f64;
+        evicted.kl_mean = evicted.kl.iter().sum::<f64>() / steps;
+        evicted.top1_agree = agree as f64 / steps;
         let pairs = full.greedy.iter().zip(&evicted.greedy);
         evicted.first_divergence = pairs.into_iter().position(|(a, b)| a != b);
     }

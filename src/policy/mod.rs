@@ -16,7 +16,7 @@ pub use budget::Budget;
 pub use layers::LayerBudget;
 pub use preset::Preset;
 pub use score::{HeadScores, Score};
-pub use select::{Selection, select};
+pub use select::{Selection, fits, select};
 
 /// Entries at the start of the text that StreamingLLM never evicts (attention sinks).
 pub const SINKS: usize = 4;

@@ -1,6 +1,6 @@
 //! One layer's selection (steps 4–8 of Ada-SnapKV; the other policies differ by their parts).
 
-use super::{Allocator, HeadScores, Params, Policy, top::top_k};
+use super::{Allocator, HeadScores, LayerBudget, Params, Policy, top::top_k};
 
 /// What one layer keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,7 +29,7 @@ pub fn select(
         .iter()
         .map(|n| n.saturating_sub(params.window))
         .collect();
-    if evictable.iter().sum::<usize>() <= base * lens.len() {
+    if fits(policy, evictable.iter().sum(), base * lens.len()) {
         return None;
     }
     let none = HeadScores::default();
@@ -65,6 +65,18 @@ pub fn select(
     })
 }
 
+/// Whether a layer's `evictable` entries need no eviction to fit its total (step 5).
+///
+/// A pyramid's first layers are given exactly what there is when the text is shorter than they
+/// want; the safeguard's rounding then takes an entry of each head, in the authors' code and here.
+pub fn fits(policy: &Policy, evictable: usize, total: usize) -> bool {
+    match policy.layers {
+        LayerBudget::Unbounded => true,
+        LayerBudget::Flat => evictable <= total,
+        LayerBudget::Pyramid => evictable < total,
+    }
+}
+
 /// Share of each head's mean window attention that `kept` holds; 1 where nothing was measured.
 pub fn retained(scores: &[HeadScores], kept: &[Vec<u32>]) -> Vec<f32> {
     kept.iter()
@@ -85,7 +97,7 @@ pub fn retained(scores: &[HeadScores], kept: &[Vec<u32>]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{LayerBudget, Preset};
+    use crate::policy::Preset;
     use proptest::prelude::*;
 
     fn scores(mean: Vec<f32>) -> HeadScores {
@@ -111,7 +123,7 @@ mod tests {
         for preset in Preset::ALL {
             let policy = preset.policy();
             assert_eq!(
-                select(&policy, &params, &[128], 96, std::slice::from_ref(&head)),
+                select(&policy, &params, &[128], 97, std::slice::from_ref(&head)),
                 None
             );
         }
