@@ -1,11 +1,18 @@
 //! `cachat ask`: one answer to stdout.
 
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use clap::Args;
 
 use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::document;
+use crate::engine::event::{CachePicture, Event, EvictionRound, Stop, TurnStats};
+use crate::engine::session::{Session, Watcher};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -51,6 +58,146 @@ impl AskArgs {
 
 /// Answers one question.
 pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let _settings = args.settings(dirs)?;
-    Err(super::not_built_yet("ask"))
+    let settings = args.settings(dirs)?;
+    let text = message(&args)?;
+    let eviction = super::load::eviction(&settings)?;
+    let model = super::load::model(&settings, dirs)?;
+    let mut session = Session::new(model, eviction, settings.system.clone())
+        .map_err(|e| CliError::failed(e.to_string()))?;
+    let mut output = Output {
+        stop: super::interrupt::on_interrupt(|| {}),
+        json: args.json,
+        answer: String::new(),
+        evictions: Vec::new(),
+        closed: None,
+    };
+    let stats = session
+        .ask(&text, &settings.sampling, &mut output)
+        .map_err(super::load::turn_error)?;
+    if let Some(error) = output.closed.take() {
+        return Err(error.into());
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &record(&settings, &session, &stats, &output)?)?;
+    }
+    writeln!(out)?;
+    match stats.stop {
+        Stop::Interrupted => Err(CliError::Interrupted),
+        _ => Ok(()),
+    }
+}
+
+/// Documents first, then the question.
+fn message(args: &AskArgs) -> Result<String, CliError> {
+    let mut documents = Vec::new();
+    let mut stdin_read = false;
+    for path in &args.conversation.file {
+        documents.push(match path.to_str() {
+            Some("-") => {
+                stdin_read = true;
+                document::read_from("stdin", std::io::stdin())?
+            }
+            _ => document::read(path)?,
+        });
+    }
+    let stdin = std::io::stdin();
+    if !stdin_read && !stdin.is_terminal() {
+        let piped = document::read_from("stdin", stdin)?;
+        if !piped.text.trim().is_empty() {
+            documents.push(piped);
+        }
+    }
+    let question = args.question.as_deref().unwrap_or_default();
+    if question.trim().is_empty() && documents.is_empty() {
+        return Err(CliError::usage(
+            "there is nothing to ask: give a question, a --file or text on standard input",
+        ));
+    }
+    Ok(document::compose(&documents, question))
+}
+
+/// The record of `--json`.
+fn record(
+    settings: &Settings,
+    session: &Session,
+    stats: &TurnStats,
+    output: &Output,
+) -> Result<serde_json::Value, CliError> {
+    let network = &session.model().network;
+    let picture = session.picture();
+    let evictor = session
+        .evictor(stats.prompt_tokens)
+        .map_err(super::load::turn_error)?;
+    let per_second = |tokens: usize, seconds: f64| match seconds > 0.0 {
+        true => tokens as f64 / seconds,
+        false => 0.0,
+    };
+    Ok(serde_json::json!({
+        "answer": output.answer,
+        "stop": stats.stop,
+        "prompt_tokens": stats.prompt_tokens,
+        "generated_tokens": stats.generated_tokens,
+        "prefill_seconds": stats.prefill_seconds,
+        "decode_seconds": stats.decode_seconds,
+        "prefill_tokens_per_second": per_second(stats.prompt_tokens, stats.prefill_seconds),
+        "decode_tokens_per_second": per_second(stats.generated_tokens, stats.decode_seconds),
+        "policy": settings.policy,
+        "budget": evictor.bounded().then_some(evictor.budget),
+        "model": network.description().name,
+        "device": network.device(),
+        "kv": {
+            "used_bytes": picture.used_bytes,
+            "allocated_bytes": picture.allocated_bytes,
+            "peak_bytes": picture.peak_bytes,
+            "full_bytes": picture.full_bytes,
+            "dtype": network.kv_dtype().0,
+        },
+        "evictions": output.evictions,
+    }))
+}
+
+/// Prints the answer as it comes; a terminal never sees a control character of the model's.
+struct Output {
+    stop: Arc<AtomicBool>,
+    json: bool,
+    answer: String,
+    evictions: Vec<EvictionRound>,
+    closed: Option<std::io::Error>,
+}
+
+impl Watcher for Output {
+    fn stopped(&self) -> bool {
+        self.closed.is_some() || self.stop.load(Ordering::Relaxed)
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Text { piece, .. } => {
+                if !self.json {
+                    let mut out = std::io::stdout().lock();
+                    let printed = write!(out, "{}", shown(&piece)).and_then(|()| out.flush());
+                    self.closed = self.closed.take().or(printed.err());
+                }
+                self.answer.push_str(&piece);
+            }
+            Event::Eviction(round) => self.evictions.push(*round),
+            _ => {}
+        }
+    }
+
+    fn picture(&mut self, _picture: CachePicture) {}
+}
+
+/// Control characters made visible; line ends and tabs stay.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+            '\x7f'..='\u{9f}' => '\u{fffd}',
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            _ => c,
+        })
+        .collect()
 }

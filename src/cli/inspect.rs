@@ -10,6 +10,7 @@ use super::args::{EvictionArgs, ModelArgs, PromptArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::inspect::inspect;
+use crate::engine::session::Session;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -58,7 +59,9 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
     let tokens = tokens(&args)?;
     let model = super::load::model(&settings, dirs)?;
-    let network = &*model.network;
+    let eviction = super::load::eviction(&settings)?;
+    let session = Session::new(model, eviction, None).map_err(failed)?;
+    let network = &*session.model().network;
     let d = network.description().clone();
     if tokens.len() > d.context {
         return Err(CliError::failed(format!(
@@ -69,9 +72,10 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
             d.context
         )));
     }
-    let evictor = super::load::evictor(&settings, network, tokens.len())?;
-    let found = inspect(network, &evictor, &tokens, args.generate)
-        .map_err(|e| CliError::failed(e.to_string()))?;
+    let evictor = session
+        .evictor(tokens.len())
+        .map_err(super::load::turn_error)?;
+    let found = inspect(network, &evictor, &tokens, args.generate).map_err(failed)?;
     let report = serde_json::json!({
         "model": {
             "name": d.name, "architecture": d.architecture, "layers": d.layers,
@@ -91,6 +95,10 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, &report)?;
     Ok(writeln!(out)?)
+}
+
+fn failed(error: crate::model::ModelError) -> CliError {
+    CliError::failed(error.to_string())
 }
 
 /// The prompt's ids, as they are in the file.

@@ -7,23 +7,25 @@ use candle_core::DType;
 use super::CliError;
 use crate::config::{DeviceChoice, KvDtype, Settings};
 use crate::dirs::Dirs;
-use crate::engine::evict::Evictor;
+use crate::engine::session::{Eviction, Model, TurnError};
 use crate::model::gguf::GgufFile;
-use crate::model::{DeviceKind, LoadOptions, Network, source};
-use crate::policy::{Params, Preset};
+use crate::model::template::ChatTemplate;
+use crate::model::tokenizer::Tokenizer;
+use crate::model::{DeviceKind, LoadOptions, source};
+use crate::policy::Params;
 
-/// A model on its device.
-pub struct Loaded {
-    pub network: Box<dyn Network>,
+/// Finds (or fetches) and opens the model's file.
+pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
+    let mut meter = super::progress::Meter::new();
+    let found = source::resolve(&settings.model, dirs, &mut |p| meter.show(&p))?;
+    let file = GgufFile::open(&found.path).map_err(|e| CliError::failed(e.to_string()))?;
+    Ok(Arc::new(file))
 }
 
-/// Finds (or fetches), opens and loads the model.
-pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Loaded, CliError> {
-    let mut bar = super::progress::Meter::new();
-    let found = source::resolve(&settings.model, dirs, &mut |p| bar.show(&p))?;
-    drop(bar);
+/// Opens the model with its tokenizer and template and loads its weights.
+pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
-    let file = Arc::new(GgufFile::open(&found.path).map_err(|e| failed(&e))?);
+    let file = file(settings, dirs)?;
     let options = LoadOptions {
         device: match settings.device {
             DeviceChoice::Auto => DeviceKind::Auto,
@@ -42,28 +44,22 @@ pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Loaded, CliError> {
         portable: false,
     };
     let network = crate::model::load(&file, &options, &|_| {}).map_err(|e| failed(&e))?;
-    Ok(Loaded { network })
+    let tokenizer = Tokenizer::from_gguf(&file).map_err(|e| failed(&e))?;
+    let template = ChatTemplate::from_gguf(&file, &tokenizer).map_err(|e| failed(&e))?;
+    Ok(Model {
+        network,
+        tokenizer,
+        template,
+    })
 }
 
-/// The settings' policy for a prompt of `prompt` tokens.
-///
-/// # Errors
-/// A budget that is not larger than the observation window.
-pub fn evictor(
-    settings: &Settings,
-    network: &dyn Network,
-    prompt: usize,
-) -> Result<Evictor, CliError> {
-    let preset: Preset = settings
+/// The settings' policy.
+pub fn eviction(settings: &Settings) -> Result<Eviction, CliError> {
+    let preset = settings
         .policy
         .parse()
         .map_err(|e: crate::policy::preset::UnknownPolicy| CliError::usage(e.to_string()))?;
-    let d = network.description();
-    let entry = d.entry_bytes(network.kv_dtype().1);
-    let budget = settings
-        .budget
-        .entries_per_head(prompt, d.all_kv_heads(), entry);
-    let evictor = Evictor {
+    Ok(Eviction {
         preset,
         params: Params {
             window: settings.window,
@@ -71,17 +67,16 @@ pub fn evictor(
             alpha: alpha(settings.alpha),
             slack: settings.slack,
         },
-        budget,
-    };
-    if evictor.bounded() && budget <= settings.window {
-        return Err(CliError::usage(format!(
-            "the budget comes to {budget} entries per KV head, which the observation window of {} \
-             alone would fill; the smallest legal budget is {}",
-            settings.window,
-            settings.window + 1
-        )));
+        budget: settings.budget,
+    })
+}
+
+/// A turn's failure with its exit status: an impossible budget is wrong usage.
+pub fn turn_error(error: TurnError) -> CliError {
+    match error {
+        TurnError::Budget { .. } => CliError::usage(error.to_string()),
+        _ => CliError::failed(error.to_string()),
     }
-    Ok(evictor)
 }
 
 /// The decimal number that was typed, not its f32 neighbour: the safeguard floors `α · base`.

@@ -1,11 +1,14 @@
 //! `cachat tokenize`: text to token ids.
 
+use std::io::{Read, Write};
+
 use clap::Args;
 
 use super::CliError;
 use super::args::{ModelArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::model::tokenizer::Tokenizer;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -30,6 +33,22 @@ impl TokenizeArgs {
 
 /// Prints a JSON array.
 pub fn run(args: TokenizeArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let _settings = args.settings(dirs)?;
-    Err(super::not_built_yet("tokenize"))
+    let settings = args.settings(dirs)?;
+    let text = match &args.text {
+        Some(text) => text.clone(),
+        None => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|e| CliError::failed(format!("cannot read standard input: {e}")))?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+    };
+    let file = super::load::file(&settings, dirs)?;
+    let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
+    let tokenizer = Tokenizer::from_gguf(&file).map_err(|e| failed(&e))?;
+    let ids = tokenizer.encode(&text, true).map_err(|e| failed(&e))?;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, &ids)?;
+    Ok(writeln!(out)?)
 }

@@ -3,3 +3,5 @@
 pub mod event;
 pub mod evict;
 pub mod inspect;
+pub mod sampler;
+pub mod session;
