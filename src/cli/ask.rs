@@ -10,7 +10,7 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::document;
+use crate::document::{self, DocumentError};
 use crate::engine::event::{CachePicture, Event, EvictionRound, Stop, TurnStats};
 use crate::engine::session::{Session, Watcher};
 
@@ -103,9 +103,11 @@ fn message(args: &AskArgs) -> Result<String, CliError> {
     }
     let stdin = std::io::stdin();
     if !stdin_read && !stdin.is_terminal() {
-        let piped = document::read_from("stdin", stdin)?;
-        if !piped.text.trim().is_empty() {
-            documents.push(piped);
+        match document::read_from("stdin", stdin) {
+            Ok(piped) => documents.push(piped),
+            // Nothing was piped: a script, a service, `< /dev/null`.
+            Err(DocumentError::Empty { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let question = args.question.as_deref().unwrap_or_default();
