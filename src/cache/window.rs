@@ -35,6 +35,13 @@ impl QueryWindow {
         }
     }
 
+    /// From now on the last `capacity` queries; a larger window fills up as queries come.
+    pub fn resize(&mut self, capacity: usize) {
+        self.capacity = capacity;
+        let surplus = self.rows.len().saturating_sub(capacity);
+        self.rows.drain(..surplus);
+    }
+
     /// How many of the next `rows` queries are worth pushing (the rest would fall out again).
     pub fn wants(&self, rows: usize) -> usize {
         rows.min(self.capacity)

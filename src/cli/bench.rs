@@ -1,11 +1,16 @@
 //! `cachat bench`: speed and memory over context lengths and policies.
 
+use std::io::Write;
+
 use clap::Args;
 
 use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::engine::bench::{BenchRow, row};
+use crate::engine::session::Session;
+use crate::model::ModelError;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -46,6 +51,100 @@ impl BenchArgs {
 
 /// Measures and prints.
 pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let _settings = args.settings(dirs)?;
-    Err(super::not_built_yet("bench"))
+    let settings = args.settings(dirs)?;
+    let mut policies = args.policies.clone();
+    if policies.is_empty() {
+        policies = vec!["full".into(), settings.policy.clone()];
+        policies.dedup();
+    }
+    let failed = |e: ModelError| CliError::failed(e.to_string());
+    let mut evictions = Vec::new();
+    for policy in policies {
+        let settings = Settings {
+            policy,
+            ..settings.clone()
+        };
+        evictions.push(super::load::eviction(&settings)?);
+    }
+    let model = super::load::model(&settings, dirs)?;
+    let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
+    let d = session.model().network.description().clone();
+    if let Some(context) = args
+        .contexts
+        .iter()
+        .find(|&&c| c == 0 || c + args.generate > d.context)
+    {
+        return Err(CliError::usage(format!(
+            "a context of {context} and {} decoded tokens do not fit the model's context of {}",
+            args.generate, d.context
+        )));
+    }
+    // The first work after loading pays for page faults and waking threads: not part of any row.
+    let network = &session.model().network;
+    let warm = session
+        .evictor(d.context)
+        .map_err(super::load::turn_error)?;
+    row(&**network, &warm, 64.min(d.context / 2), 4).map_err(failed)?;
+    let mut rows = Vec::new();
+    let mut out = std::io::stdout().lock();
+    if !args.json {
+        writeln!(out, "{}", header())?;
+    }
+    for eviction in evictions {
+        session.set_eviction(eviction);
+        for &context in &args.contexts {
+            let evictor = session.evictor(context).map_err(super::load::turn_error)?;
+            let network = &*session.model().network;
+            let measured = row(network, &evictor, context, args.generate).map_err(failed)?;
+            if !args.json {
+                writeln!(out, "{}", line(&measured))?;
+            }
+            rows.push(measured);
+        }
+    }
+    if args.json {
+        let network = &session.model().network;
+        let machine = serde_json::json!({
+            "os": std::env::consts::OS,
+            "arch": std::env::consts::ARCH,
+            "cores": std::thread::available_parallelism().map_or(1, |n| n.get()),
+            "threads": settings.threads.unwrap_or_else(crate::model::load::default_threads),
+            "device": network.device(),
+        });
+        let report = serde_json::json!({"machine": machine, "model": d.name, "rows": rows});
+        serde_json::to_writer(&mut out, &report)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn header() -> String {
+    format!(
+        "{:<14}{:>8}{:>9}{:>14}{:>14}{:>11}{:>11}{:>11}{:>11}",
+        "policy",
+        "budget",
+        "context",
+        "prefill tok/s",
+        "decode tok/s",
+        "KV used",
+        "KV peak",
+        "KV full",
+        "RSS peak"
+    )
+}
+
+fn line(row: &BenchRow) -> String {
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1048576.0);
+    format!(
+        "{:<14}{:>8}{:>9}{:>14.1}{:>14.1}{:>11}{:>11}{:>11}{:>11}",
+        row.policy,
+        row.budget.map_or("-".into(), |b| b.to_string()),
+        row.context,
+        row.prefill_tokens_per_second,
+        row.decode_tokens_per_second,
+        mib(row.kv_used_bytes),
+        mib(row.kv_peak_bytes),
+        mib(row.kv_full_bytes),
+        row.rss_peak_bytes.map_or("-".into(), mib),
+    )
 }

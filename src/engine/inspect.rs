@@ -189,7 +189,8 @@ fn decode(
     Ok(out)
 }
 
-fn argmax(logits: &[f32]) -> u32 {
+/// The likeliest token; the lowest id of equals.
+pub(super) fn argmax(logits: &[f32]) -> u32 {
     let best = logits
         .iter()
         .enumerate()

@@ -1,7 +1,9 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
+pub mod bench;
 pub mod event;
 pub mod evict;
+pub mod handle;
 pub mod inspect;
 pub mod sampler;
 pub mod session;

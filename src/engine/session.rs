@@ -110,6 +110,14 @@ impl Session {
         &self.messages
     }
 
+    /// Another policy or budget, from the next turn on.
+    pub fn set_eviction(&mut self, eviction: Eviction) {
+        for state in &mut self.cache.layers {
+            state.window.resize(eviction.params.window);
+        }
+        self.eviction = eviction;
+    }
+
     /// The budget in force for a conversation of `position` tokens.
     pub fn evictor(&self, position: usize) -> Result<Evictor, TurnError> {
         let network = &self.model.network;
@@ -375,7 +383,7 @@ impl Session {
 }
 
 /// Evicts every layer that one more token would take over its bound.
-fn make_room(
+pub(super) fn make_room(
     network: &dyn Network,
     cache: &mut KvCache,
     evictor: &Evictor,
