@@ -77,7 +77,7 @@ pub fn row(
 
 /// A run of ordinary tokens, the same every time.
 fn words(count: usize, vocabulary: usize) -> Vec<u32> {
-    let span = vocabulary.min(32_000).max(1) as u64;
+    let span = vocabulary.clamp(1, 32_000) as u64;
     (0..count as u64)
         .map(|i| (i * i * 31 + i * 7919 + 17) % span)
         .map(|id| id as u32)
