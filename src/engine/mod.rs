@@ -7,3 +7,4 @@ pub mod handle;
 pub mod inspect;
 pub mod sampler;
 pub mod session;
+pub mod worker;

@@ -110,6 +110,53 @@ impl Session {
         &self.messages
     }
 
+    pub fn eviction(&self) -> Eviction {
+        self.eviction
+    }
+
+    /// Turns so far.
+    pub fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// How many heads still hold each position.
+    pub fn holders(&self) -> Vec<u16> {
+        self.cache.holders()
+    }
+
+    /// The text of every position, control tokens by name. A character that several tokens make
+    /// up is shown as U+FFFD in each.
+    pub fn token_texts(&self) -> Vec<String> {
+        let tokenizer = &self.model.tokenizer;
+        let text = |&id: &u32| match tokenizer.is_control(id) {
+            true => tokenizer.token(id).unwrap_or_default().to_owned(),
+            false => String::from_utf8_lossy(&tokenizer.token_bytes(id)).into_owned(),
+        };
+        self.tokens.iter().map(text).collect()
+    }
+
+    /// Begins anew, or from `messages`, which are prefilled with the next question.
+    pub fn restart(
+        &mut self,
+        system: Option<String>,
+        messages: Option<Vec<Message>>,
+    ) -> Result<(), ModelError> {
+        self.cache = self
+            .model
+            .network
+            .empty_cache(self.eviction.params.window)?;
+        let system = system.map(|content| Message {
+            role: Role::System,
+            content,
+        });
+        self.messages = messages.unwrap_or_else(|| system.into_iter().collect());
+        self.tokens.clear();
+        self.pending = None;
+        self.turn = 0;
+        self.peak_bytes = 0;
+        Ok(())
+    }
+
     /// Another policy or budget, from the next turn on.
     pub fn set_eviction(&mut self, eviction: Eviction) {
         for state in &mut self.cache.layers {
@@ -240,7 +287,10 @@ impl Session {
         self.peak_bytes = self.peak_bytes.max(peak);
         self.turn = turn;
         self.messages = messages;
-        self.pending = None;
+        // A drawn token that was pending stands at the head of the new ones.
+        if self.pending.take().is_some() {
+            self.tokens.pop();
+        }
         match fresh {
             true => self.tokens = tokens,
             false => self.tokens.extend(tokens),

@@ -1,0 +1,219 @@
+//! The engine's thread: commands in, events and pictures out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{mpsc, watch};
+
+use super::event::{CachePicture, Command, Event, ModelInfo, PolicyInfo, Sampling};
+use super::handle::EngineHandle;
+use super::session::{Eviction, Model, Session, TurnError, Watcher};
+use crate::policy::Budget;
+
+/// Commands that may wait; the screen keeps what does not fit.
+const COMMANDS: usize = 64;
+
+/// A model that is ready to run.
+pub struct Loaded {
+    pub model: Model,
+    pub info: ModelInfo,
+}
+
+/// What a conversation starts with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub eviction: Eviction,
+    pub sampling: Sampling,
+    pub system: Option<String>,
+}
+
+/// Starts the engine's thread. `load` runs on it and may send [`Event::Fetching`] and
+/// [`Event::Loading`]; its error (one message that says what to do next) ends the engine.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(
+    load: impl FnOnce(&dyn Fn(Event)) -> Result<Loaded, String> + Send + 'static,
+    start: Start,
+) -> std::io::Result<EngineHandle> {
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (outbox, events) = mpsc::unbounded_channel();
+    let (pictures, picture) = watch::channel(CachePicture::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    std::thread::Builder::new()
+        .name("engine".into())
+        .spawn(move || {
+            let out = Out {
+                events: outbox.clone(),
+                pictures,
+                stop: flag,
+            };
+            let work = AssertUnwindSafe(move || run(load, start, inbox, out));
+            if catch_unwind(work).is_err() {
+                // The panic hook has said where; the screen only has to know that it is over.
+                let message = "the engine stopped by a fault of its own; restart cachat to go on";
+                let _ = outbox.send(Event::Fatal(message.into()));
+            }
+        })?;
+    Ok(EngineHandle {
+        commands,
+        events,
+        picture,
+        stop,
+    })
+}
+
+struct Out {
+    events: mpsc::UnboundedSender<Event>,
+    pictures: watch::Sender<CachePicture>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Watcher for Out {
+    /// Also when nobody listens any more.
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.events.is_closed()
+    }
+
+    fn event(&mut self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    fn picture(&mut self, picture: CachePicture) {
+        self.pictures.send_replace(picture);
+    }
+}
+
+fn run(
+    load: impl FnOnce(&dyn Fn(Event)) -> Result<Loaded, String>,
+    start: Start,
+    mut inbox: mpsc::Receiver<Command>,
+    mut out: Out,
+) {
+    let events = out.events.clone();
+    let tell = move |event| {
+        let _ = events.send(event);
+    };
+    let Loaded { model, info } = match load(&tell) {
+        Ok(loaded) => loaded,
+        Err(message) => return tell(Event::Fatal(message)),
+    };
+    let notice = model.template.notice().map(str::to_owned);
+    let Start {
+        eviction,
+        mut sampling,
+        mut system,
+    } = start;
+    let context = info.context;
+    let mut session = match Session::new(model, eviction, system.clone()) {
+        Ok(session) => session,
+        Err(error) => return tell(Event::Fatal(error.to_string())),
+    };
+    tell(Event::Ready {
+        model: Box::new(info),
+        policy: policy(&session, context),
+    });
+    if let Some(notice) = notice {
+        tell(Event::Notice(notice));
+    }
+    while let Some(command) = inbox.blocking_recv() {
+        match command {
+            Command::Ask { text } => ask(&mut session, &text, &sampling, &mut out),
+            Command::Reset | Command::Load(_) => {
+                let messages = match command {
+                    Command::Load(messages) => Some(messages),
+                    _ => None,
+                };
+                match session.restart(system.clone(), messages) {
+                    Ok(()) => out.picture(session.picture()),
+                    Err(error) => out.event(Event::Notice(error.to_string())),
+                }
+            }
+            Command::SetPolicy {
+                policy: name,
+                budget,
+            } => match changed(session.eviction(), name, budget) {
+                Ok(eviction) => {
+                    let before = session.eviction();
+                    session.set_eviction(eviction);
+                    match session.evictor(context) {
+                        Ok(_) => out.event(Event::PolicyChanged(policy(&session, context))),
+                        Err(error) => {
+                            session.set_eviction(before);
+                            out.event(Event::Notice(error.to_string()));
+                        }
+                    }
+                }
+                Err(message) => out.event(Event::Notice(message)),
+            },
+            Command::SetSampling(changed) => sampling = changed,
+            Command::SetSystem(text) => system = Some(text).filter(|t| !t.trim().is_empty()),
+            Command::Count { tag, text } => {
+                let counted = session.model().tokenizer.encode(&text, false);
+                out.event(match counted {
+                    Ok(ids) => Event::Counted {
+                        tag,
+                        tokens: ids.len(),
+                    },
+                    Err(error) => Event::Notice(error.to_string()),
+                });
+            }
+            Command::Shutdown => return,
+        }
+    }
+}
+
+fn ask(session: &mut Session, text: &str, sampling: &Sampling, out: &mut Out) {
+    #[allow(clippy::panic)]
+    if std::env::var_os("CACHAT_TEST_PANIC").is_some_and(|v| v == "engine") {
+        panic!("a panic in the engine, asked for by CACHAT_TEST_PANIC");
+    }
+    match session.ask(text, sampling, out) {
+        Ok(stats) => {
+            out.event(Event::Tokens(session.token_texts()));
+            let mut picture = session.picture();
+            picture.holders = session.holders();
+            out.picture(picture);
+            out.event(Event::TurnFinished(stats));
+        }
+        Err(error) => {
+            let message = error.to_string();
+            let turn = match error {
+                TurnError::Model(_) => Some(session.turn()),
+                _ => None,
+            };
+            out.picture(session.picture());
+            out.event(Event::Failed { turn, message });
+        }
+    }
+}
+
+/// The policy in force; a budget relative to the prompt is shown for a full context.
+fn policy(session: &Session, context: usize) -> PolicyInfo {
+    let eviction = session.eviction();
+    let evictor = session.evictor(context).ok();
+    PolicyInfo {
+        name: eviction.preset.name().into(),
+        budget: evictor.filter(|e| e.bounded()).map(|e| e.budget),
+        window: eviction.params.window,
+        slack: eviction.params.slack,
+    }
+}
+
+fn changed(
+    mut eviction: Eviction,
+    name: Option<String>,
+    budget: Option<String>,
+) -> Result<Eviction, String> {
+    if let Some(name) = name {
+        let unknown = |e: crate::policy::preset::UnknownPolicy| e.to_string();
+        eviction.preset = name.parse().map_err(unknown)?;
+    }
+    if let Some(budget) = budget {
+        let wrong = |e: crate::policy::budget::BudgetError| e.to_string();
+        eviction.budget = budget.parse::<Budget>().map_err(wrong)?;
+    }
+    Ok(eviction)
+}

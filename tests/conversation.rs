@@ -1,0 +1,241 @@
+//! Conversations over small generated models, through the same engine as the app.
+
+use std::sync::Arc;
+
+use cachat::engine::event::{CachePicture, Event, EvictionRound, Sampling, Stop, Trigger};
+use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::model::gguf::GgufFile;
+use cachat::model::template::ChatTemplate;
+use cachat::model::tokenizer::Tokenizer;
+use cachat::model::{DeviceKind, LoadOptions, NoHooks};
+use cachat::policy::{Budget, Params, Preset};
+use cachat::testing::{TinySpec, write_tiny_gguf};
+
+const EXACT: LoadOptions = LoadOptions {
+    device: DeviceKind::Cpu,
+    threads: Some(2),
+    kv_dtype: None,
+    exact: true,
+    portable: false,
+};
+
+fn model(spec: &TinySpec, options: &LoadOptions) -> Model {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    write_tiny_gguf(&path, spec).unwrap();
+    let file = Arc::new(GgufFile::open(&path).unwrap());
+    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
+    Model {
+        network: cachat::model::load(&file, options, &|_| {}).unwrap(),
+        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        tokenizer,
+    }
+}
+
+fn eviction(preset: Preset, budget: usize, slack: usize) -> Eviction {
+    Eviction {
+        preset,
+        params: Params {
+            window: 8,
+            slack,
+            ..Params::default()
+        },
+        budget: Budget::Tokens(budget),
+    }
+}
+
+fn session(preset: Preset, budget: usize, slack: usize) -> Session {
+    let model = model(&TinySpec::llama(), &EXACT);
+    Session::new(model, eviction(preset, budget, slack), None).unwrap()
+}
+
+fn greedy(max_tokens: usize) -> Sampling {
+    Sampling {
+        temperature: 0.0,
+        repeat_penalty: 1.0,
+        max_tokens,
+        ..Sampling::default()
+    }
+}
+
+/// Collects what happens; stops after `patience` progress steps of a prefill.
+#[derive(Default)]
+struct Seen {
+    text: String,
+    rounds: Vec<EvictionRound>,
+    steps: usize,
+    patience: Option<usize>,
+    most_entries: usize,
+}
+
+impl Watcher for Seen {
+    fn stopped(&self) -> bool {
+        self.patience.is_some_and(|p| self.steps >= p)
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Text { piece, .. } => self.text.push_str(&piece),
+            Event::Eviction(round) => self.rounds.push(*round),
+            Event::Prefill { .. } => self.steps += 1,
+            _ => {}
+        }
+    }
+
+    fn picture(&mut self, picture: CachePicture) {
+        if picture.filled_layers.is_none() {
+            let entries = picture.lens.iter().flatten().map(|&n| n as usize).sum();
+            self.most_entries = self.most_entries.max(entries);
+        }
+    }
+}
+
+#[test]
+fn twelve_turns_pass_the_budget_many_times_and_the_cache_stays_within_its_bound() {
+    let (budget, slack) = (24, 6);
+    let mut session = session(Preset::AdaSnapKv, budget, slack);
+    let heads = session.model().network.description().all_kv_heads();
+    let mut seen = Seen::default();
+    for turn in 0..12 {
+        let question = format!("turn {turn}");
+        session.ask(&question, &greedy(12), &mut seen).unwrap();
+        let picture = session.picture();
+        let entries: usize = picture.lens.iter().flatten().map(|&n| n as usize).sum();
+        // The safeguard's rounding may leave one entry a head over.
+        assert!(
+            entries <= heads * (budget + slack + 1),
+            "{entries} entries in turn {turn}"
+        );
+    }
+    let position = session.picture().position;
+    assert!(position > 5 * budget, "only {position} tokens were had");
+    for trigger in [Trigger::Prefill, Trigger::Decode] {
+        assert!(
+            seen.rounds.iter().any(|r| r.trigger == trigger),
+            "no round by {trigger:?}"
+        );
+    }
+    assert!(
+        seen.rounds
+            .iter()
+            .all(|r| r.after_entries < r.before_entries)
+    );
+    assert!(
+        seen.rounds
+            .iter()
+            .all(|r| (0.0..=1.0).contains(&r.retained_mass))
+    );
+}
+
+#[test]
+fn a_cancelled_prefill_changes_nothing() {
+    let ask = |session: &mut Session, text: &str| {
+        let mut seen = Seen::default();
+        session.ask(text, &greedy(10), &mut seen).unwrap();
+        seen.text
+    };
+    let long = "a long question that is given up ".repeat(6);
+    let mut plain = session(Preset::AdaSnapKv, 24, 6);
+    let mut cancelled = session(Preset::AdaSnapKv, 24, 6);
+    assert_eq!(ask(&mut plain, "first"), ask(&mut cancelled, "first"));
+    let before = cancelled.picture();
+    for _ in 0..2 {
+        let mut impatient = Seen {
+            patience: Some(1),
+            ..Seen::default()
+        };
+        let stats = cancelled.ask(&long, &greedy(10), &mut impatient).unwrap();
+        assert_eq!((stats.stop, stats.generated_tokens), (Stop::Interrupted, 0));
+    }
+    let after = cancelled.picture();
+    assert_eq!(
+        (after.lens, after.used_bytes),
+        (before.lens, before.used_bytes)
+    );
+    assert_eq!(ask(&mut plain, "second"), ask(&mut cancelled, "second"));
+}
+
+#[test]
+fn with_the_full_cache_later_turns_equal_one_long_prefill() {
+    let model = model(&TinySpec::qwen2(), &EXACT);
+    let network = &model.network;
+    let tokens: Vec<u32> = (0..60).map(|i| (i * 37 + 5) % 250).collect();
+    let mut whole = network.empty_cache(8).unwrap();
+    let expected = network
+        .prefill(&mut whole, &tokens, &mut NoHooks)
+        .unwrap()
+        .unwrap();
+    let mut parts = network.empty_cache(8).unwrap();
+    network
+        .prefill(&mut parts, &tokens[..41], &mut NoHooks)
+        .unwrap();
+    network
+        .prefill(&mut parts, &tokens[41..59], &mut NoHooks)
+        .unwrap();
+    let last = network
+        .decode(&mut parts, tokens[59], &|| false)
+        .unwrap()
+        .unwrap();
+    close(&expected, &last, 2e-4);
+    assert_eq!(whole.lens(), parts.lens());
+}
+
+#[test]
+fn the_kernels_and_the_portable_path_agree_and_evict_the_same() {
+    for spec in [TinySpec::llama(), TinySpec::qwen2()] {
+        let portable = LoadOptions {
+            portable: true,
+            ..EXACT
+        };
+        let tokens: Vec<u32> = (0..90).map(|i| (i * i * 7 + 3) % 250).collect();
+        let mut outcomes = Vec::new();
+        for options in [EXACT, portable] {
+            let model = model(&spec, &options);
+            let session = Session::new(model, eviction(Preset::AdaSnapKv, 32, 4), None).unwrap();
+            let evictor = session.evictor(tokens.len()).unwrap();
+            let network = &*session.model().network;
+            let found = cachat::engine::inspect::inspect(network, &evictor, &tokens, 6).unwrap();
+            outcomes.push(found);
+        }
+        let (a, b) = (&outcomes[0], &outcomes[1]);
+        for (a, b) in a.layers.iter().zip(&b.layers) {
+            assert_eq!(a.kept, b.kept, "{}", spec.architecture);
+            assert!((a.l1_loss - b.l1_loss).abs() < 1e-3 * (1.0 + a.l1_loss));
+        }
+        assert_eq!(a.full.greedy, b.full.greedy);
+        assert!((a.evicted.kl_mean - b.evicted.kl_mean).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn a_prompt_longer_than_the_context_is_refused_with_figures() {
+    let mut session = session(Preset::Full, 24, 6);
+    let context = session.model().network.description().context;
+    let text = "x y ".repeat(context);
+    let error = session
+        .ask(&text, &greedy(4), &mut Seen::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(&context.to_string()) && error.contains("more than"),
+        "{error}"
+    );
+    assert!(session.messages().is_empty());
+}
+
+#[test]
+fn a_budget_at_the_window_names_the_smallest_legal_one() {
+    let mut session = session(Preset::AdaSnapKv, 8, 6);
+    let error = session
+        .ask("hello", &greedy(4), &mut Seen::default())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("smallest legal budget is 9"), "{error}");
+}
+
+fn close(a: &[f32], b: &[f32], tolerance: f32) {
+    let scale = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((a - b).abs() <= tolerance * scale, "logit {i}: {a} and {b}");
+    }
+}
