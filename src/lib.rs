@@ -13,3 +13,4 @@ pub mod policy;
 
 #[doc(hidden)]
 pub mod testing;
+pub mod tui;

@@ -1,0 +1,126 @@
+//! Pastes and files inside the input: one private-use character each, so that every edit treats
+//! them as a whole.
+
+use std::sync::Arc;
+
+use crate::tui::human;
+
+const FIRST: u32 = 0xF0000;
+const LAST: u32 = 0xFFFFD;
+
+/// Where an element's text came from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ElementKind {
+    Paste,
+    /// The file's name, safe to show.
+    File(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Element {
+    pub kind: ElementKind,
+    pub text: Arc<str>,
+    pub lines: usize,
+    pub chars: usize,
+    /// Not known until the model has counted them.
+    pub tokens: Option<usize>,
+}
+
+impl Element {
+    /// `[pasted 812 lines · 7,412 tokens · 90 % of context]`.
+    pub fn label(&self, context: Option<usize>) -> String {
+        let what = match &self.kind {
+            ElementKind::Paste if self.lines == 1 => "pasted 1 line".to_owned(),
+            ElementKind::Paste => format!("pasted {} lines", human::thousands(self.lines)),
+            ElementKind::File(name) => name.clone(),
+        };
+        match (self.tokens, context) {
+            (Some(n), Some(context)) if context > 0 => {
+                let share = human::percent_whole(n as f64 / context as f64);
+                format!(
+                    "[{what} · {} tokens · {share} of context]",
+                    human::thousands(n)
+                )
+            }
+            (Some(n), _) => format!("[{what} · {} tokens]", human::thousands(n)),
+            (None, _) => format!("[{what} · {} characters]", human::thousands(self.chars)),
+        }
+    }
+}
+
+/// All elements ever attached; never shrinks, so that undo and history find theirs.
+#[derive(Clone, Debug, Default)]
+pub struct Elements {
+    all: Vec<Element>,
+}
+
+/// True for the characters that stand for elements.
+pub fn is_mark(c: char) -> bool {
+    (FIRST..=LAST).contains(&(c as u32))
+}
+
+/// Typed or pasted text cannot forge an element.
+pub fn without_reserved(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_mark(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
+impl Elements {
+    /// The tag for [`Self::counted`] and the character that stands for it.
+    pub fn add(&mut self, kind: ElementKind, text: String) -> (u64, char) {
+        // A million and more elements in one sitting: the last place is taken again.
+        let id = self.all.len().min((LAST - FIRST) as usize);
+        let element = Element {
+            kind,
+            lines: text.lines().count(),
+            chars: text.chars().count(),
+            text: text.into(),
+            tokens: None,
+        };
+        match self.all.get_mut(id) {
+            Some(place) => *place = element,
+            None => self.all.push(element),
+        }
+        (
+            id as u64,
+            char::from_u32(FIRST + id as u32).unwrap_or('\u{fffd}'),
+        )
+    }
+
+    pub fn get(&self, mark: char) -> Option<&Element> {
+        let id = (mark as u32).checked_sub(FIRST)?;
+        self.all.get(id as usize)
+    }
+
+    pub fn by_tag(&self, tag: u64) -> Option<&Element> {
+        self.all.get(usize::try_from(tag).ok()?)
+    }
+
+    pub fn counted(&mut self, tag: u64, tokens: usize) {
+        if let Some(e) = usize::try_from(tag).ok().and_then(|i| self.all.get_mut(i)) {
+            e.tokens = Some(tokens);
+        }
+    }
+
+    /// Elements written out in full, set apart from the text around them.
+    pub fn expand(&self, raw: &str) -> String {
+        let mut out = String::with_capacity(raw.len());
+        for c in raw.chars() {
+            let Some(element) = self.get(c) else {
+                out.push(c);
+                continue;
+            };
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push_str("\n\n");
+            }
+            if let ElementKind::File(name) = &element.kind {
+                out.push_str(&format!("[{name}]\n"));
+            }
+            out.push_str(&element.text);
+            out.push_str("\n\n");
+        }
+        out.truncate(out.trim_end().len());
+        out
+    }
+}

@@ -1,0 +1,155 @@
+//! One entry of the conversation and its lines.
+
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use crate::tui::text::{stream::Stream, wrap};
+use crate::tui::theme::Theme;
+
+/// A piece of a user's message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Part {
+    Text(String),
+    /// The label of a paste or file.
+    Chip(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What the cache did, what a command changed.
+    Info,
+    Warning,
+    Error,
+}
+
+/// An answer, growing.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub text: Stream,
+    pub running: bool,
+    /// Below a finished answer: tokens, speed, how it ended.
+    pub footer: Option<String>,
+    /// What the cache did during this turn.
+    pub rounds: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Entry {
+    User {
+        parts: Vec<Part>,
+        /// As it stood in the input.
+        raw: String,
+    },
+    Answer(Answer),
+    Note {
+        level: Level,
+        text: String,
+    },
+}
+
+/// Narrower than this, names stand above the text instead of beside it.
+const GUTTER_FROM: usize = 46;
+const GUTTER: usize = 8;
+
+impl Entry {
+    pub fn invalidate(&mut self) {
+        if let Entry::Answer(a) = self {
+            a.text.invalidate();
+        }
+    }
+
+    /// Lines of at most `width` cells, an empty one at the end.
+    pub fn lines(&mut self, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+        let gutter = if width >= GUTTER_FROM { GUTTER } else { 2 };
+        let room = width.saturating_sub(gutter).max(1);
+        let (name, style, mut body) = match self {
+            Entry::User { parts, .. } => {
+                let style = Style::new().fg(theme.user).add_modifier(Modifier::BOLD);
+                ("you", style, user(parts, room, theme))
+            }
+            Entry::Answer(a) => {
+                let style = Style::new()
+                    .fg(theme.assistant)
+                    .add_modifier(Modifier::BOLD);
+                a.text.layout(room, theme);
+                ("cachat", style, a.lines(room, theme))
+            }
+            Entry::Note { level, text } => {
+                let colour = match level {
+                    Level::Info => theme.dim,
+                    Level::Warning => theme.warning,
+                    Level::Error => theme.bad,
+                };
+                let text = Span::styled(text.clone(), Style::new().fg(colour));
+                let mark = if *level == Level::Info { "·" } else { "!" };
+                (mark, Style::new().fg(colour), wrap::wrap(&[text], room))
+            }
+        };
+        if body.is_empty() {
+            body.push(Line::default());
+        }
+        let label = match (gutter, name) {
+            (GUTTER, "·" | "!") => format!("{name:>6}  "),
+            (GUTTER, _) => format!("{name:<GUTTER$}"),
+            (_, "you") => "› ".to_owned(),
+            (_, "cachat") => "● ".to_owned(),
+            _ => format!("{name} "),
+        };
+        let mut lines = Vec::with_capacity(body.len() + 1);
+        for (i, line) in body.into_iter().enumerate() {
+            let first = match i {
+                0 => Span::styled(label.clone(), style),
+                _ => Span::raw(" ".repeat(gutter)),
+            };
+            let mut spans = vec![first];
+            spans.extend(line.spans);
+            lines.push(Line::from(spans));
+        }
+        lines.push(Line::default());
+        lines
+    }
+}
+
+fn user(parts: &[Part], room: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let mut spans = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => {
+                let text = if spans.is_empty() {
+                    text.trim_start()
+                } else {
+                    text
+                };
+                spans.push(Span::styled(text.to_owned(), theme.text));
+            }
+            Part::Chip(label) => {
+                let chip = Style::new().fg(theme.chip).bg(theme.chip_background);
+                spans.push(Span::styled(wrap::truncate(label, room), chip));
+            }
+        }
+    }
+    wrap::wrap(&spans, room)
+}
+
+impl Answer {
+    fn lines(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
+        let mut lines = self.text.lines().to_vec();
+        if self.running {
+            let caret = Span::styled("▍", Style::new().fg(theme.accent));
+            match lines.last_mut() {
+                Some(last) if wrap::line_width(last) < room => last.spans.push(caret),
+                Some(_) => lines.push(Line::from(caret)),
+                // Until the first word, the view draws the progress here.
+                None => lines.push(Line::default()),
+            }
+        }
+        let quiet = Style::new().fg(theme.faint);
+        if !lines.is_empty() && !(self.rounds.is_empty() && self.footer.is_none()) {
+            lines.push(Line::default());
+        }
+        for text in self.rounds.iter().chain(&self.footer) {
+            lines.extend(wrap::wrap(&[Span::styled(text.clone(), quiet)], room));
+        }
+        lines
+    }
+}
