@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_bad_colour_is_named() {
-        let source = BUILT_IN[0].1.replacen("accent = \"", "accent = \"nope", 1);
+        let source = BUILT_IN[0].1.replacen("\"mint\"", "\"nope\"", 1);
         let error = Theme::parse(&source, Depth::True).unwrap_err().to_string();
         assert!(error.contains("accent"), "{error}");
     }

