@@ -144,7 +144,8 @@ impl Answer {
             }
         }
         let quiet = Style::new().fg(theme.faint);
-        if !lines.is_empty() && !(self.rounds.is_empty() && self.footer.is_none()) {
+        let follows = self.footer.is_some() || !self.rounds.is_empty();
+        if follows && !lines.is_empty() {
             lines.push(Line::default());
         }
         for text in self.rounds.iter().chain(&self.footer) {

@@ -40,7 +40,6 @@ pub fn render(source: &str, width: usize, theme: &Theme) -> Vec<Line<'static>> {
 
 struct List {
     next: Option<u64>,
-    tight_gap: bool,
 }
 
 struct Renderer<'t> {
@@ -195,12 +194,8 @@ impl<'t> Renderer<'t> {
         }
         match tag {
             Tag::Paragraph if self.depth == 0 => self.gap(),
-            Tag::Paragraph => {
-                // A second paragraph of a list item or a quotation stands apart from the first.
-                if self.marker.is_none() && self.lists.last().is_none_or(|l| l.tight_gap) {
-                    self.blank_inside();
-                }
-            }
+            // A second paragraph of a list item or a quotation stands apart from the first.
+            Tag::Paragraph if self.marker.is_none() => self.blank_inside(),
             Tag::Heading { level, .. } => {
                 self.gap();
                 let heading = Style::new()
@@ -233,15 +228,12 @@ impl<'t> Renderer<'t> {
                 if self.lists.is_empty() {
                     self.gap();
                 }
-                self.lists.push(List {
-                    next,
-                    tight_gap: false,
-                });
+                self.lists.push(List { next });
             }
             Tag::Item => {
                 let depth = self.lists.len();
                 let label = match self.lists.last_mut() {
-                    Some(List { next: Some(n), .. }) => {
+                    Some(List { next: Some(n) }) => {
                         let label = format!("{n}. ");
                         *n += 1;
                         label
@@ -251,9 +243,6 @@ impl<'t> Renderer<'t> {
                 let indent = " ".repeat(label.len().min(wrap::width(&label)));
                 self.prefix.push(Span::raw(indent));
                 self.marker = Some(Span::styled(label, self.theme.accent));
-                if let Some(list) = self.lists.last_mut() {
-                    list.tight_gap = true;
-                }
             }
             Tag::Table(alignments) => {
                 self.gap();
@@ -287,19 +276,18 @@ impl<'t> Renderer<'t> {
 
     fn blank_inside(&mut self) {
         let prefix = Line::from(self.prefix.clone());
-        if self
-            .lines
-            .last()
-            .is_some_and(|l| !l.to_string().trim().is_empty() && *l != prefix)
-            && !self.lists.is_empty()
-        {
-            self.lines.push(prefix);
-        } else if self.lists.is_empty()
-            && self
-                .lines
-                .last()
-                .is_some_and(|l| l.to_string().starts_with('▎') && *l != prefix)
-        {
+        let in_list = !self.lists.is_empty();
+        let apart = self.lines.last().is_some_and(|line| {
+            let text = line.to_string();
+            let inside = if in_list {
+                !text.trim().is_empty()
+            } else {
+                text.starts_with('▎')
+            };
+            inside && *line != prefix
+        });
+        // A gap that is due parts it from another block already.
+        if apart && !self.gap_due {
             self.lines.push(prefix);
         }
     }
@@ -310,7 +298,7 @@ impl<'t> Renderer<'t> {
             TagEnd::Link | TagEnd::Image => {
                 self.pop_style();
                 if let Some(url) = self.link.take()
-                    && !self.spans.last().is_some_and(|s| s.content == url.as_str())
+                    && self.spans.last().is_none_or(|s| s.content != url.as_str())
                     && !url.is_empty()
                 {
                     let style = Style::new().fg(self.theme.faint);

@@ -96,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
+        #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
         fn streamed_equals_one_shot(blocks in prop::collection::vec(block(), 0..8), step in 1usize..9) {
             let text = blocks.concat();
