@@ -53,8 +53,29 @@ pub enum GgufError {
         wanted: &'static str,
         found: String,
     },
+    /// Any of the others, with the file's name.
+    #[error("{path}: {source}", path = .path.display())]
+    In {
+        path: PathBuf,
+        source: Box<GgufError>,
+    },
     #[error("cannot read the model file: {0}")]
     Candle(#[from] candle_core::Error),
+}
+
+impl GgufError {
+    /// Names the file where the message does not yet.
+    pub fn in_file(self, path: &std::path::Path) -> GgufError {
+        use GgufError::{Empty, In, Io, Missing, NotAFile, NotGguf};
+        match self {
+            Missing { .. } | NotAFile { .. } | Io { .. } | Empty { .. } | NotGguf { .. } => self,
+            In { .. } => self,
+            source => In {
+                path: path.to_owned(),
+                source: Box::new(source),
+            },
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, GgufError>;

@@ -2,8 +2,9 @@
 //!
 //! `vpmaddubsw` multiplies 32 unsigned weights by 32 signed activations and adds neighbours in i16,
 //! saturating. Nibbles are at most 15, so a pair is at most 2·15·127 = 3,810 and all eight pairs of a
-//! block of 32 columns fit into i16: one `vpmaddwd` per block widens them. Bytes are taken as two
-//! nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies by 16.
+//! block of 32 columns fit into i16: one `vpmaddwd` per block widens them. With a fifth bit four pairs
+//! fit (31,496). Bytes are taken as two nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies
+//! by 16; so are five bits in prefill.
 
 use super::{
     activations::Panel,
@@ -24,22 +25,18 @@ type Pair = (__m256i, __m256i);
 #[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match (form, x.rows) {
-        (Form::U4, 1) => few::<false, 1>(lines, x, out),
-        (Form::U4, 2) => few::<false, 2>(lines, x, out),
-        (Form::U4, 3) => few::<false, 3>(lines, x, out),
-        (Form::U4, _) => many::<false>(lines, x, out),
-        (Form::U8, 1) => few::<true, 1>(lines, x, out),
-        (Form::U8, 2) => few::<true, 2>(lines, x, out),
-        (Form::U8, 3) => few::<true, 3>(lines, x, out),
-        (Form::U8, _) => many::<true>(lines, x, out),
-    }
-}
-
-const fn lines_of(bytes: bool) -> usize {
-    if bytes {
-        Form::U8.lines()
-    } else {
-        Form::U4.lines()
+        (Form::U4, 1) => few::<4, 1>(lines, x, out),
+        (Form::U4, 2) => few::<4, 2>(lines, x, out),
+        (Form::U4, 3) => few::<4, 3>(lines, x, out),
+        (Form::U4, _) => many::<4>(lines, x, out),
+        (Form::U5, 1) => few::<5, 1>(lines, x, out),
+        (Form::U5, 2) => few::<5, 2>(lines, x, out),
+        (Form::U5, 3) => few::<5, 3>(lines, x, out),
+        (Form::U5, _) => many::<5>(lines, x, out),
+        (Form::U8, 1) => few::<8, 1>(lines, x, out),
+        (Form::U8, 2) => few::<8, 2>(lines, x, out),
+        (Form::U8, 3) => few::<8, 3>(lines, x, out),
+        (Form::U8, _) => many::<8>(lines, x, out),
     }
 }
 
@@ -72,6 +69,20 @@ fn nibbles(bytes: __m256i) -> Pair {
         _mm256_and_si256(bytes, mask),
         _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask),
     )
+}
+
+/// The fifth bits of column group `g`, at their place.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fifth(bits: __m256i, g: usize) -> __m256i {
+    let bit = _mm256_set1_epi8((1u8 << g) as i8);
+    let set = _mm256_cmpeq_epi8(_mm256_and_si256(bits, bit), bit);
+    _mm256_and_si256(set, _mm256_set1_epi8(16))
+}
+
+/// Behind the lines of a block that hold bytes or nibbles.
+const fn quants_end(bits: u8) -> usize {
+    if bits == 5 { 5 } else { Form::lines_of(bits) }
 }
 
 /// Scales and offsets of eight rows.
@@ -123,12 +134,12 @@ fn scale(out: __m256, dot: __m256i, (d, m): (__m256, __m256), xd: f32, xsum: f32
 /// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let mut total = [[_mm256_setzero_ps(); N]; 2];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
     for ((lines, q), (d, sum)) in lines
-        .chunks_exact(lines_of(BYTES))
+        .chunks_exact(Form::lines_of(BITS))
         .zip(activations)
         .zip(scales)
     {
@@ -136,21 +147,26 @@ fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mu
         for (half, total) in total.iter_mut().enumerate() {
             let mut low = [_mm256_setzero_si256(); N];
             let mut high = [_mm256_setzero_si256(); N];
-            for (g, line) in lines[1..].iter().enumerate() {
-                let (l, h) = nibbles(load(line, half));
+            for (g, line) in lines[1..quants_end(BITS)].iter().enumerate() {
+                let (mut l, mut h) = nibbles(load(line, half));
+                if BITS == 5 {
+                    let bits = load(&lines[5], half);
+                    l = _mm256_or_si256(l, fifth(bits, g));
+                    h = _mm256_or_si256(h, fifth(bits, 4 + g));
+                }
                 for n in 0..N {
                     let at = n * BLOCK + 4 * g;
                     add_product(&mut low[n], l, broadcast(q, at));
-                    let at = if BYTES { at } else { at + 16 };
+                    let at = if BITS == 8 { at } else { at + 16 };
                     add_product(&mut high[n], h, broadcast(q, at));
                 }
             }
             let affine = affine(&lines[0], half);
             for n in 0..N {
-                let dot = if BYTES {
-                    _mm256_add_epi32(widen(low[n], 1), widen(high[n], 16))
-                } else {
-                    widen(_mm256_add_epi16(low[n], high[n]), 1)
+                let dot = match BITS {
+                    4 => widen(_mm256_add_epi16(low[n], high[n]), 1),
+                    5 => _mm256_add_epi32(widen(low[n], 1), widen(high[n], 1)),
+                    _ => _mm256_add_epi32(widen(low[n], 1), widen(high[n], 16)),
                 };
                 total[n] = scale(total[n], dot, affine, d[n], sum[n]);
             }
@@ -166,29 +182,38 @@ fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mu
 }
 
 /// A block's nibbles, unpacked: eight pairs, each against the same four activations. Of nibbles, a
-/// pair is rows 0–7 and 8–15; of bytes, the low and high nibbles of eight rows (hence two of these).
+/// pair is rows 0–7 and 8–15; of more bits, the low and high nibbles of eight rows (hence two of these).
 #[repr(align(32))]
 struct Unpacked([[u8; 64]; 8]);
 
 /// Prefill: per block, unpack once, then four activation rows at a time.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn many<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn many<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let mut unpacked = Unpacked([[0; 64]; 8]);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((lines, q), (d, sum)) in lines
-        .chunks_exact(lines_of(BYTES))
+        .chunks_exact(Form::lines_of(BITS))
         .zip(activations)
         .zip(scales)
     {
         let affine = [affine(&lines[0], 0), affine(&lines[0], 1)];
-        for half in 0..if BYTES { 2 } else { 1 } {
-            if BYTES {
+        for half in 0..if BITS == 4 { 1 } else { 2 } {
+            if BITS == 8 {
                 for (line, to) in lines[1..].iter().zip(&mut unpacked.0) {
                     store(to, nibbles(load(line, half)));
+                }
+            } else if BITS == 5 {
+                // As bytes, of which the fifth bit is the high nibble.
+                let bits = load(&lines[5], half);
+                for (g, line) in lines[1..5].iter().enumerate() {
+                    let (l, h) = nibbles(load(line, half));
+                    let high = |g| _mm256_srli_epi16::<4>(fifth(bits, g));
+                    store(&mut unpacked.0[g], (l, high(g)));
+                    store(&mut unpacked.0[4 + g], (h, high(4 + g)));
                 }
             } else {
                 for (g, line) in lines[1..].iter().enumerate() {
@@ -200,11 +225,11 @@ fn many<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]
             }
             let mut i = 0;
             while i + 4 <= x.rows {
-                rows::<BYTES, 4>(&unpacked, affine, half, q, d, sum, i, out);
+                rows::<BITS, 4>(&unpacked, affine, half, q, d, sum, i, out);
                 i += 4;
             }
             while i < x.rows {
-                rows::<BYTES, 1>(&unpacked, affine, half, q, d, sum, i, out);
+                rows::<BITS, 1>(&unpacked, affine, half, q, d, sum, i, out);
                 i += 1;
             }
         }
@@ -226,7 +251,7 @@ fn store(to: &mut [u8; 64], (a, b): Pair) {
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 #[allow(clippy::too_many_arguments)]
-fn rows<const BYTES: bool, const N: usize>(
+fn rows<const BITS: u8, const N: usize>(
     weights: &Unpacked,
     affine: [(__m256, __m256); 2],
     half: usize,
@@ -260,7 +285,7 @@ fn rows<const BYTES: bool, const N: usize>(
                 _mm256_storeu_ps(out.as_mut_ptr(), total);
             }
         };
-        if BYTES {
+        if BITS > 4 {
             add(
                 half,
                 _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16)),

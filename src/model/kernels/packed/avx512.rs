@@ -15,22 +15,18 @@ use std::arch::x86_64::*;
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match (form, x.rows) {
-        (Form::U4, 1) => few::<false, 1>(lines, x, out),
-        (Form::U4, 2) => few::<false, 2>(lines, x, out),
-        (Form::U4, 3) => few::<false, 3>(lines, x, out),
-        (Form::U4, _) => many::<false>(lines, x, out),
-        (Form::U8, 1) => few::<true, 1>(lines, x, out),
-        (Form::U8, 2) => few::<true, 2>(lines, x, out),
-        (Form::U8, 3) => few::<true, 3>(lines, x, out),
-        (Form::U8, _) => many::<true>(lines, x, out),
-    }
-}
-
-const fn lines_of(bytes: bool) -> usize {
-    if bytes {
-        Form::U8.lines()
-    } else {
-        Form::U4.lines()
+        (Form::U4, 1) => few::<4, 1>(lines, x, out),
+        (Form::U4, 2) => few::<4, 2>(lines, x, out),
+        (Form::U4, 3) => few::<4, 3>(lines, x, out),
+        (Form::U4, _) => many::<4>(lines, x, out),
+        (Form::U5, 1) => few::<5, 1>(lines, x, out),
+        (Form::U5, 2) => few::<5, 2>(lines, x, out),
+        (Form::U5, 3) => few::<5, 3>(lines, x, out),
+        (Form::U5, _) => many::<5>(lines, x, out),
+        (Form::U8, 1) => few::<8, 1>(lines, x, out),
+        (Form::U8, 2) => few::<8, 2>(lines, x, out),
+        (Form::U8, 3) => few::<8, 3>(lines, x, out),
+        (Form::U8, _) => many::<8>(lines, x, out),
     }
 }
 
@@ -44,9 +40,9 @@ fn load(line: &Line) -> __m512i {
 /// A block's quants as bytes, `[g]` being columns `4g..4g + 4` of the 16 rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unpack<const BYTES: bool>(lines: &[Line]) -> [__m512i; 8] {
+fn unpack<const BITS: u8>(lines: &[Line]) -> [__m512i; 8] {
     let mut quants = [_mm512_setzero_si512(); 8];
-    if BYTES {
+    if BITS == 8 {
         for (q, line) in quants.iter_mut().zip(&lines[1..]) {
             *q = load(line);
         }
@@ -56,6 +52,23 @@ fn unpack<const BYTES: bool>(lines: &[Line]) -> [__m512i; 8] {
             let bytes = load(line);
             quants[g] = _mm512_and_si512(bytes, mask);
             quants[4 + g] = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask);
+        }
+        if BITS == 5 {
+            let bits = load(&lines[5]);
+            let fifth = [
+                _mm512_slli_epi16::<4>(bits),
+                _mm512_slli_epi16::<3>(bits),
+                _mm512_slli_epi16::<2>(bits),
+                _mm512_slli_epi16::<1>(bits),
+                bits,
+                _mm512_srli_epi16::<1>(bits),
+                _mm512_srli_epi16::<2>(bits),
+                _mm512_srli_epi16::<3>(bits),
+            ];
+            let mask = _mm512_set1_epi8(16);
+            for (q, bits) in quants.iter_mut().zip(fifth) {
+                *q = _mm512_or_si512(*q, _mm512_and_si512(bits, mask));
+            }
         }
     }
     quants
@@ -107,17 +120,17 @@ fn scale(out: __m512, dot: __m512i, (d, m): (__m512, __m512), xd: f32, xsum: f32
 /// Decoding: the sums of `N` activation rows stay in registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let mut total = [_mm512_setzero_ps(); N];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
     for ((lines, q), (d, sum)) in lines
-        .chunks_exact(lines_of(BYTES))
+        .chunks_exact(Form::lines_of(BITS))
         .zip(activations)
         .zip(scales)
     {
         prefetch(lines);
-        let weights = unpack::<BYTES>(lines);
+        let weights = unpack::<BITS>(lines);
         let affine = affine(&lines[0]);
         for n in 0..N {
             let dot = dot(&weights, &q[n * BLOCK..][..BLOCK]);
@@ -133,17 +146,17 @@ fn few<const BYTES: bool, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mu
 /// Prefill: a block's weights stay in registers while all activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn many<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn many<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((lines, q), (d, sum)) in lines
-        .chunks_exact(lines_of(BYTES))
+        .chunks_exact(Form::lines_of(BITS))
         .zip(activations)
         .zip(scales)
     {
-        let weights = unpack::<BYTES>(lines);
+        let weights = unpack::<BITS>(lines);
         let affine = affine(&lines[0]);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
         for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {

@@ -14,8 +14,9 @@ use std::arch::x86_64::*;
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match form {
-        Form::U4 => blocks::<false>(lines, x, out),
-        Form::U8 => blocks::<true>(lines, x, out),
+        Form::U4 => blocks::<4>(lines, x, out),
+        Form::U5 => blocks::<5>(lines, x, out),
+        Form::U8 => blocks::<8>(lines, x, out),
     }
 }
 
@@ -30,9 +31,9 @@ fn load(line: &Line, half: usize) -> __m256i {
 /// Half a block's rows as bytes, `[g]` being columns `4g..4g + 4` of eight rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn unpack<const BYTES: bool>(lines: &[Line], half: usize) -> [__m256i; 8] {
+fn unpack<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
     let mut quants = [_mm256_setzero_si256(); 8];
-    if BYTES {
+    if BITS == 8 {
         for (q, line) in quants.iter_mut().zip(&lines[1..]) {
             *q = load(line, half);
         }
@@ -42,6 +43,23 @@ fn unpack<const BYTES: bool>(lines: &[Line], half: usize) -> [__m256i; 8] {
             let bytes = load(line, half);
             quants[g] = _mm256_and_si256(bytes, mask);
             quants[4 + g] = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask);
+        }
+        if BITS == 5 {
+            let bits = load(&lines[5], half);
+            let fifth = [
+                _mm256_slli_epi16::<4>(bits),
+                _mm256_slli_epi16::<3>(bits),
+                _mm256_slli_epi16::<2>(bits),
+                _mm256_slli_epi16::<1>(bits),
+                bits,
+                _mm256_srli_epi16::<1>(bits),
+                _mm256_srli_epi16::<2>(bits),
+                _mm256_srli_epi16::<3>(bits),
+            ];
+            let mask = _mm256_set1_epi8(16);
+            for (q, bits) in quants.iter_mut().zip(fifth) {
+                *q = _mm256_or_si256(*q, _mm256_and_si256(bits, mask));
+            }
         }
     }
     quants
@@ -78,14 +96,13 @@ fn dot(weights: &[__m256i; 8], q: &[i8]) -> __m256i {
 /// Half a block's weights stay in registers while the activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-fn blocks<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn blocks<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
-    let form = if BYTES { Form::U8 } else { Form::U4 };
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((lines, q), (d, sum)) in lines
-        .chunks_exact(form.lines())
+        .chunks_exact(Form::lines_of(BITS))
         .zip(activations)
         .zip(scales)
     {
@@ -93,7 +110,7 @@ fn blocks<const BYTES: bool>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE
             prefetch(lines);
         }
         for half in 0..2 {
-            let weights = unpack::<BYTES>(lines, half);
+            let weights = unpack::<BITS>(lines, half);
             let wd = halves(&lines[0], 16 * half);
             let wm = halves(&lines[0], 32 + 16 * half);
             let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));

@@ -18,6 +18,7 @@ use half::f16;
 pub fn form(dtype: GgmlDType) -> Form {
     match dtype {
         GgmlDType::Q4_0 | GgmlDType::Q4_1 | GgmlDType::Q4K => Form::U4,
+        GgmlDType::Q5_0 | GgmlDType::Q5_1 | GgmlDType::Q5K => Form::U5,
         _ => Form::U8,
     }
 }

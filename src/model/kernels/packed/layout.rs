@@ -6,6 +6,7 @@
 //! ```text
 //! line 0      16 × f16 scale d, then 16 × f16 offset m, one per row:  w = d·q + m
 //! U4: 1..=4   line 1+g, byte 4r+j: low nibble q[row r][4g+j], high nibble q[row r][16+4g+j]
+//! U5: 1..=4   as U4; line 5, byte 4r+j, bit g: fifth bit of q[row r][4g+j]
 //! U8: 1..=8   line 1+g, byte 4r+j: q[row r][4g+j]
 //! ```
 //!
@@ -24,6 +25,8 @@ pub const BLOCK: usize = 32;
 pub enum Form {
     /// Nibbles, 5 bits per weight with scale and offset.
     U4,
+    /// Nibbles and a line of fifth bits, 6 bits per weight.
+    U5,
     /// Bytes, 9 bits per weight with scale and offset.
     U8,
 }
@@ -33,6 +36,7 @@ impl Form {
     pub const fn quant_lines(self) -> usize {
         match self {
             Form::U4 => 4,
+            Form::U5 => 5,
             Form::U8 => 8,
         }
     }
@@ -40,6 +44,15 @@ impl Form {
     /// Lines per block, the scales' line included.
     pub const fn lines(self) -> usize {
         1 + self.quant_lines()
+    }
+
+    /// [`Form::lines`] of the form with quants of `bits` bits, for kernels that are compiled per form.
+    pub const fn lines_of(bits: u8) -> usize {
+        match bits {
+            4 => Form::U4.lines(),
+            5 => Form::U5.lines(),
+            _ => Form::U8.lines(),
+        }
     }
 }
 
@@ -49,6 +62,7 @@ impl Form {
 pub struct Line(pub [u8; 64]);
 
 impl Line {
+    #[cfg(test)]
     pub const ZERO: Line = Line([0; 64]);
 }
 
@@ -69,9 +83,15 @@ impl Block {
         for (g, line) in lines[1..].iter_mut().enumerate() {
             let bytes = &mut line.0[4 * row..][..4];
             match form {
-                Form::U4 => {
+                Form::U4 | Form::U5 if g < 4 => {
                     for (j, byte) in bytes.iter_mut().enumerate() {
-                        *byte = self.q[4 * g + j] | self.q[16 + 4 * g + j] << 4;
+                        *byte = self.q[4 * g + j] & 15 | self.q[16 + 4 * g + j] << 4;
+                    }
+                }
+                Form::U4 | Form::U5 => {
+                    for (j, byte) in bytes.iter_mut().enumerate() {
+                        let fifth = |g: usize| (self.q[4 * g + j] >> 4 & 1) << g;
+                        *byte = (0..8).fold(0, |byte, g| byte | fifth(g));
                     }
                 }
                 Form::U8 => bytes.copy_from_slice(&self.q[4 * g..][..4]),
@@ -86,10 +106,15 @@ impl Block {
         for (g, line) in lines[1..].iter().enumerate() {
             let bytes = &line.0[4 * row..][..4];
             match form {
-                Form::U4 => {
+                Form::U4 | Form::U5 if g < 4 => {
                     for (j, byte) in bytes.iter().enumerate() {
                         q[4 * g + j] = byte & 15;
                         q[16 + 4 * g + j] = byte >> 4;
+                    }
+                }
+                Form::U4 | Form::U5 => {
+                    for k in 0..BLOCK {
+                        q[k] |= (bytes[k % 4] >> (k / 4) & 1) << 4;
                     }
                 }
                 Form::U8 => q[4 * g..][..4].copy_from_slice(bytes),

@@ -1,4 +1,4 @@
-//! Packed low-bit weight matrices: affine 4- or 8-bit weights times int8 activations.
+//! Packed low-bit weight matrices: affine 4-, 5- or 8-bit weights times int8 activations.
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
@@ -14,12 +14,15 @@ mod matmul;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod region;
 #[cfg(test)]
 mod tests;
 
 use candle_core::quantized::GgmlDType;
 pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
+use region::Lines;
+use std::sync::Arc;
 
 /// Why a tensor cannot be packed.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,8 @@ pub enum PackError {
     },
     #[error("stacked matrices must have the same number of columns: {0} and {1}")]
     Stack(usize, usize),
+    #[error("no memory for the weights: {0}")]
+    Memory(#[from] std::io::Error),
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
 }
@@ -54,7 +59,7 @@ struct Part {
     form: Form,
     rows: usize,
     /// Whole tiles, the last one filled up with zeros.
-    lines: Vec<Line>,
+    lines: Arc<Lines>,
 }
 
 impl PackedMatrix {
@@ -83,7 +88,7 @@ impl PackedMatrix {
         }
         let form = ggml::form(dtype);
         let tile_lines = cols / BLOCK * form.lines();
-        let mut lines = vec![Line::ZERO; rows.div_ceil(TILE) * tile_lines];
+        let mut lines = Lines::zeroed(rows.div_ceil(TILE) * tile_lines)?;
         for (row, data) in data.chunks_exact(row_bytes).enumerate() {
             let tile = &mut lines[row / TILE * tile_lines..][..tile_lines];
             ggml::unpack_row(dtype, cols, data, |b, block| {
@@ -97,7 +102,11 @@ impl PackedMatrix {
         Ok(PackedMatrix {
             rows,
             cols,
-            parts: vec![Part { form, rows, lines }],
+            parts: vec![Part {
+                form,
+                rows,
+                lines: Arc::new(lines),
+            }],
         })
     }
 
@@ -137,7 +146,7 @@ impl PackedMatrix {
     pub fn bytes(&self) -> usize {
         self.parts
             .iter()
-            .map(|part| size_of_val(&*part.lines))
+            .map(|part| size_of_val(&**part.lines))
             .sum()
     }
 

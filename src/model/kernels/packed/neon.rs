@@ -1,7 +1,7 @@
 //! NEON, without the dot-product extension (its intrinsics are not stable): `smlal` into i16.
 //!
 //! A nibble times an activation is at most 15·127, so the eight products that meet in one i16 lane
-//! fit (15,240). A byte is centred to i8 first; then only one product fits, and pairs are added in
+//! fit (15,240; with a fifth bit 31,496). A byte is centred to i8 first; then only one product fits, and pairs are added in
 //! i32: `q·x = (q − 128)·x + 128·x`, of which the last part goes with the offset.
 
 use super::{
@@ -33,7 +33,7 @@ pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TI
             let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
             for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
                 let dot = match form {
-                    Form::U4 => dot_nibbles(&weights, q),
+                    Form::U4 | Form::U5 => dot_nibbles(&weights, q),
                     Form::U8 => dot_bytes(&weights, q),
                 };
                 let out = &mut out[4 * four..][..4];
@@ -56,7 +56,7 @@ fn affine(form: Form, line: &Line) -> ([f32; TILE], [f32; TILE]) {
     let m = std::array::from_fn(|r| {
         let m = half(2 * (TILE + r));
         match form {
-            Form::U4 => m,
+            Form::U4 | Form::U5 => m,
             Form::U8 => m + 128.0 * d[r],
         }
     });
@@ -81,9 +81,16 @@ fn unpack(form: Form, lines: &[Line], four: usize) -> [int8x16_t; 8] {
         // SAFETY: 16 bytes.
         let bytes = unsafe { vld1q_u8(bytes.as_ptr()) };
         match form {
-            Form::U4 => {
+            Form::U4 | Form::U5 if g < 4 => {
                 quants[g & 3] = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
                 quants[4 + (g & 3)] = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));
+            }
+            Form::U4 | Form::U5 => {
+                for (k, q) in quants.iter_mut().enumerate() {
+                    let set = vtstq_u8(bytes, vdupq_n_u8(1 << k));
+                    let fifth = vreinterpretq_s8_u8(vandq_u8(set, vdupq_n_u8(16)));
+                    *q = vorrq_s8(*q, fifth);
+                }
             }
             Form::U8 => quants[g] = vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80))),
         }

@@ -225,7 +225,7 @@ fn agree(form: Form, blocks: usize, m: usize, quant: impl Fn(usize) -> u8, x: &[
 
 #[test]
 fn every_kernel_agrees_with_the_portable_one() {
-    for (form, max) in [(Form::U4, 15), (Form::U8, 255)] {
+    for (form, max) in [(Form::U4, 15), (Form::U5, 31), (Form::U8, 255)] {
         for m in [1, 2, 3, 4, 5, 7, 8, 63, 64] {
             let x = noise(m * 3 * BLOCK, m as u32);
             let random = noise(3 * TILE * BLOCK, 77);
@@ -236,7 +236,7 @@ fn every_kernel_agrees_with_the_portable_one() {
 
 #[test]
 fn no_kernel_saturates_at_the_extremes() {
-    for (form, max) in [(Form::U4, 15), (Form::U8, 255)] {
+    for (form, max) in [(Form::U4, 15), (Form::U5, 31), (Form::U8, 255)] {
         for m in [1, 4, 6] {
             for x in [-3.0, 3.0] {
                 agree(form, 2, m, |_| max, &vec![x; m * 2 * BLOCK]);
