@@ -1,6 +1,7 @@
 //! Cachat: chat with long documents in the terminal, and watch the KV cache work.
 //!
-//! One direction of imports: `policy ← cache ← model ← engine ← tui, cli`.
+//! One direction of imports: `policy ← cache ← model ← engine ← tui, cli`;
+//! `document` and `session` stand beside them.
 
 pub mod cache;
 pub mod cli;
@@ -10,6 +11,7 @@ pub mod document;
 pub mod engine;
 pub mod model;
 pub mod policy;
+pub mod session;
 
 #[doc(hidden)]
 pub mod testing;

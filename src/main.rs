@@ -22,7 +22,11 @@ fn main() -> ExitCode {
             };
             if status != 130 {
                 // A closed stderr leaves nowhere to say it; the status still does.
-                let _ = writeln!(std::io::stderr(), "cachat: {error}");
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "cachat: {}",
+                    cli::safe::shown(&error.to_string())
+                );
             }
             ExitCode::from(status)
         }

@@ -66,6 +66,7 @@ struct Seen {
     steps: usize,
     patience: Option<usize>,
     most_entries: usize,
+    pictures: Vec<CachePicture>,
 }
 
 impl Watcher for Seen {
@@ -87,6 +88,7 @@ impl Watcher for Seen {
             let entries = picture.lens.iter().flatten().map(|&n| n as usize).sum();
             self.most_entries = self.most_entries.max(entries);
         }
+        self.pictures.push(picture);
     }
 }
 
@@ -125,6 +127,47 @@ fn twelve_turns_pass_the_budget_many_times_and_the_cache_stays_within_its_bound(
             .iter()
             .all(|r| (0.0..=1.0).contains(&r.retained_mass))
     );
+}
+
+#[test]
+fn pictures_show_the_caches_own_sums_and_the_policys_bound() {
+    for preset in Preset::ALL {
+        let mut session = session(preset, 24, 6);
+        let d = session.model().network.description().clone();
+        let mut seen = Seen::default();
+        for text in ["first of all ".repeat(8), "and then ".repeat(20)] {
+            session.ask(&text, &greedy(30), &mut seen).unwrap();
+        }
+        let after_eviction = seen
+            .pictures
+            .iter()
+            .filter(|p| p.filled_layers.is_none() && !p.holders.is_empty())
+            .count();
+        assert!(after_eviction >= 4, "{preset}: {after_eviction} pictures");
+        for picture in &seen.pictures {
+            let entries: usize = picture.lens.iter().flatten().map(|&n| n as usize).sum();
+            let entry = 2 * d.head_dim * 4;
+            assert_eq!(picture.used_bytes, (entries * entry) as u64, "{preset}");
+            assert!(picture.used_bytes <= picture.allocated_bytes);
+            assert!(
+                picture.allocated_bytes <= picture.peak_bytes || picture.filled_layers.is_none()
+            );
+            match preset {
+                Preset::Full => assert_eq!(picture.bound_entries, None),
+                Preset::PyramidKv | Preset::AdaPyramidKv => {
+                    assert!(picture.bound_entries.is_some());
+                }
+                _ => assert_eq!(picture.bound_entries, Some(d.all_kv_heads() * 24)),
+            }
+            if !picture.holders.is_empty() {
+                let held: usize = picture.holders.iter().map(|&n| usize::from(n)).sum();
+                assert_eq!((held, picture.holders.len()), (entries, picture.position));
+            }
+        }
+        let last = seen.pictures.last().unwrap();
+        assert!(last.peak_bytes >= last.allocated_bytes, "{preset}");
+        assert!(!last.holders.is_empty());
+    }
 }
 
 #[test]

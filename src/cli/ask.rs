@@ -1,6 +1,6 @@
 //! `cachat ask`: one answer to stdout.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,6 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::document::{self, DocumentError};
 use crate::engine::event::{CachePicture, Event, EvictionRound, Stop, TurnStats};
 use crate::engine::session::{Session, Watcher};
 
@@ -59,9 +58,12 @@ impl AskArgs {
 /// Answers one question.
 pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
-    let text = message(&args)?;
+    let text = super::prompt::message(&args.conversation, args.question.as_deref())?;
     let eviction = super::load::eviction(&settings)?;
     let model = super::load::model(&settings, dirs)?;
+    if let Some(notice) = model.template.notice() {
+        let _ = writeln!(std::io::stderr(), "cachat: {}", super::safe::shown(notice));
+    }
     let mut session = Session::new(model, eviction, settings.system.clone())
         .map_err(|e| CliError::failed(e.to_string()))?;
     let mut output = Output {
@@ -86,37 +88,6 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
         Stop::Interrupted => Err(CliError::Interrupted),
         _ => Ok(()),
     }
-}
-
-/// Documents first, then the question.
-fn message(args: &AskArgs) -> Result<String, CliError> {
-    let mut documents = Vec::new();
-    let mut stdin_read = false;
-    for path in &args.conversation.file {
-        documents.push(match path.to_str() {
-            Some("-") => {
-                stdin_read = true;
-                document::read_from("stdin", std::io::stdin())?
-            }
-            _ => document::read(path)?,
-        });
-    }
-    let stdin = std::io::stdin();
-    if !stdin_read && !stdin.is_terminal() {
-        match document::read_from("stdin", stdin) {
-            Ok(piped) => documents.push(piped),
-            // Nothing was piped: a script, a service, `< /dev/null`.
-            Err(DocumentError::Empty { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let question = args.question.as_deref().unwrap_or_default();
-    if question.trim().is_empty() && documents.is_empty() {
-        return Err(CliError::usage(
-            "there is nothing to ask: give a question, a --file or text on standard input",
-        ));
-    }
-    Ok(document::compose(&documents, question))
 }
 
 /// The record of `--json`.
@@ -178,7 +149,8 @@ impl Watcher for Output {
             Event::Text { piece, .. } => {
                 if !self.json {
                     let mut out = std::io::stdout().lock();
-                    let printed = write!(out, "{}", shown(&piece)).and_then(|()| out.flush());
+                    let printed =
+                        write!(out, "{}", super::safe::shown(&piece)).and_then(|()| out.flush());
                     self.closed = self.closed.take().or(printed.err());
                 }
                 self.answer.push_str(&piece);
@@ -189,17 +161,4 @@ impl Watcher for Output {
     }
 
     fn picture(&mut self, _picture: CachePicture) {}
-}
-
-/// Control characters made visible; line ends and tabs stay.
-fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            '\0'..='\x1f' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
-            '\x7f'..='\u{9f}' => '\u{fffd}',
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            _ => c,
-        })
-        .collect()
 }

@@ -1,11 +1,21 @@
 //! `cachat`: the terminal app.
 
+use std::io::IsTerminal;
+
 use clap::Args;
 
 use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::engine::event::Event;
+use crate::engine::worker::{self, Start};
+use crate::model::source::ModelSpec;
+use crate::session::Store;
+use crate::tui::driver::{self, End, Surroundings};
+use crate::tui::sessions::Sessions;
+use crate::tui::state::Setup;
+use crate::tui::theme::{Depth, Theme};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct ChatArgs {
@@ -24,6 +34,19 @@ pub struct ChatArgs {
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
+
+    /// Go on with the last conversation
+    #[arg(
+        short,
+        long = "continue",
+        help_heading = "Conversation",
+        conflicts_with = "resume"
+    )]
+    pub go_on: bool,
+
+    /// Go on with an earlier conversation, by its name or the beginning of it
+    #[arg(short, long, value_name = "NAME", help_heading = "Conversation")]
+    pub resume: Option<String>,
 
     /// Theme by name, or auto
     #[arg(
@@ -62,6 +85,114 @@ impl ChatArgs {
 
 /// Opens the app and returns when it is closed.
 pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let _settings = args.settings(dirs)?;
-    Err(super::not_built_yet("chat"))
+    let settings = args.settings(dirs)?;
+    if !std::io::stdout().is_terminal() {
+        return Err(CliError::usage(
+            "the app needs a terminal; `cachat ask` answers without one",
+        ));
+    }
+    let failed = |e: crate::session::SessionError| CliError::failed(e.to_string());
+    let store = Store::new(&dirs.sessions);
+    let resume = match args.go_on {
+        true => Some(store.latest().map_err(failed)?),
+        false => args.resume.clone(),
+    };
+    let (turns, writer) = match resume {
+        Some(name) => {
+            let (conversation, writer) = store.open(&name).map_err(failed)?;
+            (conversation.turns, Some(writer))
+        }
+        None => (Vec::new(), None),
+    };
+    let model_name = settings.model.to_string();
+    let sessions = Sessions::new(store, model_name, settings.policy.clone(), writer);
+    let start = Start {
+        eviction: super::load::eviction(&settings)?,
+        sampling: settings.sampling.clone(),
+        system: settings.system.clone(),
+    };
+    let (themes, notices) = themes(&settings, dirs)?;
+    let setup = Setup {
+        themes,
+        turns,
+        models: models(dirs),
+        sampling: settings.sampling.clone(),
+        ascii: !unicode(),
+        mouse: settings.mouse,
+        prompt: args.prompt.clone(),
+        files: args.conversation.file.clone(),
+        notices,
+    };
+    let home = dirs.clone();
+    let starter = move |named: Option<&str>| {
+        let mut settings = settings.clone();
+        if let Some(name) = named {
+            settings.model = ModelSpec::parse(name);
+        }
+        let home = home.clone();
+        let load = move |tell: &dyn Fn(Event)| super::load::for_engine(&settings, &home, tell);
+        worker::start(load, start.clone())
+            .map_err(|e| format!("cannot start the engine's thread: {e}"))
+    };
+    let engine = starter(None).map_err(CliError::failed)?;
+    super::crash::screen(true);
+    let ended = driver::run(
+        setup,
+        Surroundings {
+            engine,
+            starter: Box::new(starter),
+            sessions,
+            report: super::crash::last_report,
+        },
+    );
+    super::crash::screen(false);
+    match ended {
+        Ok(End::Left) => Ok(()),
+        Ok(End::Signal) => Err(CliError::Interrupted),
+        Err(error) => Err(CliError::failed(format!("the terminal failed: {error}"))),
+    }
+}
+
+/// All themes, the one in force first, and what is wrong with the user's own.
+fn themes(settings: &Settings, dirs: &Dirs) -> Result<(Vec<Theme>, Vec<String>), CliError> {
+    let depth = Depth::detect(|name| std::env::var(name).ok());
+    let (mut themes, errors) = Theme::load_dir(&dirs.themes, depth);
+    themes.extend(Theme::names().filter_map(|name| Theme::built_in(name, depth)));
+    let name = match &settings.theme {
+        Some(name) => {
+            Theme::find(name, &dirs.themes, depth).map_err(|e| CliError::usage(e.to_string()))?;
+            name.as_str()
+        }
+        None if depth == Depth::Ansi16 => "terminal",
+        None if light() => "cachat-light",
+        None => "cachat-dark",
+    };
+    if let Some(at) = themes.iter().position(|t| t.name == name) {
+        themes[..=at].rotate_right(1);
+    }
+    Ok((themes, errors))
+}
+
+/// Whether the terminal's background is light; dark where it does not say within a moment.
+fn light() -> bool {
+    use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
+    let mut options = QueryOptions::default();
+    options.timeout = std::time::Duration::from_millis(60);
+    matches!(theme_mode(options), Ok(ThemeMode::Light))
+}
+
+/// Models that can be named: those of this machine and the known ones.
+fn models(dirs: &Dirs) -> Vec<(String, String)> {
+    super::models::names(dirs)
+}
+
+/// Whether the terminal shows more than ASCII: the locale says so, and without one most do.
+fn unicode() -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    said.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase().replace('-', "");
+        locale.contains("utf8")
+    })
 }

@@ -4,12 +4,37 @@ use std::backtrace::Backtrace;
 use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Installs the hook: a report in `logs`, three lines on stderr. A screen that must be restored
-/// first wraps this hook with its own.
+/// A screen is open: other threads' faults are told by it, and the main thread's give it up first.
+static SCREEN: AtomicBool = AtomicBool::new(false);
+/// The report of another thread's fault.
+static LAST: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Says whether a screen is open.
+pub fn screen(open: bool) {
+    SCREEN.store(open, Ordering::SeqCst);
+}
+
+/// Where the last fault of another thread was written down while a screen was open.
+pub fn last_report() -> Option<PathBuf> {
+    LAST.lock().ok().and_then(|last| last.clone())
+}
+
+/// Installs the hook: a report in `logs`, three lines on stderr.
 pub fn install(logs: PathBuf) {
     std::panic::set_hook(Box::new(move |info| {
         let text = report(info);
+        if SCREEN.load(Ordering::SeqCst) {
+            if std::thread::current().name() != Some("main") {
+                if let (Ok(path), Ok(mut last)) = (write(&logs, &text), LAST.lock()) {
+                    *last = Some(path);
+                }
+                return;
+            }
+            crate::tui::terminal::restore();
+        }
         let mut err = std::io::stderr().lock();
         // Nothing can be done where stderr is gone.
         let _ = match write(&logs, &text) {

@@ -1,7 +1,7 @@
 //! `cachat inspect`: what eviction decides for a prompt.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -9,8 +9,9 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::engine::event::{Message, Role};
 use crate::engine::inspect::inspect;
-use crate::engine::session::Session;
+use crate::engine::session::{Model, Session};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -18,7 +19,8 @@ Examples:
   cachat inspect --exact --tokens prompt.json --budget 256 --generate 32
   cachat inspect --file report.txt --policy ada-reach | jq '.layers[0].budgets'")]
 pub struct InspectArgs {
-    /// The prompt, as text
+    /// The prompt, as text; documents (--file, stdin) stand before it and the chat template around
+    /// it, as `ask` has them
     #[arg(value_name = "PROMPT", conflicts_with = "tokens")]
     pub prompt: Option<String>,
 
@@ -57,9 +59,19 @@ impl InspectArgs {
 /// Prints the decisions as one JSON object.
 pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
-    let tokens = tokens(&args)?;
-    let model = super::load::model(&settings, dirs)?;
+    let given = match &args.tokens {
+        Some(path) => Given::Tokens(read_tokens(path)?),
+        None => Given::Text(super::prompt::message(
+            &args.conversation,
+            args.prompt.as_deref(),
+        )?),
+    };
     let eviction = super::load::eviction(&settings)?;
+    let model = super::load::model(&settings, dirs)?;
+    let tokens = match given {
+        Given::Tokens(tokens) => tokens,
+        Given::Text(text) => encode(&model, settings.system.as_deref(), text)?,
+    };
     let session = Session::new(model, eviction, None).map_err(failed)?;
     let network = &*session.model().network;
     let d = network.description().clone();
@@ -101,13 +113,28 @@ fn failed(error: crate::model::ModelError) -> CliError {
     CliError::failed(error.to_string())
 }
 
-/// The prompt's ids, as they are in the file.
-fn tokens(args: &InspectArgs) -> Result<Vec<u32>, CliError> {
-    let Some(path) = &args.tokens else {
-        return Err(CliError::usage(
-            "inspect needs --tokens FILE for now: a JSON array of token ids",
-        ));
-    };
+/// The prompt as it was given.
+enum Given {
+    Tokens(Vec<u32>),
+    Text(String),
+}
+
+/// The prompt as a conversation's first turn has it: in the model's chat template.
+fn encode(model: &Model, system: Option<&str>, text: String) -> Result<Vec<u32>, CliError> {
+    let message = |role, content| Message { role, content };
+    let mut messages = Vec::new();
+    if let Some(system) = system {
+        messages.push(message(Role::System, system.to_owned()));
+    }
+    messages.push(message(Role::User, text));
+    model
+        .template
+        .encode_chat(&model.tokenizer, &messages, true)
+        .map_err(|e| CliError::failed(e.to_string()))
+}
+
+/// The file's ids, as they are.
+fn read_tokens(path: &Path) -> Result<Vec<u32>, CliError> {
     let wrong = |why: String| CliError::failed(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;

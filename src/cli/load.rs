@@ -7,7 +7,9 @@ use candle_core::DType;
 use super::CliError;
 use crate::config::{DeviceChoice, KvDtype, Settings};
 use crate::dirs::Dirs;
+use crate::engine::event::{Event, ModelInfo};
 use crate::engine::session::{Eviction, Model, TurnError};
+use crate::engine::worker::Loaded;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
@@ -18,14 +20,83 @@ use crate::policy::Params;
 pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
     let mut meter = super::progress::Meter::new();
     let found = source::resolve(&settings.model, dirs, &mut |p| meter.show(&p))?;
-    let file = GgufFile::open(&found.path).map_err(|e| CliError::failed(e.to_string()))?;
+    let file = gguf(&found.path).map_err(CliError::failed)?;
     Ok(Arc::new(file))
+}
+
+fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
+    GgufFile::open(path).map_err(|e| e.in_file(path).to_string())
 }
 
 /// Opens the model with its tokenizer and template and loads its weights.
 pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
+    open(settings, &file(settings, dirs)?, &|_| {})
+}
+
+/// For the app: finds, fetches and loads on the engine's thread, and tells how far it is.
+pub fn for_engine(
+    settings: &Settings,
+    dirs: &Dirs,
+    tell: &dyn Fn(Event),
+) -> Result<Loaded, String> {
+    let found = source::resolve(&settings.model, dirs, &mut |p| {
+        tell(Event::Fetching {
+            what: p.what,
+            done: p.done,
+            total: p.total,
+        });
+    })
+    .map_err(|e| e.to_string())?;
+    tell(Event::Loading { share: 0.0 });
+    let file = gguf(&found.path)?;
+    let (shares, told) = std::sync::mpsc::channel();
+    let model = std::thread::scope(|scope| {
+        // Loading reports from any thread; the engine's own hands it on.
+        let file = Arc::new(file);
+        let loading = scope.spawn(move || {
+            open(settings, &file, &|share| {
+                let _ = shares.send(share);
+            })
+        });
+        for share in told {
+            tell(Event::Loading { share });
+        }
+        loading.join()
+    });
+    let model = match model {
+        Ok(model) => model.map_err(|e| e.to_string())?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    let info = info(&model, found);
+    Ok(Loaded { model, info })
+}
+
+/// The loaded model, as the panels describe it.
+fn info(model: &Model, found: source::ResolvedModel) -> ModelInfo {
+    let network = &model.network;
+    let d = network.description();
+    ModelInfo {
+        // The file's own title may be anything; people know the model by its file.
+        name: found.name,
+        architecture: d.architecture.clone(),
+        path: found.path,
+        device: network.device(),
+        layers: d.layers,
+        heads: d.heads,
+        kv_heads: d.kv_heads,
+        head_dim: d.head_dim,
+        context: d.context,
+        weight_bytes: network.weight_bytes(),
+        kv_dtype: network.kv_dtype().0.into(),
+    }
+}
+
+fn open(
+    settings: &Settings,
+    file: &Arc<GgufFile>,
+    progress: &(dyn Fn(f32) + Sync),
+) -> Result<Model, CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
-    let file = file(settings, dirs)?;
     let options = LoadOptions {
         device: match settings.device {
             DeviceChoice::Auto => DeviceKind::Auto,
@@ -43,9 +114,9 @@ pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
         exact: settings.exact,
         portable: false,
     };
-    let network = crate::model::load(&file, &options, &|_| {}).map_err(|e| failed(&e))?;
-    let tokenizer = Tokenizer::from_gguf(&file).map_err(|e| failed(&e))?;
-    let template = ChatTemplate::from_gguf(&file, &tokenizer).map_err(|e| failed(&e))?;
+    let network = crate::model::load(file, &options, progress).map_err(|e| failed(&e))?;
+    let tokenizer = Tokenizer::from_gguf(file).map_err(|e| failed(&e))?;
+    let template = ChatTemplate::from_gguf(file, &tokenizer).map_err(|e| failed(&e))?;
     Ok(Model {
         network,
         tokenizer,

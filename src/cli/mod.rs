@@ -13,6 +13,8 @@ pub mod interrupt;
 mod load;
 pub mod models;
 pub mod progress;
+mod prompt;
+pub mod safe;
 pub mod tokenize;
 
 use clap::{Parser, Subcommand};
@@ -91,11 +93,6 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man) => completions::man(),
     }
-}
-
-/// For a command whose body is not written yet.
-pub(crate) fn not_built_yet(command: &str) -> CliError {
-    CliError::failed(format!("`cachat {command}` is not built yet"))
 }
 
 #[cfg(test)]

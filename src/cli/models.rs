@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::progress::Meter;
+use super::safe::shown;
 use crate::dirs::Dirs;
 use crate::model::source::known::{DEFAULT, KNOWN};
 use crate::model::source::{ModelSpec, local, resolve};
@@ -85,8 +86,9 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
     let column = width(&mut listing.here.iter().map(|model| model.name.len()));
     for model in &listing.here {
         let mega = model.bytes as f64 / 1e6;
-        let path = model.path.display();
-        writeln!(out, "  {:column$}  {mega:>8.1} MB  {path}", model.name)?;
+        let path = shown(&model.path.to_string_lossy());
+        let name = shown(&model.name);
+        writeln!(out, "  {name:column$}  {mega:>8.1} MB  {path}")?;
     }
     writeln!(
         out,
@@ -113,6 +115,20 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
         listing.folder.display()
     )?;
     Ok(())
+}
+
+/// Names that `--model` takes, each with a word on it.
+pub(super) fn names(dirs: &Dirs) -> Vec<(String, String)> {
+    let listing = list(dirs);
+    let here = listing.here.into_iter().map(|m| {
+        let hint = format!("{:.0} MB, here", m.bytes as f64 / 1e6);
+        (m.name, hint)
+    });
+    let fetched = listing.fetchable.into_iter().map(|m| {
+        let hint = format!("{} MB to fetch from {}", m.megabytes, m.repo);
+        (m.name.to_owned(), hint)
+    });
+    here.chain(fetched).collect()
 }
 
 fn list(dirs: &Dirs) -> Listing {

@@ -41,7 +41,14 @@ pub fn run(args: TokenizeArgs, dirs: &Dirs) -> Result<(), CliError> {
             std::io::stdin()
                 .read_to_end(&mut bytes)
                 .map_err(|e| CliError::failed(format!("cannot read standard input: {e}")))?;
-            String::from_utf8_lossy(&bytes).into_owned()
+            // Replacing what is wrong would give ids of another text than the one that was sent.
+            String::from_utf8(bytes).map_err(|e| {
+                CliError::failed(format!(
+                    "standard input is not UTF-8 text: byte {} is wrong; convert it first, with \
+                     `iconv -t UTF-8` for instance",
+                    e.utf8_error().valid_up_to() + 1
+                ))
+            })?
         }
     };
     let file = super::load::file(&settings, dirs)?;

@@ -2,18 +2,18 @@
 
 use super::Document;
 
+/// One document under its name, and where it ends.
+pub fn framed(name: &str, text: &str) -> String {
+    format!("[{name}]\n{}\n[end of {name}]", text.trim_end())
+}
+
 /// The documents first, each under its name, and the question last: what comes last decides what
 /// eviction keeps, and models answer best when the question stands next to the answer.
 pub fn compose(documents: &[Document], question: &str) -> String {
     let mut text = String::new();
     for document in documents {
-        text.push('[');
-        text.push_str(&document.name);
-        text.push_str("]\n");
-        text.push_str(document.text.trim_end());
-        text.push_str("\n[end of ");
-        text.push_str(&document.name);
-        text.push_str("]\n\n");
+        text.push_str(&framed(&document.name, &document.text));
+        text.push_str("\n\n");
     }
     text.push_str(question.trim());
     text.truncate(text.trim_end().len());

@@ -52,6 +52,13 @@ impl Evictor {
         (self.base(layer, layers, position) + self.params.window) * kv_heads
     }
 
+    /// Entries the whole cache keeps after an eviction of all layers; `None` = no bound. The
+    /// safeguard's rounding may leave a few more.
+    pub fn total(&self, layers: usize, position: usize, kv_heads: usize) -> Option<usize> {
+        let targets = (0..layers).map(|l| self.target(l, layers, position, kv_heads));
+        self.bounded().then(|| targets.sum())
+    }
+
     /// Evicts a layer down to its budget; `None` when everything fits.
     pub fn evict(
         &self,

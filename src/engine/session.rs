@@ -1,6 +1,6 @@
 //! One conversation: its messages, its cache, its turns.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::event::{
     CachePicture, Event, EvictionRound, LayerEviction, Message, Role, Sampling, Stop, Trigger,
@@ -76,6 +76,8 @@ pub struct Session {
     pending: Option<u32>,
     turn: Turn,
     peak_bytes: u64,
+    /// The budget as the last turn resolved it.
+    in_force: Option<Evictor>,
 }
 
 impl Session {
@@ -99,6 +101,7 @@ impl Session {
             pending: None,
             turn: 0,
             peak_bytes: 0,
+            in_force: None,
         })
     }
 
@@ -122,6 +125,14 @@ impl Session {
     /// How many heads still hold each position.
     pub fn holders(&self) -> Vec<u16> {
         self.cache.holders()
+    }
+
+    /// The cache as it is, with who holds what: some milliseconds for a long full cache.
+    pub fn picture_with_holders(&self) -> CachePicture {
+        CachePicture {
+            holders: self.holders(),
+            ..self.picture()
+        }
     }
 
     /// The text of every position, control tokens by name. A character that several tokens make
@@ -154,6 +165,7 @@ impl Session {
         self.pending = None;
         self.turn = 0;
         self.peak_bytes = 0;
+        self.in_force = None;
         Ok(())
     }
 
@@ -163,6 +175,7 @@ impl Session {
             state.window.resize(eviction.params.window);
         }
         self.eviction = eviction;
+        self.in_force = None;
     }
 
     /// The budget in force for a conversation of `position` tokens.
@@ -196,27 +209,16 @@ impl Session {
         Ok(evictor)
     }
 
-    /// The cache as it is.
+    /// The cache as it is, without [`CachePicture::holders`].
     pub fn picture(&self) -> CachePicture {
-        let lens = self.cache.lens();
-        CachePicture {
-            lens: counts(&lens),
-            filled_layers: None,
-            used_bytes: self.cache.used_bytes() as u64,
-            allocated_bytes: self.cache.allocated_bytes() as u64,
-            peak_bytes: self.peak_bytes,
-            full_bytes: self.full_bytes(self.cache.position),
-            process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
-            position: self.cache.position,
-            bound_entries: None,
-            holders: Vec::new(),
-        }
-    }
-
-    fn full_bytes(&self, position: usize) -> u64 {
-        let d = self.model.network.description();
-        let entry = d.entry_bytes(self.model.network.kv_dtype().1);
-        (position * d.all_kv_heads() * entry) as u64
+        let before_any_turn = || self.evictor(self.cache.position).ok();
+        let evictor = self.in_force.or_else(before_any_turn);
+        picture(
+            &*self.model.network,
+            &self.cache,
+            evictor.as_ref(),
+            self.peak_bytes,
+        )
     }
 
     /// Answers `text`. When it fails or is stopped before its prefill is through, the conversation
@@ -264,7 +266,7 @@ impl Session {
             evicting: 0.0,
             evicted: Vec::new(),
             peak: 0,
-            full: self.full_bytes(needed),
+            full: full_bytes(&*self.model.network, needed),
             watcher,
         };
         let logits = self
@@ -281,11 +283,14 @@ impl Session {
             decode_seconds: 0.0,
         };
         let Some(logits) = logits else {
+            // Over the pictures of the prefill that was given up.
+            watcher.picture(self.picture_with_holders());
             return Ok(stats);
         };
         self.cache = cache;
         self.peak_bytes = self.peak_bytes.max(peak);
         self.turn = turn;
+        self.in_force = Some(evictor);
         self.messages = messages;
         // A drawn token that was pending stands at the head of the new ones.
         if self.pending.take().is_some() {
@@ -299,7 +304,7 @@ impl Session {
             let round = self.round(Trigger::Prefill, turn, evicted, evicting);
             watcher.event(Event::Eviction(Box::new(round)));
         }
-        watcher.picture(self.picture());
+        watcher.picture(self.picture_with_holders());
         let begun = Instant::now();
         let answer = self.decode(logits, sampling, &evictor, &mut stats, watcher);
         stats.decode_seconds = begun.elapsed().as_secs_f64();
@@ -308,7 +313,7 @@ impl Session {
             role: Role::Assistant,
             content,
         });
-        watcher.picture(self.picture());
+        watcher.picture(self.picture_with_holders());
         outcome.map(|()| stats)
     }
 
@@ -326,6 +331,7 @@ impl Session {
             cache,
             tokens,
             pending,
+            peak_bytes,
             ..
         } = self;
         let d = model.network.description();
@@ -334,7 +340,7 @@ impl Session {
         let mut answer = String::new();
         let turn = stats.turn;
         let begun = Instant::now();
-        let mut rounds = Vec::new();
+        let mut pictured = Instant::now();
         let outcome = loop {
             let token = match sampler.draw(logits, tokens) {
                 Ok(token) => token,
@@ -366,10 +372,27 @@ impl Session {
             }
             // Before the token is appended, so that the bound holds at every moment.
             match make_room(&*model.network, cache, evictor) {
-                Ok(Some((evicted, ms))) => {
-                    let round = round(&*model.network, Trigger::Decode, turn, evicted, ms);
-                    watcher.event(Event::Eviction(Box::new(round.clone())));
-                    rounds.push(round);
+                Ok(Some(made)) => {
+                    *peak_bytes = made.peak.max(*peak_bytes);
+                    let round = round(
+                        &*model.network,
+                        Trigger::Decode,
+                        turn,
+                        made.layers,
+                        made.milliseconds,
+                    );
+                    watcher.event(Event::Eviction(Box::new(round)));
+                    let holders = cache.holders();
+                    watcher.picture(CachePicture {
+                        holders,
+                        ..picture(&*model.network, cache, Some(evictor), *peak_bytes)
+                    });
+                    pictured = Instant::now();
+                }
+                Ok(None) if pictured.elapsed() >= PICTURE_EVERY => {
+                    *peak_bytes = (cache.allocated_bytes() as u64).max(*peak_bytes);
+                    watcher.picture(picture(&*model.network, cache, Some(evictor), *peak_bytes));
+                    pictured = Instant::now();
                 }
                 Ok(None) => {}
                 Err(error) => break Err(error.into()),
@@ -432,29 +455,76 @@ impl Session {
     }
 }
 
+/// What [`make_room`] did.
+pub(super) struct MadeRoom {
+    pub layers: Vec<LayerEviction>,
+    pub milliseconds: f64,
+    /// Most bytes of the cache's buffers on the way, a layer's old ones beside its new.
+    pub peak: u64,
+}
+
 /// Evicts every layer that one more token would take over its bound.
 pub(super) fn make_room(
     network: &dyn Network,
     cache: &mut KvCache,
     evictor: &Evictor,
-) -> Result<Option<(Vec<LayerEviction>, f64)>, ModelError> {
+) -> Result<Option<MadeRoom>, ModelError> {
     if !evictor.bounded() {
         return Ok(None);
     }
     let d = network.description();
     let begun = Instant::now();
     let position = cache.position;
-    let mut evicted = Vec::new();
-    for (l, state) in cache.layers.iter_mut().enumerate() {
+    let mut layers = Vec::new();
+    let mut peak = 0;
+    for l in 0..cache.layers.len() {
         let bound = evictor.bound(l, d.layers, position, d.kv_heads);
-        if state.layer.entries() + d.kv_heads > bound
-            && let Some(found) = evictor.evict(network, l, state, position)?
-        {
-            evicted.push(found.report);
+        if cache.layers[l].layer.entries() + d.kv_heads <= bound {
+            continue;
+        }
+        let before = cache.allocated_bytes();
+        if let Some(found) = evictor.evict(network, l, &mut cache.layers[l], position)? {
+            peak = peak.max(before + cache.layers[l].layer.allocated_bytes());
+            layers.push(found.report);
         }
     }
-    let ms = begun.elapsed().as_secs_f64() * 1000.0;
-    Ok((!evicted.is_empty()).then_some((evicted, ms)))
+    Ok((!layers.is_empty()).then_some(MadeRoom {
+        layers,
+        milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
+        peak: peak as u64,
+    }))
+}
+
+/// How often a running answer shows its cache.
+const PICTURE_EVERY: Duration = Duration::from_millis(50);
+
+fn picture(
+    network: &dyn Network,
+    cache: &KvCache,
+    evictor: Option<&Evictor>,
+    peak_bytes: u64,
+) -> CachePicture {
+    let d = network.description();
+    let bound = |e: &Evictor| e.total(d.layers, cache.position, d.kv_heads);
+    CachePicture {
+        lens: counts(&cache.lens()),
+        filled_layers: None,
+        used_bytes: cache.used_bytes() as u64,
+        allocated_bytes: cache.allocated_bytes() as u64,
+        peak_bytes,
+        full_bytes: full_bytes(network, cache.position),
+        process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
+        position: cache.position,
+        bound_entries: evictor.and_then(bound),
+        holders: Vec::new(),
+    }
+}
+
+/// Bytes of keys and values that a cache which evicts nothing would use.
+fn full_bytes(network: &dyn Network, position: usize) -> u64 {
+    let d = network.description();
+    let entry = d.entry_bytes(network.kv_dtype().1);
+    (position * d.all_kv_heads() * entry) as u64
 }
 
 fn round(
@@ -531,15 +601,18 @@ impl PrefillHooks for Hooks<'_> {
             let own: usize = own.map(|(s, b)| s.layer.own_bytes(&b.layer)).sum();
             (own + before.allocated_bytes()) as u64
         };
-        self.peak = self.peak.max(allocated(staged));
+        let mut peak = allocated(staged);
         let index = staged.len().saturating_sub(1);
         let begun = Instant::now();
         let position = before.position + self.tokens;
         if let Some(state) = staged.last_mut()
             && let Some(found) = self.evictor.evict(network, index, state, position)?
         {
+            // The layer and what is kept of it stood side by side.
+            peak += state.layer.allocated_bytes() as u64;
             self.evicted.push(found.report);
         }
+        self.peak = self.peak.max(peak);
         self.evicting += begun.elapsed().as_secs_f64() * 1000.0;
         let standing = &before.layers[staged.len()..];
         let layers = staged.iter().chain(standing);
@@ -553,7 +626,11 @@ impl PrefillHooks for Hooks<'_> {
             full_bytes: self.full,
             process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
             position,
-            bound_entries: None,
+            bound_entries: self.evictor.total(
+                network.description().layers,
+                position,
+                network.description().kv_heads,
+            ),
             holders: Vec::new(),
         });
         Ok(())

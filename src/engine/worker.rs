@@ -173,9 +173,6 @@ fn ask(session: &mut Session, text: &str, sampling: &Sampling, out: &mut Out) {
     match session.ask(text, sampling, out) {
         Ok(stats) => {
             out.event(Event::Tokens(session.token_texts()));
-            let mut picture = session.picture();
-            picture.holders = session.holders();
-            out.picture(picture);
             out.event(Event::TurnFinished(stats));
         }
         Err(error) => {
@@ -184,7 +181,7 @@ fn ask(session: &mut Session, text: &str, sampling: &Sampling, out: &mut Out) {
                 TurnError::Model(_) => Some(session.turn()),
                 _ => None,
             };
-            out.picture(session.picture());
+            out.picture(session.picture_with_holders());
             out.event(Event::Failed { turn, message });
         }
     }

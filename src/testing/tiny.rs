@@ -60,6 +60,8 @@ pub struct TinySpec {
     pub rms_eps: f32,
     /// For all matrices whose rows hold whole blocks of it; the others stay F32.
     pub quant: GgmlDType,
+    /// Never likely to end an answer by itself.
+    pub endless: bool,
     pub seed: u64,
 }
 
@@ -79,6 +81,7 @@ impl TinySpec {
             rope_base: 10_000.0,
             rms_eps: 1e-5,
             quant: GgmlDType::F32,
+            endless: false,
             seed: 1,
         }
     }
@@ -185,6 +188,7 @@ fn tensors(spec: &TinySpec) -> Result<Vec<(String, QTensor)>> {
     let mut make = Maker {
         random: Random::new(spec.seed),
         quant: spec.quant,
+        zeroed: if spec.endless { FIRST_BYTE as usize } else { 0 },
         out: Vec::new(),
     };
     let (hidden, ffn) = (spec.hidden, spec.ffn);
@@ -218,6 +222,8 @@ fn tensors(spec: &TinySpec) -> Result<Vec<(String, QTensor)>> {
 struct Maker {
     random: Random,
     quant: GgmlDType,
+    /// First rows of the embedding and the output head that are 0: those tokens are never likely.
+    zeroed: usize,
     out: Vec<(String, QTensor)>,
 }
 
@@ -225,9 +231,12 @@ impl Maker {
     /// `[rows, cols]`, of a size that keeps the variance of its input times `gain`².
     fn matrix(&mut self, name: &str, rows: usize, cols: usize, gain: f32) -> Result<()> {
         let scale = gain / (cols as f32).sqrt();
-        let data: Vec<f32> = (0..rows * cols)
+        let mut data: Vec<f32> = (0..rows * cols)
             .map(|_| self.random.normal() * scale)
             .collect();
+        if ["token_embd.weight", "output.weight"].contains(&name) {
+            data[..self.zeroed * cols].fill(0.0);
+        }
         let tensor = Tensor::from_vec(data, (rows, cols), &Device::Cpu)?;
         let whole = cols.is_multiple_of(self.quant.block_size());
         let dtype = if whole { self.quant } else { GgmlDType::F32 };

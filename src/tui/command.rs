@@ -8,24 +8,38 @@ pub enum Slash {
     File,
     Policy,
     Budget,
+    Model,
+    Retry,
+    Edit,
+    Copy,
+    Open,
+    Branch,
     System,
     Set,
     Theme,
     Save,
+    Export,
     Quit,
 }
 
 impl Slash {
-    pub const ALL: [Slash; 10] = [
+    pub const ALL: [Slash; 17] = [
         Slash::Help,
         Slash::New,
         Slash::File,
         Slash::Policy,
         Slash::Budget,
+        Slash::Model,
+        Slash::Retry,
+        Slash::Edit,
+        Slash::Copy,
+        Slash::Open,
+        Slash::Branch,
         Slash::System,
         Slash::Set,
         Slash::Theme,
         Slash::Save,
+        Slash::Export,
         Slash::Quit,
     ];
 
@@ -41,13 +55,25 @@ impl Slash {
             Slash::Theme => "theme",
             Slash::Save => "save",
             Slash::Quit => "quit",
+            Slash::Model => "model",
+            Slash::Retry => "retry",
+            Slash::Edit => "edit",
+            Slash::Copy => "copy",
+            Slash::Open => "open",
+            Slash::Branch => "branch",
+            Slash::Export => "export",
         }
     }
 
     /// What it takes, for the popup and for messages; empty where it takes nothing.
     pub fn argument(self) -> &'static str {
         match self {
-            Slash::Help | Slash::New | Slash::Quit => "",
+            Slash::Help | Slash::New | Slash::Quit | Slash::Retry => "",
+            Slash::Edit | Slash::Branch => "",
+            Slash::Model => "PATH | REPO[:FILE] | NAME",
+            Slash::Copy => "[code [N] | all]",
+            Slash::Open => "[NAME]",
+            Slash::Export => "[PATH.md | PATH.json]",
             Slash::File => "PATH",
             Slash::Policy => "NAME",
             Slash::Budget => "TOKENS | N% | SIZE",
@@ -63,13 +89,20 @@ impl Slash {
             Slash::Help => "keys and commands",
             Slash::New => "start over with an empty cache",
             Slash::File => "attach a text file to the message",
-            Slash::Policy => "how the cache is evicted, from the next turn on",
-            Slash::Budget => "entries kept per KV head, from the next turn on",
-            Slash::System => "system prompt of the next conversation",
-            Slash::Set => "sampling: temperature, top-p, top-k, min-p, …",
-            Slash::Theme => "colours; without a name the next theme",
+            Slash::Policy => "how the cache is evicted",
+            Slash::Budget => "entries kept per KV head",
+            Slash::System => "system prompt, from the next /new on",
+            Slash::Set => "sampling: temperature, top-p, …",
+            Slash::Theme => "colours; the next one without a name",
             Slash::Save => "write the conversation as Markdown",
             Slash::Quit => "leave",
+            Slash::Model => "another model; the conversation stays",
+            Slash::Retry => "ask the last question again",
+            Slash::Edit => "change the last question",
+            Slash::Copy => "copy the answer or its code",
+            Slash::Open => "an earlier conversation",
+            Slash::Branch => "go on in a copy, keep this one",
+            Slash::Export => "Markdown or JSON",
         }
     }
 
@@ -100,6 +133,10 @@ impl Slash {
                 ("repeat-penalty", "1 = off"),
                 ("seed", "a whole number"),
                 ("max-tokens", "longest answer"),
+            ],
+            Slash::Copy => vec![
+                ("code", "the last code block"),
+                ("all", "the whole conversation"),
             ],
             Slash::Theme => super::theme::Theme::names().map(|n| (n, "")).collect(),
             _ => Vec::new(),

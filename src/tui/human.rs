@@ -84,6 +84,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// How long ago: `just now`, `5 min ago`, `3 h ago`, `2 days ago`.
+pub fn age(seconds: f64) -> String {
+    match seconds as u64 {
+        0..60 => "just now".into(),
+        s @ 60..3600 => format!("{} min ago", s / 60),
+        s @ 3600..86_400 => format!("{} h ago", s / 3600),
+        s @ 86_400..172_800 => format!("{} day ago", s / 86_400),
+        s => format!("{} days ago", s / 86_400),
+    }
+}
+
 /// What is left of something, rounded so that it does not flicker.
 pub fn remaining(seconds: f64) -> String {
     if seconds < 1.0 {

@@ -1,9 +1,20 @@
-//! THE SCREEN: the parts below the views. Text on a grid of cells, the input, the conversation,
-//! slash commands, themes and figures; all pure, no terminal and no engine needed.
+//! THE SCREEN. `state` (pure update) and `view` (pure drawing) over text on a grid of cells, the
+//! input, the conversation, slash commands, panels, themes and figures; only `driver` and
+//! `terminal` touch the world.
 
+pub mod burst;
 pub mod command;
 pub mod composer;
 pub mod conversation;
+pub mod driver;
 pub mod human;
+pub mod keyboard;
+pub mod observed;
+pub mod panel;
+pub mod sessions;
+pub mod state;
+pub mod terminal;
 pub mod text;
 pub mod theme;
+pub mod view;
+mod world;

@@ -1,67 +1,91 @@
-//! Colours: TOML files in `themes/`, reduced to what the terminal can show.
+//! Colours: TOML files in `themes/` and in the user's folder, reduced to what the terminal can show.
+
+mod built_in;
+mod colour;
+mod depth;
+mod folder;
 
 use std::collections::BTreeMap;
 
 use ratatui::style::Color;
 use serde::Deserialize;
 
-/// How many colours the terminal shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Depth {
-    /// No colour at all (`NO_COLOR`, `TERM=dumb`): shades and attributes only.
-    None,
-    Ansi16,
-    Ansi256,
-    True,
-}
-
-impl Depth {
-    /// From the environment (`NO_COLOR`, `COLORTERM`, `TERM`); `get` looks a variable up.
-    pub fn detect(get: impl Fn(&str) -> Option<String>) -> Depth {
-        if get("NO_COLOR").is_some_and(|v| !v.is_empty()) {
-            return Depth::None;
-        }
-        let term = get("TERM").unwrap_or_default();
-        let colorterm = get("COLORTERM").unwrap_or_default();
-        if term == "dumb" {
-            Depth::None
-        } else if colorterm.contains("truecolor")
-            || colorterm.contains("24bit")
-            || term.contains("direct")
-        {
-            Depth::True
-        } else if term.contains("256")
-            || ["kitty", "ghostty", "foot"]
-                .iter()
-                .any(|t| term.contains(t))
-        {
-            Depth::Ansi256
-        } else {
-            Depth::Ansi16
-        }
-    }
-}
+pub use built_in::BUILT_IN;
+use colour::{Ink, Rgb, luminance, mix};
+pub use depth::Depth;
+pub use folder::UnknownTheme;
 
 /// Errors in a theme file.
 #[derive(Debug, thiserror::Error)]
 pub enum ThemeError {
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
-    #[error("`{field}`: `{value}` is neither #rrggbb, nor `default`, nor a name in [palette]")]
+    #[error(
+        "`{field}`: `{value}` is neither #rrggbb, nor `default`, nor one of the terminal's sixteen \
+         colours (`red`, `bright-red`), nor a name in [palette]"
+    )]
     Colour { field: String, value: String },
+    #[error("[ui] has no `{field}`{hint}")]
+    Field { field: String, hint: String },
     #[error("`heat` needs at least two colours")]
     Heat,
+    #[error("`inherits`: there is no built-in theme `{0}`")]
+    Inherits(String),
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     name: String,
+    /// A built-in theme that says what this one does not.
+    inherits: Option<String>,
+    dark: Option<bool>,
     #[serde(default)]
-    dark: bool,
     palette: BTreeMap<String, String>,
+    #[serde(default)]
     ui: BTreeMap<String, String>,
+    #[serde(default)]
     heat: Vec<String>,
+}
+
+impl File {
+    /// Reads a file together with what it inherits; built-in themes inherit nothing.
+    fn read(source: &str) -> Result<File, ThemeError> {
+        let mut file: File = toml::from_str(source)?;
+        if let Some(name) = file.inherits.take() {
+            let base = BUILT_IN.iter().find(|(n, _)| *n == name);
+            let (_, base) = base.ok_or(ThemeError::Inherits(name))?;
+            let base: File = toml::from_str(base)?;
+            // The base speaks of its own palette, also where this one has the same name.
+            let own = |value: &String| base.palette.get(value).unwrap_or(value).clone();
+            file.dark = file.dark.or(base.dark);
+            if file.heat.is_empty() {
+                file.heat = base.heat.iter().map(own).collect();
+            }
+            for (field, value) in &base.ui {
+                file.ui.entry(field.clone()).or_insert_with(|| own(value));
+            }
+            for (name, value) in base.palette {
+                file.palette.entry(name).or_insert(value);
+            }
+        }
+        Ok(file)
+    }
+
+    fn ink(&self, field: &str, value: &str) -> Result<Ink, ThemeError> {
+        let text = self.palette.get(value).map_or(value, String::as_str);
+        Ink::parse(text).ok_or_else(|| ThemeError::Colour {
+            field: field.to_owned(),
+            value: value.to_owned(),
+        })
+    }
+
+    fn field(&self, field: &str) -> Result<Ink, ThemeError> {
+        match self.ui.get(field) {
+            Some(value) => self.ink(field, value),
+            None => Ok(Ink::Default),
+        }
+    }
 }
 
 macro_rules! theme {
@@ -72,34 +96,44 @@ macro_rules! theme {
             pub name: String,
             pub dark: bool,
             pub depth: Depth,
-            heat: Vec<Rgb>,
+            heat: Vec<Ink>,
+            /// What tints are mixed with: the background, or what it is likely to be.
+            ground: Rgb,
+            bar_ink: Ink,
             $($(#[$doc])* pub $field: Color,)*
         }
 
         impl Theme {
+            /// Names of the colours in a theme file's `[ui]`.
+            pub const FIELDS: &[&str] = &[$(stringify!($field)),*];
+
             /// Reads a theme file.
             ///
             /// # Errors
             /// Names the field that cannot be read.
             pub fn parse(source: &str, depth: Depth) -> Result<Theme, ThemeError> {
-                let file: File = toml::from_str(source)?;
-                let lookup = |field: &str| -> Result<Option<Rgb>, ThemeError> {
-                    let value = file.ui.get(field).map_or("default", String::as_str);
-                    resolve(field, value, &file.palette)
-                };
+                let file = File::read(source)?;
+                if let Some(field) = file.ui.keys().find(|f| !Theme::FIELDS.contains(&f.as_str())) {
+                    return Err(unknown(field));
+                }
                 let heat = file.heat.iter()
-                    .map(|v| resolve("heat", v, &file.palette).map(|c| c.unwrap_or_default()))
-                    .collect::<Result<Vec<Rgb>, _>>()?;
+                    .map(|value| file.ink("heat", value))
+                    .collect::<Result<Vec<Ink>, _>>()?;
                 if heat.len() < 2 {
                     return Err(ThemeError::Heat);
                 }
-                Ok(Theme {
+                let dark = file.dark.unwrap_or(false);
+                let likely = if dark { (16, 16, 20) } else { (250, 250, 250) };
+                let theme = Theme {
                     depth,
-                    dark: file.dark,
-                    $($field: reduce(lookup(stringify!($field))?, depth),)*
+                    dark,
                     heat,
-                    name: file.name,
-                })
+                    ground: file.field("background")?.rgb().unwrap_or(likely),
+                    bar_ink: file.field("bar")?,
+                    $($field: file.field(stringify!($field))?.reduce(depth),)*
+                    name: crate::tui::text::safe::one_line(&file.name),
+                };
+                Ok(theme.for_sixteen())
             }
         }
     };
@@ -142,141 +176,93 @@ theme! {
     bad,
 }
 
-type Rgb = (u8, u8, u8);
-
-fn resolve(
-    field: &str,
-    value: &str,
-    palette: &BTreeMap<String, String>,
-) -> Result<Option<Rgb>, ThemeError> {
-    let bad = || ThemeError::Colour {
+fn unknown(field: &str) -> ThemeError {
+    let close = Theme::FIELDS
+        .iter()
+        .map(|known| (strsim::jaro_winkler(known, field), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.8);
+    ThemeError::Field {
         field: field.to_owned(),
-        value: value.to_owned(),
-    };
-    let text = palette.get(value).map_or(value, String::as_str);
-    if text == "default" {
-        return Ok(None);
-    }
-    let hex = text
-        .strip_prefix('#')
-        .filter(|h| h.len() == 6 && h.is_ascii())
-        .ok_or_else(bad)?;
-    let n = u32::from_str_radix(hex, 16).map_err(|_| bad())?;
-    Ok(Some(((n >> 16) as u8, (n >> 8) as u8, n as u8)))
-}
-
-/// The sixteen colours as most terminals show them.
-const ANSI: [(Color, Rgb); 16] = [
-    (Color::Black, (0, 0, 0)),
-    (Color::Red, (187, 60, 60)),
-    (Color::Green, (60, 170, 80)),
-    (Color::Yellow, (200, 170, 60)),
-    (Color::Blue, (60, 90, 190)),
-    (Color::Magenta, (170, 80, 170)),
-    (Color::Cyan, (60, 170, 180)),
-    (Color::Gray, (200, 200, 200)),
-    (Color::DarkGray, (105, 105, 105)),
-    (Color::LightRed, (240, 110, 110)),
-    (Color::LightGreen, (120, 220, 140)),
-    (Color::LightYellow, (250, 225, 120)),
-    (Color::LightBlue, (120, 160, 250)),
-    (Color::LightMagenta, (225, 140, 225)),
-    (Color::LightCyan, (120, 225, 230)),
-    (Color::White, (255, 255, 255)),
-];
-
-fn distance(a: Rgb, b: Rgb) -> u32 {
-    let d = |x: u8, y: u8| (i32::from(x) - i32::from(y)).pow(2) as u32;
-    2 * d(a.0, b.0) + 4 * d(a.1, b.1) + 3 * d(a.2, b.2)
-}
-
-fn ansi16(c: Rgb) -> Color {
-    ANSI.iter()
-        .min_by_key(|(_, rgb)| distance(c, *rgb))
-        .map_or(Color::Reset, |(name, _)| *name)
-}
-
-fn ansi256((r, g, b): Rgb) -> Color {
-    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let near = |v: u8| (0..6).min_by_key(|&i| STEPS[i].abs_diff(v)).unwrap_or(0);
-    let (i, j, k) = (near(r), near(g), near(b));
-    let cube = (STEPS[i], STEPS[j], STEPS[k]);
-    let mean = (u32::from(r) + u32::from(g) + u32::from(b)) / 3;
-    let step = (mean.saturating_sub(8) / 10).min(23) as u8;
-    let grey = 8 + 10 * step;
-    if distance((r, g, b), (grey, grey, grey)) < distance((r, g, b), cube) {
-        Color::Indexed(232 + step)
-    } else {
-        Color::Indexed((16 + 36 * i + 6 * j + k) as u8)
-    }
-}
-
-fn reduce(colour: Option<Rgb>, depth: Depth) -> Color {
-    match (colour, depth) {
-        (None, _) | (_, Depth::None) => Color::Reset,
-        (Some(c), Depth::Ansi16) => ansi16(c),
-        (Some(c), Depth::Ansi256) => ansi256(c),
-        (Some((r, g, b)), Depth::True) => Color::Rgb(r, g, b),
+        hint: close.map_or_else(String::new, |(_, known)| format!("; `{known}` is meant?")),
     }
 }
 
 impl Theme {
-    /// The colour for kept ÷ uniform budget: 0 is the scale's start, 1 its middle, 2 its end.
+    /// A colour of the heat scale: 0 is its start, 1 its middle, 2 its end.
     pub fn heat(&self, ratio: f32) -> Color {
+        let (i, f) = self.heat_at(ratio);
+        if self.stepped() {
+            let nearest = if f < 0.5 { i } else { i + 1 };
+            return self.heat[nearest].reduce(self.depth);
+        }
+        Ink::Rgb(self.heat_rgb(ratio)).reduce(self.depth)
+    }
+
+    /// The two steps of the scale between which a ratio lies: the first, and how far behind it.
+    fn heat_at(&self, ratio: f32) -> (usize, f32) {
+        let ratio = if ratio.is_nan() { 0.0 } else { ratio };
         let t = (ratio / 2.0).clamp(0.0, 1.0) * (self.heat.len() - 1) as f32;
         let i = (t as usize).min(self.heat.len() - 2);
-        let f = t - i as f32;
-        let mix = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * f).round() as u8;
-        let (a, b) = (self.heat[i], self.heat[i + 1]);
-        reduce(
-            Some((mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))),
-            self.depth,
-        )
+        (i, t - i as f32)
+    }
+
+    /// The terminal's own colours cannot be mixed.
+    fn stepped(&self) -> bool {
+        self.heat.iter().any(|ink| !matches!(ink, Ink::Rgb(_)))
+    }
+
+    fn heat_rgb(&self, ratio: f32) -> Rgb {
+        let (i, f) = self.heat_at(ratio);
+        let rgb = |ink: Ink| ink.rgb().unwrap_or(self.ground);
+        mix(rgb(self.heat[i]), rgb(self.heat[i + 1]), f)
+    }
+
+    /// [`heat`](Self::heat) mixed into the background, so that ordinary text stands on it.
+    pub fn tint(&self, ratio: f32) -> Color {
+        Ink::Rgb(mix(self.ground, self.heat_rgb(ratio), 0.38)).reduce(self.depth)
+    }
+
+    /// [`bar`](Self::bar) mixed into the background: the body of a graph.
+    pub fn bar_body(&self) -> Color {
+        match self.bar_ink {
+            Ink::Rgb(bar) if self.depth >= Depth::Ansi256 => {
+                Ink::Rgb(mix(self.ground, bar, 0.3)).reduce(self.depth)
+            }
+            _ => self.track,
+        }
+    }
+
+    /// A colour for text that stands on [`heat`](Self::heat).
+    pub fn on_heat(&self, ratio: f32) -> Color {
+        let light = luminance(self.heat_rgb(ratio)) > 0.18;
+        let ink = if light { (20, 22, 28) } else { (236, 239, 244) };
+        Ink::Rgb(ink).reduce(self.depth)
     }
 
     /// Colours alone carry the heat map (else shade glyphs do).
     pub fn colours_heat(&self) -> bool {
-        self.depth >= Depth::Ansi256
+        self.depth >= Depth::Ansi256 && !self.stepped()
     }
 
-    /// One of the themes that come with the app.
-    pub fn built_in(name: &str, depth: Depth) -> Option<Theme> {
-        let (_, source) = BUILT_IN.iter().find(|(n, _)| *n == name)?;
-        let mut theme = Theme::parse(source, depth).ok()?;
-        if depth == Depth::Ansi16 {
-            // Sixteen colours have no quiet backgrounds: leave the terminal its own.
-            theme.background = Color::Reset;
-            theme.code_background = Color::Reset;
-            theme.chip_background = Color::Reset;
-            if theme.text == theme.faint || theme.track == theme.text {
-                theme.faint = Color::DarkGray;
-            }
-            (theme.border, theme.faint, theme.track) =
-                (Color::DarkGray, Color::DarkGray, Color::DarkGray);
-            theme.text = Color::Reset;
-            theme.dim = if theme.dark {
-                Color::Gray
-            } else {
-                Color::DarkGray
-            };
-            theme.selection = Color::DarkGray;
+    /// Sixteen colours have no quiet ones: grounds stay the terminal's own, and what should step
+    /// back is grey. A theme of the terminal's own colours knows that itself.
+    fn for_sixteen(mut self) -> Theme {
+        if self.depth != Depth::Ansi16 || self.stepped() {
+            return self;
         }
-        Some(theme)
-    }
-
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        BUILT_IN.iter().map(|(n, _)| *n)
+        let quiet = Color::DarkGray;
+        self.background = Color::Reset;
+        self.code_background = Color::Reset;
+        self.chip_background = Color::Reset;
+        self.text = Color::Reset;
+        (self.border, self.faint, self.track) = (quiet, quiet, quiet);
+        self.dim = if self.dark { Color::Gray } else { quiet };
+        // Grey text must not vanish in it.
+        self.selection = if self.dark { Color::Blue } else { Color::Gray };
+        self
     }
 }
-
-/// Name and source of every theme in `themes/`.
-pub const BUILT_IN: &[(&str, &str)] = &[
-    ("cachat-dark", include_str!("../../themes/cachat-dark.toml")),
-    (
-        "cachat-light",
-        include_str!("../../themes/cachat-light.toml"),
-    ),
-];
 
 impl Default for Theme {
     fn default() -> Self {
@@ -285,49 +271,4 @@ impl Default for Theme {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_theme_reads_at_every_depth() {
-        for name in Theme::names() {
-            for depth in [Depth::None, Depth::Ansi16, Depth::Ansi256, Depth::True] {
-                let theme = Theme::built_in(name, depth).expect(name);
-                assert_eq!(theme.name, name);
-                assert_eq!(depth == Depth::None, theme.accent == Color::Reset);
-            }
-            // Every documented field is set in the file.
-            let (_, source) = BUILT_IN.iter().find(|(n, _)| *n == name).unwrap();
-            let ui = toml::from_str::<File>(source).unwrap().ui;
-            assert_eq!(ui.len(), 22, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_bad_colour_is_named() {
-        let source = BUILT_IN[0].1.replacen("\"mint\"", "\"nope\"", 1);
-        let error = Theme::parse(&source, Depth::True).unwrap_err().to_string();
-        assert!(error.contains("accent"), "{error}");
-    }
-
-    #[test]
-    fn depth_follows_the_environment() {
-        let with = |vars: &'static [(&str, &str)]| {
-            Depth::detect(|k| {
-                vars.iter()
-                    .find(|(n, _)| *n == k)
-                    .map(|(_, v)| v.to_string())
-            })
-        };
-        assert_eq!(
-            with(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]),
-            Depth::None
-        );
-        assert_eq!(with(&[("TERM", "xterm-256color")]), Depth::Ansi256);
-        assert_eq!(
-            with(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]),
-            Depth::True
-        );
-        assert_eq!(with(&[("TERM", "linux")]), Depth::Ansi16);
-    }
-}
+mod tests;

@@ -100,6 +100,14 @@ impl Buffer {
         }
     }
 
+    /// Takes a range of bytes out; the caret stands where it was.
+    pub fn remove_range(&mut self, from: usize, to: usize) {
+        let whole = self.text.is_char_boundary(from) && self.text.is_char_boundary(to);
+        if whole {
+            self.remove(from, to, Edit::Other);
+        }
+    }
+
     fn kill(&mut self, from: usize, to: usize) {
         if from < to {
             self.killed = self.text[from..to].to_owned();

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::document::framed;
 use crate::tui::human;
 
 const FIRST: u32 = 0xF0000;
@@ -114,15 +115,30 @@ impl Elements {
             }
             after = element.is_some();
             match element {
-                Some(element) => {
-                    if let ElementKind::File(name) = &element.kind {
-                        out.push_str(&format!("[{name}]\n"));
-                    }
-                    out.push_str(&element.text);
-                }
+                Some(element) => match &element.kind {
+                    ElementKind::Paste => out.push_str(&element.text),
+                    // As the command line says it, so that both ask the same.
+                    ElementKind::File(name) => out.push_str(&framed(name, &element.text)),
+                },
                 None => out.push(c),
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attached_file_reads_as_the_command_line_has_it() {
+        let mut elements = Elements::default();
+        let (_, mark) = elements.add(ElementKind::File("a.txt".into()), "alpha\n".into());
+        let document = crate::document::from_bytes("a.txt", b"alpha\n").unwrap();
+        assert_eq!(
+            elements.expand(&format!("{mark}Which?")),
+            crate::document::compose(&[document], "Which?")
+        );
     }
 }

@@ -40,6 +40,16 @@ pub enum Pasted {
     Refused(usize),
 }
 
+/// A text as it goes into the input: nothing in it can pass for an element.
+pub fn plain(text: &str) -> String {
+    element::without_reserved(text)
+}
+
+/// A typed character as it goes into the input: none can pass for an element.
+pub fn typed(c: char) -> char {
+    if element::is_mark(c) { '\u{fffd}' } else { c }
+}
+
 impl Composer {
     pub fn is_empty(&self) -> bool {
         self.buffer.text().trim().is_empty()

@@ -22,11 +22,22 @@ pub enum Level {
     Error,
 }
 
+/// How far the reading of the prompt is; stands where the answer will be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// 0–1.
+    pub share: f64,
+    pub text: String,
+}
+
 /// An answer, growing.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub text: Stream,
+    /// As the model wrote it, for the model; never for a terminal.
+    pub raw: String,
     pub running: bool,
+    pub progress: Option<Progress>,
     /// Below a finished answer: tokens, speed, how it ended.
     pub footer: Option<String>,
     /// What the cache did during this turn.
@@ -131,6 +142,26 @@ fn user(parts: &[Part], room: usize, theme: &Theme) -> Vec<Line<'static>> {
     wrap::wrap(&spans, room)
 }
 
+/// Cells of the progress bar where there is room.
+const BAR: usize = 40;
+
+impl Progress {
+    fn lines(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
+        let cells = room.min(BAR);
+        let done = (self.share.clamp(0.0, 1.0) * cells as f64).round() as usize;
+        vec![
+            Line::from(Span::styled(
+                wrap::truncate(&self.text, room),
+                Style::new().fg(theme.dim),
+            )),
+            Line::from(vec![
+                Span::styled("━".repeat(done), Style::new().fg(theme.bar)),
+                Span::styled("─".repeat(cells - done), Style::new().fg(theme.track)),
+            ]),
+        ]
+    }
+}
+
 impl Answer {
     fn lines(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
         let mut lines = self.text.lines().to_vec();
@@ -139,8 +170,10 @@ impl Answer {
             match lines.last_mut() {
                 Some(last) if wrap::line_width(last) < room => last.spans.push(caret),
                 Some(_) => lines.push(Line::from(caret)),
-                // Until the first word, the view draws the progress here.
-                None => lines.push(Line::default()),
+                None => match &self.progress {
+                    Some(progress) => lines.extend(progress.lines(room, theme)),
+                    None => lines.push(Line::from(caret)),
+                },
             }
         }
         let quiet = Style::new().fg(theme.faint);

@@ -1,9 +1,11 @@
 //! What was said, laid out once and scrolled by us.
 
 mod entry;
+mod find;
 mod scroll;
 
-pub use entry::{Answer, Entry, Level, Part};
+pub use entry::{Answer, Entry, Level, Part, Progress};
+pub use find::code_blocks;
 pub use scroll::Scroll;
 
 use ratatui::text::Line;

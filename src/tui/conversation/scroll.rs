@@ -70,6 +70,14 @@ impl Scroll {
         }
     }
 
+    /// Brings a line into view, in the middle where it was not.
+    pub fn show(&mut self, line: usize) {
+        if line < self.top || line >= self.top + self.height {
+            let top = line.saturating_sub(self.height / 2);
+            self.by(top as isize - self.top as isize);
+        }
+    }
+
     pub fn page(&mut self, pages: isize) {
         let step = self.height.saturating_sub(2).max(1) as isize;
         self.by(pages * step);

@@ -1,0 +1,12 @@
+//! SAVED CONVERSATIONS: one file of JSON lines each, written as things happen and only ever
+//! appended to, so that a crash loses at most the line that was being written.
+
+mod read;
+mod record;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use read::{Conversation, Turn, read};
+pub use record::{Header, Piece, Record};
+pub use store::{SessionError, Store, Summary, Writer};

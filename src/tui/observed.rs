@@ -1,0 +1,212 @@
+//! What the engine has told so far, recorded for the panels. Pure: times come in from outside.
+
+pub mod series;
+pub mod speed;
+pub mod text;
+
+use crate::engine::event::{CachePicture, Event, EvictionRound, ModelInfo, PolicyInfo};
+use series::{Merge, Series};
+use speed::Rate;
+use text::TokenText;
+
+/// Most rounds kept; beyond them the oldest are dropped and only counted.
+const ROUNDS: usize = 2000;
+/// Rounds whose layers are kept too.
+const DETAILED: usize = 400;
+
+/// An eviction with the moment it happened.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Seconds since the app started.
+    pub at: f64,
+    /// The wall clock as shown, `12:04:31`.
+    pub clock: String,
+    pub round: EvictionRound,
+}
+
+/// The engine as the panels know it. A clone of it is a frozen picture.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    pub model: Option<ModelInfo>,
+    pub policy: PolicyInfo,
+    /// The newest picture; `holders` are the last ones told.
+    pub picture: CachePicture,
+    pub rounds: Vec<Round>,
+    /// Rounds that were too old to keep.
+    pub dropped: usize,
+    /// Text of each position of the conversation.
+    pub tokens: Vec<String>,
+    /// The same, laid out for the screen.
+    pub text: TokenText,
+    /// Bytes used against what a full cache would take, evictions marked.
+    pub memory: Series,
+    pub prefill: Rate,
+    pub decode: Rate,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Observed {
+            model: None,
+            policy: PolicyInfo::default(),
+            picture: CachePicture::default(),
+            rounds: Vec::new(),
+            dropped: 0,
+            tokens: Vec::new(),
+            text: TokenText::default(),
+            memory: Series::new(Merge::Highest),
+            prefill: Rate::default(),
+            decode: Rate::default(),
+        }
+    }
+}
+
+impl Observed {
+    /// Takes an event in; `at` in seconds since the app started, `clock` as shown.
+    pub fn event(&mut self, event: &Event, at: f64, clock: &str) {
+        match event {
+            Event::Ready { model, policy } => {
+                // Another model: figures of the one before say nothing any more.
+                *self = Observed::default();
+                self.model = Some((**model).clone());
+                self.policy = policy.clone();
+            }
+            Event::PolicyChanged(policy) => self.policy = policy.clone(),
+            Event::Eviction(round) => self.evicted(round, at, clock),
+            Event::Tokens(tokens) => {
+                self.tokens.clone_from(tokens);
+                self.text = TokenText::new(tokens);
+            }
+            Event::Prefill {
+                turn,
+                done,
+                total,
+                tokens,
+                seconds,
+            } if *total > 0 => {
+                let through = *tokens as f64 * *done as f64 / *total as f64;
+                self.prefill.told(*turn, through, *seconds, at);
+            }
+            Event::Decoded {
+                turn,
+                generated,
+                seconds,
+                ..
+            } => self.decode.told(*turn, *generated as f64, *seconds, at),
+            // A prefill that was stopped says how long it took, not how far it got.
+            Event::TurnFinished(stats) if stats.generated_tokens > 0 => {
+                let tokens = stats.prompt_tokens as f64;
+                self.prefill
+                    .ended(stats.turn, tokens, stats.prefill_seconds, at);
+                let tokens = stats.generated_tokens as f64;
+                self.decode
+                    .ended(stats.turn, tokens, stats.decode_seconds, at);
+            }
+            _ => {}
+        }
+    }
+
+    fn evicted(&mut self, round: &EvictionRound, at: f64, clock: &str) {
+        self.rounds.push(Round {
+            at,
+            clock: clock.to_owned(),
+            round: round.clone(),
+        });
+        if self.rounds.len() > ROUNDS {
+            let old = ROUNDS / 4;
+            self.rounds.drain(..old);
+            self.dropped += old;
+        }
+        if let Some(old) = self.rounds.len().checked_sub(DETAILED + 1)
+            && let Some(round) = self.rounds.get_mut(old)
+        {
+            round.round.layers = Vec::new();
+        }
+        let last = self.memory.last().unwrap_or_default();
+        self.memory.push(at, last.value, last.over, true);
+    }
+
+    /// Takes the newest picture of the cache in.
+    pub fn picture(&mut self, mut picture: CachePicture, at: f64) {
+        if picture.holders.is_empty() && picture.position >= self.picture.position {
+            picture.holders = std::mem::take(&mut self.picture.holders);
+        }
+        let (used, full) = (picture.used_bytes as f64, picture.full_bytes as f64);
+        self.memory.push(at, used, full, false);
+        self.picture = picture;
+    }
+
+    /// A new conversation has begun.
+    pub fn restart(&mut self) {
+        self.rounds.clear();
+        self.dropped = 0;
+        self.tokens.clear();
+        self.text = TokenText::default();
+        self.picture.holders.clear();
+        self.memory = Series::new(Merge::Highest);
+    }
+
+    /// Layers whose entries are known: all of them, or those a running prefill is through with.
+    pub fn layers_known(&self) -> usize {
+        let layers = self.picture.lens.len();
+        self.picture.filled_layers.map_or(layers, |n| n.min(layers))
+    }
+
+    /// Layers of the map, the ones not yet there included.
+    pub fn layers(&self) -> usize {
+        let model = self.model.as_ref().map_or(0, |m| m.layers);
+        self.picture.lens.len().max(model)
+    }
+
+    /// KV heads of the layer that has most.
+    pub fn kv_heads(&self) -> usize {
+        let seen = self.picture.lens.iter().map(Vec::len).max();
+        let model = self.model.as_ref().map_or(0, |m| m.kv_heads);
+        seen.unwrap_or(0).max(model)
+    }
+
+    /// Heads over all layers.
+    pub fn all_heads(&self) -> usize {
+        self.layers() * self.kv_heads()
+    }
+
+    /// Entries of a head; `None` where the layer is not there yet.
+    pub fn kept(&self, layer: usize, head: usize) -> Option<u32> {
+        (layer < self.layers_known())
+            .then(|| self.picture.lens.get(layer)?.get(head).copied())
+            .flatten()
+    }
+
+    /// What every head would hold if the entries kept were spread evenly.
+    pub fn uniform(&self) -> Option<f64> {
+        let known = self.picture.lens.iter().take(self.layers_known()).flatten();
+        let (mut sum, mut heads) = (0u64, 0u64);
+        for &n in known {
+            sum += u64::from(n);
+            heads += 1;
+        }
+        (sum > 0).then(|| sum as f64 / heads as f64)
+    }
+
+    /// Retained mass of a head and under uniform budgets, from the newest round that evicted it.
+    pub fn mass(&self, layer: usize, head: usize) -> Option<(f32, f32)> {
+        let layers = self.rounds.iter().rev().take(64);
+        layers
+            .flat_map(|r| &r.round.layers)
+            .find(|l| l.layer == layer)
+            .and_then(|l| Some((*l.retained.get(head)?, *l.uniform_retained.get(head)?)))
+            .filter(|(a, b)| a.is_finite() && b.is_finite())
+    }
+
+    /// Share of a full cache that is not needed, 0–1; `None` while a prefill fills the cache.
+    pub fn saved(&self) -> Option<f64> {
+        let p = &self.picture;
+        (p.filled_layers.is_none() && p.full_bytes > 0)
+            .then(|| (1.0 - p.used_bytes as f64 / p.full_bytes as f64).clamp(0.0, 1.0))
+    }
+
+    /// A policy that evicts nothing is in force.
+    pub fn never_evicts(&self) -> bool {
+        self.policy.budget.is_none() && !self.policy.name.is_empty()
+    }
+}

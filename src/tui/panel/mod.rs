@@ -1,0 +1,136 @@
+//! THE PANELS: one file each, drawn from [`Observed`] alone. The frame around them (border, title,
+//! focus) belongs to the screen.
+
+mod budgets;
+mod evictions;
+mod graph;
+mod memory;
+mod pen;
+mod scale;
+mod speed;
+mod tokens;
+
+pub use pen::plain;
+
+use crossterm::event::{KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::observed::Observed;
+use super::theme::Theme;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    Budgets,
+    Memory,
+    Evictions,
+    Tokens,
+    Speed,
+}
+
+impl Panel {
+    pub const ALL: [Panel; 5] = [
+        Panel::Budgets,
+        Panel::Memory,
+        Panel::Evictions,
+        Panel::Tokens,
+        Panel::Speed,
+    ];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Panel::Budgets => "budgets",
+            Panel::Memory => "memory",
+            Panel::Evictions => "evictions",
+            Panel::Tokens => "tokens",
+            Panel::Speed => "speed",
+        }
+    }
+}
+
+/// How a panel is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    pub theme: &'a Theme,
+    /// Keys go to this panel.
+    pub focused: bool,
+    /// It has the whole screen.
+    pub zoomed: bool,
+    /// Only ASCII glyphs.
+    pub ascii: bool,
+}
+
+/// The panels' own state: cursors, selections, scroll.
+#[derive(Clone, Debug, Default)]
+pub struct Panels {
+    budgets: budgets::Budgets,
+    evictions: evictions::Evictions,
+    tokens: tokens::Tokens,
+}
+
+impl Panels {
+    /// A short figure for the right end of the title, or empty.
+    pub fn summary(&self, panel: Panel, observed: &Observed) -> String {
+        match panel {
+            Panel::Budgets => budgets::summary(observed),
+            Panel::Memory => memory::summary(observed),
+            Panel::Evictions => evictions::summary(observed),
+            Panel::Tokens => tokens::summary(observed),
+            Panel::Speed => speed::summary(observed),
+        }
+    }
+
+    /// Lines the panel would like at this width, borders excluded.
+    pub fn wanted(&self, panel: Panel, observed: &Observed, width: u16) -> u16 {
+        match panel {
+            Panel::Budgets => budgets::wanted(observed),
+            Panel::Memory => memory::wanted(observed, width),
+            Panel::Evictions => evictions::wanted(observed, width),
+            Panel::Tokens => tokens::wanted(observed, width),
+            Panel::Speed => speed::wanted(width),
+        }
+    }
+
+    /// A key while this panel is focused; false where it has no use for it.
+    pub fn key(&mut self, panel: Panel, key: KeyEvent, observed: &Observed) -> bool {
+        // Chords belong to the screen.
+        let chord = KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SUPER;
+        if key.modifiers.intersects(chord) {
+            return false;
+        }
+        match panel {
+            Panel::Budgets => self.budgets.key(key, observed),
+            Panel::Evictions => self.evictions.key(key, observed),
+            Panel::Tokens => self.tokens.key(key, observed),
+            Panel::Memory | Panel::Speed => false,
+        }
+    }
+
+    /// A click on a cell inside the panel's area, in the terminal's coordinates.
+    pub fn click(&mut self, panel: Panel, area: Rect, column: u16, row: u16, o: &Observed) {
+        match panel {
+            Panel::Budgets => self.budgets.click(area, column, row),
+            Panel::Evictions => self.evictions.click(area, row, o),
+            Panel::Tokens => self.tokens.click(area, column, row, o),
+            Panel::Memory | Panel::Speed => {}
+        }
+    }
+
+    /// Draws the panel's inside; any area, also an empty one.
+    pub fn render(&self, panel: Panel, o: &Observed, area: Rect, buf: &mut Buffer, look: Look) {
+        let mut pen = pen::Pen::new(buf, area, look);
+        if pen.width() == 0 || pen.height() == 0 {
+            return;
+        }
+        match panel {
+            Panel::Budgets => self.budgets.render(o, &mut pen),
+            Panel::Memory => memory::render(o, &mut pen),
+            Panel::Evictions => self.evictions.render(o, &mut pen),
+            Panel::Tokens => self.tokens.render(o, &mut pen),
+            Panel::Speed => speed::render(o, &mut pen),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,326 @@
+pub(crate) mod fixture;
+mod photograph;
+mod robust;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use self::fixture::{SMOL, Shape, draw, look, styles, text, theme};
+use super::{Look, Panel, Panels};
+use crate::engine::event::{Event, PolicyInfo};
+use crate::tui::human;
+use crate::tui::observed::{Observed, Round};
+use crate::tui::theme::Depth;
+
+/// Panels inside screens of 80×24, 120×40 and 40×10: in the side column, and with it all.
+const SIDE: [(u16, u16); 3] = [(28, 7), (40, 18), (38, 8)];
+const ZOOMED: [(u16, u16); 3] = [(78, 21), (118, 37), (38, 8)];
+
+fn prefilling() -> Observed {
+    let mut o = SMOL.ready();
+    for n in 0..=17 {
+        SMOL.prefilling(&mut o, 7440, n, 1.0 + 0.3 * n as f64);
+    }
+    o
+}
+
+fn press(panels: &mut Panels, panel: Panel, o: &Observed, keys: &[KeyCode]) {
+    for &key in keys {
+        panels.key(panel, KeyEvent::from(key), o);
+    }
+}
+
+/// All sizes of a panel under each other, as text.
+fn sheet(panels: &Panels, panel: Panel, o: &Observed, sizes: &[(u16, u16)], look: Look) -> String {
+    let one = |&(w, h): &(u16, u16)| {
+        let summary = panels.summary(panel, o);
+        let body = text(&draw(panels, panel, o, (w, h), look));
+        format!("── {w}×{h} [{summary}]\n{body}\n")
+    };
+    sizes.iter().map(one).collect()
+}
+
+/// Text at every size, with colours and without; colours at one size.
+fn golden(name: &str, panels: &Panels, panel: Panel, o: &Observed, focused: bool) {
+    let sizes = [&SIDE[..], &ZOOMED[..2]].concat();
+    for (depth, suffix) in [(Depth::True, ""), (Depth::None, "_none")] {
+        let theme = theme(depth);
+        let look = Look {
+            focused,
+            ..look(&theme)
+        };
+        insta::assert_snapshot!(
+            format!("{name}{suffix}"),
+            sheet(panels, panel, o, &sizes, look)
+        );
+    }
+    let mut out = String::new();
+    for (depth, label) in [(Depth::True, "true colour"), (Depth::Ansi16, "16 colours")] {
+        let theme = theme(depth);
+        let look = Look {
+            focused,
+            ..look(&theme)
+        };
+        let buf = draw(panels, panel, o, SIDE[0], look);
+        out.push_str(&format!("── {label}\n{}\n{}", text(&buf), styles(&buf)));
+    }
+    insta::assert_snapshot!(format!("{name}_styles"), out);
+}
+
+#[test]
+fn budgets() {
+    let mut panels = Panels::default();
+    let o = SMOL.conversation();
+    golden("budgets", &panels, Panel::Budgets, &o, false);
+    press(
+        &mut panels,
+        Panel::Budgets,
+        &o,
+        &[KeyCode::Up, KeyCode::Up, KeyCode::Right],
+    );
+    golden("budgets_cursor", &panels, Panel::Budgets, &o, true);
+    golden(
+        "budgets_prefill",
+        &panels,
+        Panel::Budgets,
+        &prefilling(),
+        false,
+    );
+    let many = Shape {
+        layers: 32,
+        heads: 32,
+        budget: 512,
+    };
+    let theme = theme(Depth::True);
+    let (many, none) = (many.conversation(), Observed::default());
+    let mut out = sheet(&panels, Panel::Budgets, &many, &SIDE, look(&theme));
+    out += &sheet(&panels, Panel::Budgets, &none, &SIDE, look(&theme));
+    out += &sheet(&panels, Panel::Budgets, &SMOL.ready(), &SIDE, look(&theme));
+    insta::assert_snapshot!("budgets_other", out);
+}
+
+#[test]
+fn memory() {
+    let panels = Panels::default();
+    golden(
+        "memory",
+        &panels,
+        Panel::Memory,
+        &SMOL.conversation(),
+        false,
+    );
+    golden(
+        "memory_prefill",
+        &panels,
+        Panel::Memory,
+        &prefilling(),
+        false,
+    );
+    let theme = theme(Depth::True);
+    let mut bounded = SMOL.conversation();
+    bounded.picture.bound_entries = Some(30 * 3 * 1152);
+    let mut out = sheet(&panels, Panel::Memory, &bounded, &SIDE, look(&theme));
+    out += &sheet(&panels, Panel::Memory, &SMOL.ready(), &SIDE, look(&theme));
+    insta::assert_snapshot!("memory_other", out);
+}
+
+#[test]
+fn evictions() {
+    let mut panels = Panels::default();
+    let o = SMOL.conversation();
+    golden("evictions", &panels, Panel::Evictions, &o, false);
+    press(
+        &mut panels,
+        Panel::Evictions,
+        &o,
+        &[KeyCode::Down, KeyCode::Down],
+    );
+    golden("evictions_selected", &panels, Panel::Evictions, &o, true);
+    press(
+        &mut panels,
+        Panel::Evictions,
+        &o,
+        &[KeyCode::End, KeyCode::Enter],
+    );
+    golden("evictions_open", &panels, Panel::Evictions, &o, true);
+    // Esc closes, and a second one is the screen's.
+    assert!(panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
+    assert!(!panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
+    let theme = theme(Depth::True);
+    let mut full = SMOL.ready();
+    full.event(
+        &Event::PolicyChanged(PolicyInfo {
+            name: "full".into(),
+            ..PolicyInfo::default()
+        }),
+        0.0,
+        "",
+    );
+    let mut out = sheet(
+        &panels,
+        Panel::Evictions,
+        &SMOL.ready(),
+        &SIDE,
+        look(&theme),
+    );
+    out += &sheet(
+        &panels,
+        Panel::Evictions,
+        &prefilling(),
+        &SIDE,
+        look(&theme),
+    );
+    out += &sheet(&panels, Panel::Evictions, &full, &SIDE, look(&theme));
+    insta::assert_snapshot!("evictions_other", out);
+}
+
+#[test]
+fn tokens() {
+    let mut panels = Panels::default();
+    let o = SMOL.conversation();
+    golden("tokens", &panels, Panel::Tokens, &o, false);
+    let theme = theme(Depth::True);
+    let at = |panels: &Panels, look: Look| text(&draw(panels, Panel::Tokens, &o, (60, 16), look));
+    let focus = Look {
+        focused: true,
+        ..look(&theme)
+    };
+    // From the end to the beginning and back down by lines, pages and clicks.
+    assert!(at(&panels, focus).contains("#7,839"));
+    press(&mut panels, Panel::Tokens, &o, &[KeyCode::Home]);
+    assert!(at(&panels, focus).contains("#0 \"<|im_start|>\" · held by 90 of 90 heads"));
+    press(
+        &mut panels,
+        Panel::Tokens,
+        &o,
+        &[KeyCode::Down, KeyCode::Down, KeyCode::Down, KeyCode::Right],
+    );
+    golden("tokens_cursor", &panels, Panel::Tokens, &o, true);
+    let area = ratatui::layout::Rect::new(10, 10, 60, 16);
+    panels.click(Panel::Tokens, area, 10 + 30, 10, &o);
+    assert!(at(&panels, focus).contains("#3,920"));
+    press(&mut panels, Panel::Tokens, &o, &[KeyCode::End]);
+    assert!(at(&panels, focus).contains("#7,839"));
+    // Pictures without a count of holders leave the last one standing.
+    let mut later = o.clone();
+    let mut picture = o.picture.clone();
+    picture.holders.clear();
+    later.picture(picture, 99.0);
+    assert_eq!(later.picture.holders, o.picture.holders);
+    let mut out = sheet(&panels, Panel::Tokens, &SMOL.ready(), &SIDE, look(&theme));
+    let mut wide = SMOL.ready();
+    let words = [
+        "日本語",
+        "の",
+        "文章",
+        " e\u{301}\u{1b}[31m",
+        "👩‍👩‍👧",
+        "\n\n",
+        "end",
+    ];
+    wide.event(&Event::Tokens(words.map(str::to_owned).to_vec()), 0.0, "");
+    out += &sheet(&panels, Panel::Tokens, &wide, &[(9, 7), (28, 7)], focus);
+    insta::assert_snapshot!("tokens_other", out);
+}
+
+#[test]
+fn speed() {
+    let panels = Panels::default();
+    golden("speed", &panels, Panel::Speed, &SMOL.conversation(), false);
+    golden("speed_prefill", &panels, Panel::Speed, &prefilling(), false);
+    let theme = theme(Depth::True);
+    let none = sheet(&panels, Panel::Speed, &SMOL.ready(), &SIDE, look(&theme));
+    insta::assert_snapshot!("speed_other", none);
+}
+
+/// A frame with every panel open must leave time for the rest of the screen.
+#[test]
+fn a_hundred_thousand_tokens_are_drawn_in_time() {
+    let theme = theme(Depth::True);
+    let mut o = SMOL.conversation();
+    let words: Vec<String> = (0..100_000).map(|i| format!(" w{i}")).collect();
+    o.picture.holders = (0..100_000u32).map(|i| (i % 91) as u16).collect();
+    o.event(&Event::Tokens(words), 0.0, "");
+    let panels = Panels::default();
+    let begun = std::time::Instant::now();
+    for _ in 0..20 {
+        for panel in Panel::ALL {
+            draw(&panels, panel, &o, (60, 40), look(&theme));
+            panels.summary(panel, &o);
+            panels.wanted(panel, &o, 60);
+        }
+    }
+    let frame = begun.elapsed().as_secs_f64() * 1000.0 / 20.0;
+    println!("{frame:.1} ms a frame");
+    // Generous: test builds and busy machines are slow, and the goal is 8 ms of a release build.
+    assert!(frame < 60.0, "{frame} ms");
+}
+
+#[test]
+fn ascii_is_ascii() {
+    let theme = theme(Depth::None);
+    let look = Look {
+        focused: true,
+        ascii: true,
+        ..look(&theme)
+    };
+    let panels = Panels::default();
+    let mut out = String::new();
+    for panel in Panel::ALL {
+        for o in [SMOL.conversation(), prefilling(), SMOL.ready()] {
+            for size in [SIDE[0], SIDE[1], ZOOMED[0], ZOOMED[1]] {
+                let drawn = text(&draw(&panels, panel, &o, size, look));
+                assert!(drawn.is_ascii(), "{panel:?}\n{drawn}");
+            }
+        }
+        let drawn = text(&draw(&panels, panel, &SMOL.conversation(), SIDE[1], look));
+        out += &format!("-- {panel:?}\n{drawn}\n");
+    }
+    insta::assert_snapshot!("ascii", out);
+}
+
+#[test]
+fn chords_and_letters_are_the_screens() {
+    let o = SMOL.conversation();
+    let mut panels = Panels::default();
+    for panel in Panel::ALL {
+        for key in ['h', 'j', 'k', 'l', 'c'] {
+            let chord = KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL);
+            assert!(!panels.key(panel, chord, &o), "{panel:?} {key}");
+            // Letters are the input's: a word begun on a panel loses none of them.
+            assert!(!panels.key(panel, KeyCode::Char(key).into(), &o));
+        }
+    }
+}
+
+#[test]
+fn the_cursor_tells_the_figures_of_its_head() {
+    let o = SMOL.conversation();
+    let mut panels = Panels::default();
+    let theme = theme(Depth::True);
+    let look = Look {
+        focused: true,
+        ..look(&theme)
+    };
+    press(&mut panels, Panel::Budgets, &o, &[KeyCode::Home]);
+    let drawn = text(&draw(&panels, Panel::Budgets, &o, (60, 20), look));
+    let kept = o.picture.lens[29][0];
+    let uniform = o.uniform().unwrap();
+    assert!(drawn.contains("layer 29 head 0"), "{drawn}");
+    assert!(drawn.contains(&human::thousands(kept as usize)), "{drawn}");
+    let ratio = format!("{:.2}× uniform", f64::from(kept) / uniform);
+    assert!(drawn.contains(&ratio), "{drawn}");
+    let evicted = |r: &&Round| r.round.layers.len() == 1;
+    let newest = o.rounds.iter().rev().find(evicted).unwrap();
+    let mass = newest.round.layers[0].retained[0];
+    assert!(drawn.contains(&format!("mass {}", human::percent(f64::from(mass)))));
+    // A click moves it: the cell at the map's lower right is layer 0, the last head.
+    panels.click(
+        Panel::Budgets,
+        ratatui::layout::Rect::new(5, 3, 60, 20),
+        5 + 3 + 30,
+        3 + 14,
+        &o,
+    );
+    let drawn = text(&draw(&panels, Panel::Budgets, &o, (60, 20), look));
+    assert!(drawn.contains("layer 1 head 2"), "{drawn}");
+}

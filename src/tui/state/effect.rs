@@ -1,0 +1,92 @@
+//! What the state asks of the world, and what the world tells it.
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use super::files::Listing;
+use crate::document::{Document, DocumentError};
+use crate::engine::event::{CachePicture, Command, Event};
+use crate::session::{Record, Turn};
+use crate::tui::conversation::Level;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    Key(KeyEvent),
+    /// Pasted text, also one recognised by its timing.
+    Paste(String),
+    Mouse(MouseEvent),
+    Resize(u16, u16),
+    Engine(Event),
+    Picture(CachePicture),
+    /// The engine's channel is closed.
+    EngineGone,
+    /// The answer to [`Effect::Read`].
+    Read(Box<Result<Document, DocumentError>>),
+    /// The answer to [`Effect::Save`]: where it went, or why not.
+    Saved(Result<PathBuf, String>),
+    /// The answer to [`Effect::Sessions`]: names, each with a word on it.
+    Sessions(Vec<(String, String)>),
+    /// The answer to [`Effect::Open`]: its name and what was said.
+    Opened(Result<(String, Vec<Turn>), String>),
+    /// The answer to [`Effect::List`].
+    Listed(Listing),
+    /// The answer to [`Effect::Mention`]: `None` where it is no document.
+    Mentioned {
+        path: String,
+        document: Option<Box<Document>>,
+    },
+    /// The answer to [`Effect::Drop`]: the document, or the text where it is none.
+    Dropped(Result<Box<Document>, String>),
+    /// The answer to [`Effect::Editor`].
+    Edited(Result<String, String>),
+    /// Something of the world's own, for a moment.
+    Said(Level, String),
+    /// Nothing but time; see [`super::State::wake`].
+    Tick,
+}
+
+/// Something to be done by the driver, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Engine(Command),
+    /// End the running turn.
+    Stop,
+    /// Read a document in the background.
+    Read(PathBuf),
+    /// Write a file; never over one that exists.
+    Save {
+        path: PathBuf,
+        text: String,
+    },
+    /// Names in a folder that begin as this path does.
+    List(String),
+    /// Read a document that a message mentions.
+    Mention(String),
+    /// Read a document whose path was pasted; else the text is a paste.
+    Drop {
+        path: PathBuf,
+        text: String,
+    },
+    /// To the clipboard, the terminal's and the system's.
+    Copy(String),
+    /// Edit a text with the user's editor.
+    Editor(String),
+    /// Write down what was said.
+    Record(Record),
+    /// Another conversation begins, with this already said.
+    NewSession(Vec<Record>),
+    /// List the earlier conversations.
+    Sessions,
+    /// Go on with an earlier conversation.
+    Open(String),
+    /// Start an engine with another model.
+    Model(String),
+    /// Let the terminal take the mouse or give it back.
+    Mouse(bool),
+    Suspend,
+    /// Draw everything anew.
+    Redraw,
+    Quit,
+}

@@ -1,0 +1,182 @@
+//! Messages that were said: picked, copied, edited, asked again.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::{Effect, State};
+use crate::engine::event::{Command, Message, Role};
+use crate::tui::composer::Draft;
+use crate::tui::conversation::{Entry, Level, code_blocks};
+use crate::tui::human;
+
+impl State {
+    /// What was said, as the model got and wrote it.
+    pub fn transcript(&self) -> Vec<Message> {
+        self.transcript_before(self.conversation.len())
+    }
+
+    /// [`Self::transcript`] up to an entry.
+    fn transcript_before(&self, end: usize) -> Vec<Message> {
+        let entries = self.conversation.entries().take(end);
+        let message = |entry: &Entry| match entry {
+            Entry::User { raw, .. } => Some(Message {
+                role: Role::User,
+                content: self.composer.elements.expand(raw).trim().to_owned(),
+            }),
+            Entry::Answer(a) => Some(Message {
+                role: Role::Assistant,
+                content: a.raw.clone(),
+            }),
+            Entry::Note { .. } => None,
+        };
+        entries.filter_map(message).collect()
+    }
+
+    /// Picks the message before or after the picked one.
+    pub(super) fn select(&mut self, step: isize) {
+        let next = self.conversation.message(self.selected, step);
+        match next {
+            Some(entry) => {
+                self.selected = Some(entry);
+                let (top, lines) = self.conversation.span(entry);
+                self.conversation.scroll.show(top + lines.saturating_sub(2));
+                self.conversation.scroll.show(top);
+            }
+            None if step > 0 => {
+                self.selected = None;
+                self.conversation.scroll.to_bottom();
+            }
+            None => {}
+        }
+    }
+
+    /// Keys while a message is picked; false hands the key on and lets go of the message.
+    pub(super) fn selected_key(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
+        let Some(entry) = self.selected else {
+            return false;
+        };
+        match key.code {
+            KeyCode::Up => self.select(-1),
+            KeyCode::Down => self.select(1),
+            KeyCode::Char('y' | 'c') => {
+                self.copy_entry(entry, effects);
+                self.selected = None;
+            }
+            KeyCode::Char('b') => {
+                self.copy_code(entry, None, effects);
+                self.selected = None;
+            }
+            KeyCode::Char('e') => self.edit(Some(entry), effects),
+            KeyCode::Char('r') => self.retry(Some(entry), effects),
+            _ => {
+                self.selected = None;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn last_answer(&self) -> Option<usize> {
+        let entries: Vec<&Entry> = self.conversation.entries().collect();
+        entries.iter().rposition(|e| matches!(e, Entry::Answer(_)))
+    }
+
+    /// `/copy`, `/copy code [N]`, `/copy all`.
+    pub(super) fn copy(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        let mut words = argument.split_whitespace();
+        match (words.next(), self.last_answer()) {
+            (Some("all"), _) => {
+                let all = self
+                    .conversation
+                    .markdown(|raw| self.composer.elements.expand(raw));
+                self.put_on_clipboard(all, effects);
+            }
+            (_, None) => self.toast(Level::Warning, "there is no answer to copy yet"),
+            (None, Some(entry)) => self.copy_entry(entry, effects),
+            (Some("code"), Some(entry)) => {
+                let which = words.next().and_then(|n| n.parse().ok());
+                self.copy_code(entry, which, effects);
+            }
+            (Some(_), _) => self.toast(Level::Warning, "/copy, /copy code [N] or /copy all"),
+        }
+    }
+
+    fn copy_entry(&mut self, entry: usize, effects: &mut Vec<Effect>) {
+        let text = match self.conversation.entry(entry) {
+            Some(Entry::Answer(a)) => a.text.source().trim().to_owned(),
+            Some(Entry::User { raw, .. }) => self.composer.elements.expand(raw).trim().to_owned(),
+            _ => return,
+        };
+        self.put_on_clipboard(text, effects);
+    }
+
+    fn copy_code(&mut self, entry: usize, which: Option<usize>, effects: &mut Vec<Effect>) {
+        let Some(Entry::Answer(answer)) = self.conversation.entry(entry) else {
+            return self.toast(Level::Warning, "a question has no code blocks");
+        };
+        let blocks = code_blocks(answer.text.source());
+        let block = match which {
+            Some(n) => n.checked_sub(1).and_then(|i| blocks.get(i)),
+            None => blocks.last(),
+        };
+        match block {
+            Some(code) => self.put_on_clipboard(code.clone(), effects),
+            None if blocks.is_empty() => self.toast(Level::Warning, "no code block in that answer"),
+            None => {
+                let text = format!("there are {} code blocks in that answer", blocks.len());
+                self.toast(Level::Warning, text);
+            }
+        }
+    }
+
+    fn put_on_clipboard(&mut self, text: String, effects: &mut Vec<Effect>) {
+        let count = human::thousands(text.chars().count());
+        self.toast(Level::Info, format!("copied {count} characters"));
+        effects.push(Effect::Copy(text));
+    }
+
+    /// Takes a question back into the input; what followed it is forgotten when it is sent.
+    pub(super) fn edit(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) {
+        if let Some(draft) = self.rewind(entry, effects) {
+            self.composer.restore(&draft);
+            self.note(Level::Info, "change the question and send it again");
+        }
+    }
+
+    /// Asks a question once more.
+    pub(super) fn retry(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) {
+        if let Some(draft) = self.rewind(entry, effects) {
+            // Another seed, or the same answer would come.
+            self.sampling.seed = self.sampling.seed.wrapping_add(1);
+            effects.push(Effect::Engine(Command::SetSampling(self.sampling.clone())));
+            self.ask(draft, effects);
+        }
+    }
+
+    /// Goes back before the question at `entry` (or the one that an answer there belongs to, or
+    /// the last one) and returns it.
+    fn rewind(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) -> Option<Draft> {
+        if self.phase.waiting() {
+            self.toast(Level::Warning, "stop the answer first (Esc)");
+            return None;
+        }
+        let end = entry.map_or(self.conversation.len(), |at| at + 1);
+        let entries: Vec<&Entry> = self.conversation.entries().take(end).collect();
+        let found = entries.iter().enumerate().rev().find_map(|(i, e)| match e {
+            Entry::User { raw, .. } => Some((i, raw.clone())),
+            _ => None,
+        });
+        let Some((at, raw)) = found else {
+            self.toast(Level::Warning, "nothing was asked yet");
+            return None;
+        };
+        let before = self.transcript_before(at);
+        self.conversation.truncate(at);
+        self.selected = None;
+        self.observed.restart();
+        effects.push(Effect::Record(crate::session::Record::Truncate(
+            before.len(),
+        )));
+        effects.push(Effect::Engine(Command::Load(before)));
+        Some(Draft { raw })
+    }
+}

@@ -1,0 +1,183 @@
+//! What is written down as it happens, and earlier conversations brought back.
+
+use super::{Effect, Phase, State};
+use crate::engine::event::Command;
+use crate::session::{Piece, Record, Turn};
+use crate::tui::command::Completion;
+use crate::tui::composer::{Draft, ElementKind};
+use crate::tui::conversation::{Entry, Level};
+use crate::tui::text::safe;
+
+/// An answer is written down in pieces of about so many bytes.
+const PIECE: usize = 240;
+
+impl State {
+    /// The parts of a message, written out.
+    pub(super) fn pieces(&self, draft: &Draft) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut text = String::new();
+        for c in draft.raw.chars() {
+            match self.composer.elements.get(c) {
+                Some(element) => {
+                    if !text.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut text)));
+                    }
+                    let content = element.text.to_string();
+                    pieces.push(match &element.kind {
+                        ElementKind::Paste => Piece::Paste(content),
+                        ElementKind::File(name) => Piece::File {
+                            name: name.clone(),
+                            text: content,
+                        },
+                    });
+                }
+                None => text.push(c),
+            }
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text));
+        }
+        pieces
+    }
+
+    /// Writes the answer down so far; all of it at its end.
+    pub(super) fn save_answer(&mut self, piece: &str, end: bool, effects: &mut Vec<Effect>) {
+        self.unsaved.push_str(piece);
+        let due = end || self.unsaved.len() >= PIECE || self.unsaved.ends_with('\n');
+        if due && !self.unsaved.is_empty() {
+            let piece = std::mem::take(&mut self.unsaved);
+            effects.push(Effect::Record(Record::Answer(piece)));
+        }
+    }
+
+    /// Shows an earlier conversation; the engine reads it with the next question.
+    pub(super) fn bring_back(&mut self, turns: Vec<Turn>) {
+        self.conversation.clear();
+        self.observed.restart();
+        for turn in turns {
+            let mut raw = String::new();
+            for piece in turn.question {
+                match piece {
+                    Piece::Text(text) => raw.push_str(&crate::tui::composer::plain(&text)),
+                    Piece::Paste(text) => {
+                        raw.push(self.composer.elements.add(ElementKind::Paste, text).1);
+                    }
+                    Piece::File { name, text } => {
+                        let kind = ElementKind::File(safe::one_line(&name));
+                        raw.push(self.composer.elements.add(kind, text).1);
+                    }
+                }
+            }
+            let parts = self.parts(&raw);
+            self.conversation.push(Entry::User { parts, raw });
+            self.conversation.push(Entry::Answer(Default::default()));
+            if let Some(answer) = self.conversation.answer_mut() {
+                let text = turn.answer.unwrap_or_default();
+                answer.text.push(&safe::visible(&text));
+                answer.raw = text;
+            }
+        }
+    }
+
+    /// `/open NAME`.
+    pub(super) fn open(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        if self.phase.busy() {
+            self.toast(Level::Warning, "stop the answer first (Esc)");
+        } else if argument.is_empty() {
+            self.composer.buffer.insert("/open ");
+            effects.push(Effect::Sessions);
+        } else {
+            effects.push(Effect::Open(argument.to_owned()));
+        }
+    }
+
+    pub(super) fn opened(
+        &mut self,
+        opened: Result<(String, Vec<Turn>), String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match opened {
+            Ok((name, turns)) => {
+                self.bring_back(turns);
+                self.note(
+                    Level::Info,
+                    format!("opened {name}; it is read with the next question"),
+                );
+                effects.push(Effect::Engine(Command::Load(self.transcript())));
+            }
+            Err(why) => self.note(Level::Error, why),
+        }
+    }
+
+    /// `/branch`: a copy of the conversation that goes on by itself.
+    pub(super) fn branch(&mut self, effects: &mut Vec<Effect>) {
+        if self.phase.busy() {
+            return self.toast(Level::Warning, "stop the answer first (Esc)");
+        }
+        let mut records = Vec::new();
+        for entry in self.conversation.entries() {
+            match entry {
+                Entry::User { raw, .. } => {
+                    let draft = Draft { raw: raw.clone() };
+                    records.push(Record::User(self.pieces(&draft)));
+                }
+                Entry::Answer(a) => records.push(Record::Answer(a.raw.clone())),
+                Entry::Note { .. } => {}
+            }
+        }
+        if records.is_empty() {
+            return self.toast(Level::Warning, "nothing was said yet");
+        }
+        effects.push(Effect::NewSession(records));
+        self.note(
+            Level::Info,
+            "this is a copy now; /open finds the conversation as it was before",
+        );
+    }
+
+    /// Completions of `/open` and `/model`.
+    pub(super) fn name_completions(&self) -> Vec<Completion> {
+        let text = self.composer.buffer.text();
+        let (command, start, names) =
+            match (text.strip_prefix("/open "), text.strip_prefix("/model ")) {
+                (Some(start), _) => ("open", start, &self.sessions),
+                (_, Some(start)) => ("model", start, &self.models),
+                _ => return Vec::new(),
+            };
+        let wanted = start.to_lowercase();
+        let fits = |(name, hint): &&(String, String)| {
+            name.to_lowercase().contains(&wanted) || hint.to_lowercase().contains(&wanted)
+        };
+        let complete = |(name, hint): &(String, String)| Completion {
+            text: format!("/{command} {name}"),
+            label: safe::one_line(name),
+            hint: safe::one_line(hint),
+        };
+        let all = names.iter().filter(|n| n.0 != start).filter(fits);
+        all.map(complete).collect()
+    }
+
+    /// `/model NAME`: another engine; the conversation is read by it with the next question.
+    pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        if argument.is_empty() {
+            let said = match &self.observed.model {
+                Some(m) => format!(
+                    "{} · {} · {} layers × {} KV heads · {}",
+                    m.name,
+                    m.architecture,
+                    m.layers,
+                    m.kv_heads,
+                    m.path.display()
+                ),
+                None => "no model is running".to_owned(),
+            };
+            return self.note(Level::Info, said);
+        }
+        if self.phase.busy() {
+            return self.toast(Level::Warning, "stop the answer first (Esc)");
+        }
+        self.phase = Phase::Starting;
+        self.observed.restart();
+        effects.push(Effect::Model(argument.to_owned()));
+    }
+}

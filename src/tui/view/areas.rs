@@ -1,0 +1,228 @@
+//! Where things are on the screen, from 20×5 to 300×80.
+
+use ratatui::layout::{Position, Rect};
+
+use crate::tui::composer;
+use crate::tui::panel::Panel;
+use crate::tui::state::State;
+
+/// Narrower screens have no side column.
+pub const SIDE_FROM: u16 = 72;
+/// Lower screens have no side column and no frames.
+const FRAMES_FROM: (u16, u16) = (44, 12);
+const SIDE: (u16, u16) = (30, 62);
+/// Cells of the input's prompt.
+pub(super) const PROMPT: u16 = 2;
+
+/// What is under a cell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    Conversation,
+    /// The "new below" badge.
+    Badge,
+    Input(Rect),
+    Panel(Panel, Rect),
+    Nowhere,
+}
+
+/// Rectangles without their frames.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Areas {
+    pub framed: bool,
+    /// Conversation and input with their frames.
+    pub main: Rect,
+    pub conversation: Rect,
+    pub input: Rect,
+    pub badge: Option<Rect>,
+    pub status: Rect,
+    /// The panels on the screen, the zoomed one alone.
+    pub panels: Vec<(Panel, Rect)>,
+}
+
+impl Areas {
+    /// Plans a screen of this size.
+    pub fn plan(state: &State, area: Rect) -> Areas {
+        let mut areas = Areas {
+            framed: area.width >= FRAMES_FROM.0 && area.height >= FRAMES_FROM.1,
+            ..Areas::default()
+        };
+        let status = u16::from(area.height >= 3);
+        areas.status = Rect {
+            y: area.bottom() - status,
+            height: status,
+            ..area
+        };
+        let body = Rect {
+            height: area.height - status,
+            ..area
+        };
+        if let Some(panel) = state.zoom {
+            let inner = match areas.framed {
+                true => shrink(body),
+                false => body,
+            };
+            areas.panels.push((panel, inner));
+        }
+        let side = match areas.framed && state.panels_open && area.width >= SIDE_FROM {
+            true => match state.side {
+                // Dragged: as long as both sides stay readable.
+                Some(side) => side.clamp(SIDE.0 - 6, area.width - FRAMES_FROM.0 + 6),
+                None => ((u32::from(area.width) * 36 / 100) as u16).clamp(SIDE.0, SIDE.1),
+            }
+            .clamp(SIDE.0 - 6, SIDE.1.max(area.width / 2)),
+            false => 0,
+        };
+        areas.main = Rect {
+            width: body.width - side,
+            ..body
+        };
+        areas.main_column(state);
+        if side > 0 && state.zoom.is_none() {
+            let column = Rect {
+                x: areas.main.right(),
+                width: side,
+                ..body
+            };
+            areas.side_column(state, column);
+        }
+        areas
+    }
+
+    fn main_column(&mut self, state: &State) {
+        // A frame takes a cell on each side, and its text keeps one more from it.
+        let edge = if self.framed { 2 } else { 0 };
+        let rule = u16::from(self.main.height >= 4);
+        let width = self.main.width.saturating_sub(2 * edge);
+        let most = (self.main.height / 3).max(1);
+        let rows = composer::layout(
+            state.composer.buffer.text(),
+            state.composer.buffer.caret(),
+            &state.composer.elements,
+            state.context(),
+            width.saturating_sub(PROMPT).into(),
+        )
+        .0
+        .len();
+        let rows = (rows.min(most.into()) as u16).min(self.main.height);
+        let around = u16::from(self.framed);
+        let bottom = self.main.bottom() - around;
+        self.input = Rect {
+            x: self.main.x + edge + PROMPT.min(width),
+            y: bottom - rows,
+            width: width.saturating_sub(PROMPT),
+            height: rows,
+        };
+        let top = self.main.y + around;
+        self.conversation = Rect {
+            x: self.main.x + edge,
+            y: top,
+            width,
+            height: (bottom - rows).saturating_sub(rule + top),
+        };
+        let unseen = state.conversation.scroll.unseen() || !state.conversation.scroll.following();
+        self.badge = (unseen && rule > 0 && width > 16).then(|| Rect {
+            x: self.conversation.right() - 14,
+            y: self.conversation.bottom(),
+            width: 14,
+            height: 1,
+        });
+    }
+
+    fn side_column(&mut self, state: &State, column: Rect) {
+        let width = column.width - 2;
+        let observed = state.shown();
+        let mut wish = vec![
+            (Panel::Budgets, 5, 0),
+            (Panel::Memory, 4, 0),
+            (Panel::Evictions, 3, 0),
+        ];
+        if column.height >= 46 {
+            wish.push((Panel::Speed, 4, 0));
+        }
+        // Frames: one line above each panel and one below the last.
+        let mut left = column.height.saturating_sub(wish.len() as u16 + 1);
+        for (_, least, given) in &mut wish {
+            *given = left.min(*least);
+            left -= *given;
+        }
+        for (panel, _, given) in &mut wish {
+            let wanted = state.panels.wanted(*panel, observed, width);
+            let more = wanted.saturating_sub(*given).min(left);
+            *given += more;
+            left -= more;
+        }
+        let mut y = column.y + 1;
+        for (panel, _, given) in wish {
+            let rest = if panel == Panel::Evictions { left } else { 0 };
+            let height = given + rest;
+            let area = Rect {
+                x: column.x + 1,
+                y,
+                width,
+                height,
+            };
+            self.panels.push((panel, area));
+            y += height + 1;
+        }
+    }
+
+    /// The edge between the conversation and the panels, which can be dragged.
+    pub fn on_split(&self, column: u16) -> bool {
+        let side = self
+            .panels
+            .first()
+            .is_some_and(|(_, a)| a.x > self.main.right());
+        side && (column == self.main.right() || column + 1 == self.main.right())
+    }
+
+    pub fn has(&self, panel: Panel) -> bool {
+        self.panels.iter().any(|(p, _)| *p == panel)
+    }
+
+    /// The panels on the screen, in order.
+    pub fn panels(&self) -> Vec<Panel> {
+        self.panels.iter().map(|(p, _)| *p).collect()
+    }
+
+    /// Cells of one row of the input.
+    pub fn input_width(&self) -> usize {
+        self.input.width.into()
+    }
+
+    /// What is under a cell.
+    pub fn at(&self, column: u16, row: u16) -> Place {
+        let cell = Position::new(column, row);
+        let panel = self.panels.iter().find(|(_, a)| grow(*a).contains(cell));
+        if let Some((panel, area)) = panel {
+            Place::Panel(*panel, *area)
+        } else if self.badge.is_some_and(|b| b.contains(cell)) {
+            Place::Badge
+        } else if self.input.contains(cell) {
+            Place::Input(self.input)
+        } else if grow(self.conversation).contains(cell) {
+            Place::Conversation
+        } else {
+            Place::Nowhere
+        }
+    }
+}
+
+/// Without its frame.
+pub(super) fn shrink(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+/// With its frame.
+pub(super) fn grow(area: Rect) -> Rect {
+    Rect {
+        x: area.x.saturating_sub(1),
+        y: area.y.saturating_sub(1),
+        width: area.width + 2,
+        height: area.height + 2,
+    }
+}

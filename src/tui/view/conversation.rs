@@ -1,0 +1,86 @@
+//! The lines of the conversation in view.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use unicode_width::UnicodeWidthStr;
+
+use crate::tui::state::State;
+
+pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
+    for (line, y) in state.conversation.visible().zip(area.top()..area.bottom()) {
+        buf.set_line(area.x, y, line, area.width);
+    }
+    if let Some(entry) = state.selected {
+        mark(state, entry, area, buf);
+    }
+    if let Some(search) = state.search.as_ref().filter(|s| !s.query.is_empty()) {
+        highlight(state, &search.query, search.at, area, buf);
+    }
+}
+
+/// A bar beside the picked message.
+fn mark(state: &State, entry: usize, area: Rect, buf: &mut Buffer) {
+    let (top, lines) = state.conversation.span(entry);
+    let first = state.conversation.scroll.top();
+    for line in top..top + lines.saturating_sub(1) {
+        if let Some(row) = line.checked_sub(first)
+            && row < usize::from(area.height)
+        {
+            let y = area.y + row as u16;
+            let style = Style::new().bg(state.theme().selection);
+            buf.set_style(
+                Rect {
+                    y,
+                    height: 1,
+                    ..area
+                },
+                style,
+            );
+            if let Some(cell) = buf.cell_mut((area.x.saturating_sub(1), y)) {
+                cell.set_symbol("▌").set_fg(state.theme().accent);
+            }
+        }
+    }
+}
+
+/// Every place in view that has the text that is searched for.
+fn highlight(state: &State, query: &str, at: Option<usize>, area: Rect, buf: &mut Buffer) {
+    let theme = state.theme();
+    let query = query.to_lowercase();
+    for y in area.top()..area.bottom() {
+        // The row's text, and the column of each of its bytes.
+        let (mut text, mut columns) = (String::new(), Vec::new());
+        let mut x = area.left();
+        while x < area.right() {
+            let symbol = buf[(x, y)].symbol();
+            let folded = symbol.to_lowercase();
+            columns.extend(std::iter::repeat_n(x, folded.len()));
+            text.push_str(&folded);
+            x += (symbol.width() as u16).max(1);
+        }
+        columns.push(x);
+        let here = at == Some(state.conversation.scroll.top() + usize::from(y - area.y));
+        for (found, _) in text.match_indices(&query) {
+            let (from, to) = (columns[found], columns[found + query.len()]);
+            let row = Rect {
+                x: from,
+                y,
+                width: to.max(from + 1) - from,
+                height: 1,
+            };
+            let style = match here {
+                true => Style::new().fg(theme.background).bg(theme.accent),
+                false => Style::new()
+                    .bg(theme.selection)
+                    .add_modifier(Modifier::BOLD),
+            };
+            // Without colours, both are seen.
+            let style = match theme.depth {
+                crate::tui::theme::Depth::None => style.add_modifier(Modifier::REVERSED),
+                _ => style,
+            };
+            buf.set_style(row.intersection(area), style);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Keys and commands, over the screen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget};
+
+use super::areas::shrink;
+use super::frame::block;
+use crate::tui::command::Slash;
+use crate::tui::state::State;
+use crate::tui::text::wrap;
+use crate::tui::theme::Theme;
+
+const KEYS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "writing",
+        &[
+            ("Enter", "send"),
+            ("Alt-Enter, Ctrl-J", "new line"),
+            ("↑ ↓", "earlier messages"),
+            ("Ctrl-_  Alt-_", "undo, redo"),
+            ("Ctrl-A E K U W Y", "as in a shell"),
+        ],
+    ),
+    (
+        "answer",
+        &[
+            ("Esc, Ctrl-C", "stop, keep what is there"),
+            ("PgUp PgDn", "scroll"),
+            ("Ctrl-Home  Ctrl-End", "first, last line"),
+        ],
+    ),
+    (
+        "panels",
+        &[
+            ("Tab", "into the panels and on"),
+            ("← ↑ ↓ →", "move in a panel"),
+            ("z, F2–F6", "whole screen and back"),
+            ("Space, F7", "stand still, go on"),
+            ("F8", "show or hide"),
+        ],
+    ),
+    (
+        "app",
+        &[
+            ("F9", "mouse on or off"),
+            ("Ctrl-L", "draw anew"),
+            ("Ctrl-Z", "suspend"),
+            ("Ctrl-C twice, Ctrl-D", "leave"),
+        ],
+    ),
+];
+
+const COLUMN: usize = 50;
+
+pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
+    let theme = state.theme();
+    let wide = screen.width as usize >= 2 * COLUMN + 6;
+    let (keys, commands) = (keys(theme), commands(theme));
+    let columns = match wide {
+        true => vec![keys, commands],
+        false => vec![keys.into_iter().chain(commands).collect()],
+    };
+    let tall = columns.iter().map(Vec::len).max().unwrap_or(0) as u16;
+    let inner = (COLUMN * columns.len() + 2 * (columns.len() - 1)) as u16;
+    let width = (inner + 4).min(screen.width);
+    let height = (tall + 2).min(screen.height);
+    let area = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    };
+    Clear.render(area, buf);
+    buf.set_style(area, Style::new().fg(theme.text).bg(theme.background));
+    let hidden = tall.saturating_sub(height.saturating_sub(2));
+    let top = state.help_top.min(hidden.into());
+    let figure = if hidden > 0 {
+        "↑↓ · Esc"
+    } else {
+        "Esc closes"
+    };
+    block("help", figure, true, theme).render(area, buf);
+    let area = shrink(area);
+    let each = ((area.width.saturating_sub(1)) as usize / columns.len()).max(1);
+    for (i, column) in columns.iter().enumerate() {
+        let x = area.x + 1 + (i * each) as u16;
+        let room = area.right().saturating_sub(x);
+        for (line, y) in column.iter().skip(top).zip(area.top()..area.bottom()) {
+            buf.set_line(x, y, line, room);
+        }
+    }
+}
+
+fn head<'a>(text: &'a str, theme: &Theme) -> Line<'a> {
+    let style = Style::new().fg(theme.heading).add_modifier(Modifier::BOLD);
+    Line::styled(text, style)
+}
+
+fn row(key: &str, means: &str, width: usize, theme: &Theme) -> Line<'static> {
+    let key = wrap::truncate(key, width);
+    let gap = width - wrap::width(&key) + 2;
+    Line::from(vec![
+        Span::styled(key, Style::new().fg(theme.accent)),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(means.to_owned(), Style::new().fg(theme.dim)),
+    ])
+}
+
+fn keys(theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (i, (title, rows)) in KEYS.iter().enumerate() {
+        if i > 0 {
+            lines.push(Line::default());
+        }
+        lines.push(head(title, theme));
+        lines.extend(rows.iter().map(|(k, m)| row(k, m, 20, theme)));
+    }
+    lines
+}
+
+fn commands(theme: &Theme) -> Vec<Line<'static>> {
+    let mut lines = vec![head("commands", theme)];
+    for command in Slash::ALL {
+        let name = format!("/{}", command.name());
+        lines.push(row(&name, command.description(), 9, theme));
+    }
+    lines
+}

@@ -1,0 +1,121 @@
+//! The input with its prompt, its completions above it, and the caret.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget};
+
+use super::areas::PROMPT;
+use crate::tui::composer;
+use crate::tui::state::{Focus, Phase, State};
+use crate::tui::text::wrap;
+
+/// Most lines of the completion popup.
+const POPUP: usize = 10;
+
+/// Draws the input; returns where the terminal's cursor belongs, if it is here.
+pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    if area.is_empty() {
+        return None;
+    }
+    let theme = state.theme();
+    let focused = state.focus == Focus::Input;
+    let prompt = Style::new().add_modifier(Modifier::BOLD).fg(match focused {
+        true => theme.accent,
+        false => theme.faint,
+    });
+    buf.set_string(area.x.saturating_sub(PROMPT), area.y, "›", prompt);
+    let buffer = &state.composer.buffer;
+    let (rows, (row, column)) = composer::layout(
+        buffer.text(),
+        buffer.caret(),
+        &state.composer.elements,
+        state.context(),
+        area.width.into(),
+    );
+    if buffer.text().is_empty() {
+        let hint = wrap::truncate(placeholder(state), area.width.into());
+        buf.set_string(area.x, area.y, hint, Style::new().fg(theme.faint));
+    }
+    let first = (row + 1).saturating_sub(area.height.into());
+    for (row, y) in rows.iter().skip(first).zip(area.top()..area.bottom()) {
+        let mut x = area.x;
+        for piece in &row.pieces {
+            let style = match piece.element {
+                true => Style::new().fg(theme.chip).bg(theme.chip_background),
+                false => Style::new().fg(theme.text),
+            };
+            let room = area.right().saturating_sub(x).into();
+            x = buf.set_stringn(x, y, &piece.shown, room, style).0;
+        }
+    }
+    popup(state, area, buf);
+    focused.then(|| Position {
+        x: (area.x + column as u16).min(area.right().saturating_sub(1)),
+        y: area.y + (row - first) as u16,
+    })
+}
+
+fn placeholder(state: &State) -> &'static str {
+    match &state.phase {
+        Phase::Ended => "no model is running; /save keeps the conversation",
+        p if p.busy() => "write on; it is asked after this answer",
+        p if p.waiting() => "write already; it is asked as soon as the model is ready",
+        _ => "ask something, paste a text, / for commands",
+    }
+}
+
+fn popup(state: &State, input: Rect, buf: &mut Buffer) {
+    let lines = state.popup();
+    let room = input.y.saturating_sub(1);
+    let height = (lines.len().min(POPUP) as u16).min(room);
+    if height == 0 {
+        return;
+    }
+    let theme = state.theme();
+    let area = Rect {
+        x: input.x.saturating_sub(PROMPT),
+        y: input.y - 1 - height,
+        width: input.width + PROMPT,
+        height,
+    };
+    Clear.render(area, buf);
+    let base = Style::new().fg(theme.text).bg(theme.code_background);
+    buf.set_style(area, base);
+    let chosen = state.choice.map(|c| c.min(lines.len() - 1));
+    let first = chosen.map_or(0, |c| (c + 1).saturating_sub(height.into()));
+    let label_width = lines
+        .iter()
+        .map(|l| wrap::width(&l.label))
+        .max()
+        .unwrap_or(0);
+    let label_width = label_width.min(usize::from(area.width) / 2);
+    let hint = usize::from(area.width).saturating_sub(label_width + 4);
+    let visible = lines.iter().enumerate().skip(first);
+    for ((i, line), y) in visible.zip(area.top()..area.bottom()) {
+        let selected = chosen == Some(i);
+        let style = match selected {
+            true => Style::new()
+                .bg(theme.selection)
+                .add_modifier(Modifier::BOLD),
+            false => Style::new(),
+        };
+        let row = Rect {
+            y,
+            height: 1,
+            ..area
+        };
+        let label = wrap::truncate(&line.label, label_width);
+        let gap = label_width - wrap::width(&label) + 2;
+        let mark = if selected { "▸ " } else { "  " };
+        let spans = vec![
+            Span::styled(mark, Style::new().fg(theme.accent)),
+            Span::styled(label, Style::new().fg(theme.text)),
+            Span::raw(" ".repeat(gap)),
+            Span::styled(wrap::truncate(&line.hint, hint), Style::new().fg(theme.dim)),
+        ];
+        Line::from(spans).render(row, buf);
+        buf.set_style(row, style);
+    }
+}

@@ -1,0 +1,69 @@
+//! THE VIEW: from the state to cells. [`prepare`] lays out what depends on the size; [`draw`] only
+//! reads.
+
+mod areas;
+mod ascii;
+mod clusters;
+mod conversation;
+mod frame;
+mod help;
+mod input;
+mod panels;
+mod status;
+#[cfg(test)]
+mod tests;
+mod welcome;
+
+pub use areas::{Areas, Place, SIDE_FROM};
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::state::State;
+
+/// Lays out the screen; to be called before [`draw`] whenever something changed.
+pub fn prepare(state: &mut State, area: Rect) {
+    state.size = (area.width, area.height);
+    let areas = Areas::plan(state, area);
+    let theme = state.theme().clone();
+    let text = areas.conversation;
+    state
+        .conversation
+        .layout(text.width.into(), text.height.into(), &theme);
+    state.areas = areas;
+}
+
+/// Draws the whole screen.
+pub fn draw(state: &State, frame: &mut Frame) {
+    let theme = state.theme();
+    let area = frame.area();
+    let base = Style::new().fg(theme.text).bg(theme.background);
+    frame.buffer_mut().set_style(area, base);
+    let areas = &state.areas;
+    match state.zoom {
+        Some(panel) => panels::zoomed(state, panel, frame.buffer_mut()),
+        None => {
+            frame::columns(state, frame.buffer_mut());
+            match state.conversation.is_empty() {
+                true => welcome::draw(state, areas.conversation, frame.buffer_mut()),
+                false => conversation::draw(state, areas.conversation, frame.buffer_mut()),
+            }
+            panels::side(state, frame.buffer_mut());
+            let caret = input::draw(state, areas.input, frame.buffer_mut());
+            if !state.help
+                && let Some(caret) = caret
+            {
+                frame.set_cursor_position(caret);
+            }
+        }
+    }
+    status::draw(state, areas.status, frame.buffer_mut());
+    if state.help {
+        help::draw(state, area, frame.buffer_mut());
+    }
+    if state.ascii {
+        ascii::fold(frame.buffer_mut());
+    }
+    clusters::split(frame.buffer_mut());
+}

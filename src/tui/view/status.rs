@@ -1,0 +1,142 @@
+//! The status line: what runs, on what, how fast; the least important goes first where it is narrow.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::tui::conversation::Level;
+use crate::tui::human;
+use crate::tui::state::{Phase, State};
+use crate::tui::text::{safe, wrap};
+
+/// A piece with its colour; larger ranks are given up first.
+struct Piece {
+    text: String,
+    colour: Color,
+    rank: u8,
+}
+
+pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let theme = state.theme();
+    let room = usize::from(area.width).saturating_sub(2);
+    if let Some(toast) = &state.toast {
+        let colour = match toast.level {
+            Level::Info => theme.accent,
+            Level::Warning => theme.warning,
+            Level::Error => theme.bad,
+        };
+        let text = wrap::truncate(&toast.text, room);
+        buf.set_string(area.x + 1, area.y, text, Style::new().fg(colour));
+        return;
+    }
+    if let Some(search) = &state.search {
+        let found = match search.hits {
+            _ if search.query.is_empty() => "Enter ↑ older · ↓ newer · Esc closes".to_owned(),
+            0 => "not found".to_owned(),
+            1 => "1 line".to_owned(),
+            n => format!("{} lines · ↑ ↓", human::thousands(n)),
+        };
+        let query = safe::one_line(&search.query);
+        let spans = vec![
+            Span::styled("find ", Style::new().fg(theme.accent)),
+            Span::styled(format!("{query}▏ "), Style::new().fg(theme.text)),
+            Span::styled(found, Style::new().fg(theme.dim)),
+        ];
+        buf.set_line(area.x + 1, area.y, &Line::from(spans), room as u16);
+        return;
+    }
+    if state.selected.is_some() {
+        let keys = "y copy · b copy code · e edit · r ask again · ↑ ↓ · Esc";
+        let keys = wrap::truncate(keys, room);
+        buf.set_string(area.x + 1, area.y, keys, Style::new().fg(theme.accent));
+        return;
+    }
+    let mut pieces = pieces(state);
+    let width = |pieces: &[Piece]| {
+        let texts: usize = pieces.iter().map(|p| wrap::width(&p.text)).sum();
+        texts + 3 * pieces.len().saturating_sub(1)
+    };
+    while width(&pieces) > room && pieces.len() > 1 {
+        let last = pieces.iter().enumerate().max_by_key(|(_, p)| p.rank);
+        let at = last.map_or(0, |(i, _)| i);
+        pieces.remove(at);
+    }
+    let mut spans = Vec::new();
+    for (i, piece) in pieces.into_iter().enumerate() {
+        if i > 0 {
+            spans.push(Span::styled(" · ", Style::new().fg(theme.faint)));
+        }
+        let text = wrap::truncate(&piece.text, room);
+        spans.push(Span::styled(text, Style::new().fg(piece.colour)));
+    }
+    let row = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
+    };
+    Line::from(spans).render(row, buf);
+}
+
+fn pieces(state: &State) -> Vec<Piece> {
+    let theme = state.theme();
+    let mut out = Vec::new();
+    let mut add = |text: String, colour, rank| out.push(Piece { text, colour, rank });
+    match &state.phase {
+        Phase::Starting => add("looking for the model".into(), theme.dim, 0),
+        Phase::Fetching { done, total, .. } => add(fetching(*done, *total), theme.accent, 0),
+        Phase::Loading(share) => add(
+            format!("loading {}", human::percent_whole(f64::from(*share))),
+            theme.accent,
+            0,
+        ),
+        Phase::Ended => add("no model is running".into(), theme.bad, 0),
+        _ if state.stopping() => add("stopping".into(), theme.warning, 0),
+        Phase::Asked | Phase::Prefill { .. } => add("reading".into(), theme.accent, 2),
+        Phase::Decoding { generated, .. } => {
+            let tokens = human::thousands(*generated);
+            add(format!("answering {tokens}"), theme.accent, 2);
+        }
+        Phase::Idle => {}
+    }
+    if let Some(model) = &state.observed.model {
+        add(safe::one_line(&model.name), theme.text, 4);
+        add(model.device.clone(), theme.dim, 7);
+        let policy = &state.observed.policy;
+        let budget = policy.budget.map(|n| format!(" {n}")).unwrap_or_default();
+        add(format!("{}{budget}", policy.name), theme.dim, 3);
+        let (used, all) = (human::short(state.position), human::short(model.context));
+        let nearly = state.position * 10 > model.context * 9;
+        let colour = if nearly { theme.warning } else { theme.dim };
+        add(format!("ctx {used}/{all}"), colour, 2);
+    }
+    if let Some(rate) = state.speeds.prefill {
+        add(format!("prefill {} tok/s", human::rate(rate)), theme.dim, 6);
+    }
+    if let Some(rate) = state.speeds.decode {
+        add(format!("{} tok/s", human::rate(rate)), theme.dim, 3);
+    }
+    let help = if state.phase.busy() {
+        "Esc stops"
+    } else {
+        "? help"
+    };
+    add(help.to_owned(), theme.faint, 1);
+    out
+}
+
+pub(super) fn fetching(done: u64, total: Option<u64>) -> String {
+    match total.filter(|t| *t > 0) {
+        Some(total) => format!(
+            "fetching {} of {} · {}",
+            human::bytes(done),
+            human::bytes(total),
+            human::percent_whole(done as f64 / total as f64)
+        ),
+        None => format!("fetching {}", human::bytes(done)),
+    }
+}

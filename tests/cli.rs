@@ -1,0 +1,529 @@
+//! The program as scripts meet it: exit statuses, messages, the shape of its records. Over small
+//! generated models; no network.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use cachat::testing::random::Random;
+use cachat::testing::{TinySpec, write_tiny_gguf};
+use serde_json::Value;
+
+const BIN: &str = env!("CARGO_BIN_EXE_cachat");
+/// A policy that evicts in prompts of some hundred tokens.
+const SMALL: [&str; 8] = [
+    "--budget",
+    "40",
+    "--window",
+    "8",
+    "--slack",
+    "8",
+    "--temperature",
+    "0",
+];
+
+/// A home of its own with a tiny model.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(spec: &TinySpec) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        write_tiny_gguf(folder.path().join("tiny.gguf"), spec).unwrap();
+        Place { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// `cachat COMMAND --model MODEL --threads 1`, with nothing of the outside in it.
+    fn with_model(&self, command: &str, model: &Path) -> std::process::Command {
+        let mut cachat = std::process::Command::new(BIN);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CACHAT_") {
+                cachat.env_remove(name);
+            }
+        }
+        cachat
+            .env("CACHAT_HOME", self.folder.path())
+            .env("HF_HOME", self.path("hub"))
+            .args([command, "--threads", "1", "--model"])
+            .arg(model)
+            .stdin(Stdio::null());
+        cachat
+    }
+
+    fn command(&self, command: &str) -> std::process::Command {
+        self.with_model(command, &self.path("tiny.gguf"))
+    }
+
+    fn ask(&self) -> std::process::Command {
+        let mut ask = self.command("ask");
+        ask.args(SMALL);
+        ask
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// It ended with `status` and one message that holds all of `says`, and printed nothing else.
+fn refused(output: &Output, status: i32, says: &[&str]) {
+    let message = stderr(output);
+    assert_eq!(output.status.code(), Some(status), "{message}");
+    assert!(output.stdout.is_empty(), "something was printed");
+    assert!(message.starts_with("cachat: "), "{message}");
+    assert!(!message.contains('\u{1b}'), "{message}");
+    assert!(!message.contains("internal error"), "{message}");
+    for part in says {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+fn are(value: &Value, expected: &str) {
+    let expected: BTreeSet<&str> = expected.split_whitespace().collect();
+    assert_eq!(keys(value), expected);
+}
+
+#[test]
+fn what_is_no_model_is_refused_by_name() {
+    let place = Place::new(&TinySpec::llama());
+    let missing = place.path("none.gguf");
+    let output = place
+        .with_model("ask", &missing)
+        .arg("hi")
+        .output()
+        .unwrap();
+    refused(&output, 1, &["none.gguf"]);
+    let text = place.file("notes.txt", "Dear diary,\n\nnothing happened.\n");
+    let output = place.with_model("ask", &text).arg("hi").output().unwrap();
+    refused(&output, 1, &["notes.txt", "GGUF"]);
+    let empty = place.file("empty.gguf", "");
+    let output = place.with_model("ask", &empty).arg("hi").output().unwrap();
+    refused(&output, 1, &["empty.gguf"]);
+    let document = place.path("none.txt");
+    let output = place.ask().arg("--file").arg(document).output().unwrap();
+    refused(&output, 1, &["there is no file", "none.txt"]);
+}
+
+#[test]
+fn an_unknown_architecture_is_named_and_its_escape_sequences_are_not_obeyed() {
+    let place = Place::new(&TinySpec {
+        architecture: "mamba\x1b[31m\x07",
+        ..TinySpec::llama()
+    });
+    let output = place.ask().arg("hi").output().unwrap();
+    refused(&output, 1, &["mamba", "llama or qwen2"]);
+}
+
+#[test]
+fn a_model_cut_off_anywhere_is_refused() {
+    let place = Place::new(&TinySpec::llama());
+    let whole = std::fs::read(place.path("tiny.gguf")).unwrap();
+    let mut random = Random::new(7);
+    // Half of them in the header, which is small.
+    let cuts = (0..40).map(|i| match i % 2 {
+        0 => random.below(whole.len()),
+        _ => random.below(whole.len().min(9000)),
+    });
+    for cut in cuts.chain([4, 8, 23, 24, whole.len() - 1]) {
+        let path = place.file("cut.gguf", &whole[..cut]);
+        let output = place.with_model("ask", &path).arg("hi").output().unwrap();
+        refused(&output, 1, &["cut.gguf"]);
+    }
+}
+
+#[test]
+fn a_budget_within_the_window_is_wrong_usage() {
+    let place = Place::new(&TinySpec::llama());
+    for command in ["ask", "inspect"] {
+        let output = place
+            .command(command)
+            .args(["--budget", "32", "hi"])
+            .output()
+            .unwrap();
+        refused(&output, 2, &["smallest legal budget is 33"]);
+    }
+    // A share is known to be too small only with the prompt.
+    let output = place
+        .command("ask")
+        .args(["--budget", "10%", "hi"])
+        .output()
+        .unwrap();
+    refused(&output, 2, &["window of 32"]);
+    let output = place.command("ask").output().unwrap();
+    refused(&output, 2, &["nothing to ask"]);
+    let output = place.command("ask").arg("--bugdet").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--budget"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_prompt_longer_than_the_context_is_refused_with_figures() {
+    let place = Place::new(&TinySpec {
+        context: 256,
+        ..TinySpec::llama()
+    });
+    let long = place.file("long.txt", "x y ".repeat(100));
+    for command in ["ask", "inspect"] {
+        let output = place
+            .command(command)
+            .args(["--budget", "40", "--file"])
+            .arg(&long)
+            .output()
+            .unwrap();
+        refused(&output, 1, &["context of 256"]);
+        let message = stderr(&output);
+        let before = message.split(" more than").next().unwrap();
+        let over: usize = before.rsplit(' ').next().unwrap().parse().unwrap();
+        let needed = message.split(" tokens").next().unwrap();
+        let needed: usize = needed.rsplit(' ').next().unwrap().parse().unwrap();
+        assert_eq!(needed - over, 256, "{message}");
+    }
+}
+
+#[test]
+fn the_record_of_an_answer_has_the_shape_that_scripts_rely_on() {
+    let place = Place::new(&TinySpec::llama());
+    let document = place.file("long.txt", "the user on the hill in the sun ".repeat(20));
+    let output = place
+        .ask()
+        .args(["--json", "--max-tokens", "80", "Which?", "--file"])
+        .arg(document)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    are(
+        &record,
+        "answer stop prompt_tokens generated_tokens prefill_seconds decode_seconds \
+         prefill_tokens_per_second decode_tokens_per_second policy budget model device kv \
+         evictions",
+    );
+    are(
+        &record["kv"],
+        "used_bytes allocated_bytes peak_bytes full_bytes dtype",
+    );
+    for round in record["evictions"].as_array().unwrap() {
+        are(
+            round,
+            "trigger turn before_entries after_entries freed_bytes retained_mass \
+             uniform_retained_mass milliseconds",
+        );
+    }
+    assert_eq!(record["evictions"][0]["trigger"], "prefill");
+    assert!(["eos", "length"].contains(&record["stop"].as_str().unwrap()));
+    assert_eq!(
+        (&record["budget"], &record["policy"]),
+        (&40.into(), &"ada-snapkv".into())
+    );
+    // Two layers of two heads, 16 dimensions in f16; the safeguard's rounding may add one.
+    let most = 2 * 2 * (40 + 8 + 1) * (2 * 16 * 2);
+    let kv = |key: &str| record["kv"][key].as_u64().unwrap();
+    assert!(kv("used_bytes") <= most, "{} of {most}", kv("used_bytes"));
+    assert!(kv("used_bytes") <= kv("allocated_bytes"));
+    assert!(kv("allocated_bytes") <= kv("peak_bytes"));
+    assert!(kv("full_bytes") > 2 * kv("used_bytes"));
+}
+
+#[test]
+fn an_inspection_has_its_shape_and_takes_text_as_ask_does() {
+    let place = Place::new(&TinySpec::qwen2());
+    let document = place.file("long.txt", "the user on the hill in the sun ".repeat(20));
+    let eviction = &SMALL[..6];
+    let mut by_text = place.command("inspect");
+    by_text
+        .args(eviction)
+        .args(["--generate", "4", "Which?", "--file"])
+        .arg(&document);
+    let output = by_text.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text: Value = serde_json::from_slice(&output.stdout).unwrap();
+    are(
+        &text,
+        "model policy budget window kernel alpha tokens layers full evicted kv",
+    );
+    are(
+        &text["model"],
+        "name architecture layers heads kv_heads head_dim",
+    );
+    assert_eq!(text["layers"].as_array().unwrap().len(), 2);
+    for layer in text["layers"].as_array().unwrap() {
+        are(layer, "budgets kept retained_mass l1_loss l1_full");
+        let kept = layer["kept"].as_array().unwrap();
+        for (kept, budget) in kept.iter().zip(layer["budgets"].as_array().unwrap()) {
+            assert_eq!(
+                kept.as_array().unwrap().len() as u64,
+                budget.as_u64().unwrap()
+            );
+        }
+    }
+    are(&text["full"], "last_logits_top greedy");
+    are(
+        &text["evicted"],
+        "greedy kl kl_mean top1_agree first_divergence",
+    );
+    are(
+        &text["kv"],
+        "used_bytes allocated_bytes peak_bytes full_bytes dtype",
+    );
+    assert_eq!(
+        text["full"]["last_logits_top"].as_array().unwrap().len(),
+        50
+    );
+
+    // The same prompt as `ask` has it, and the same as ids.
+    let mut ask = place.ask();
+    ask.args(["--json", "--max-tokens", "1", "Which?", "--file"])
+        .arg(&document);
+    let record: Value = serde_json::from_slice(&ask.output().unwrap().stdout).unwrap();
+    assert_eq!(record["prompt_tokens"], text["tokens"]);
+    let ids = Command::new(BIN)
+        .args(["tokenize", "--model"])
+        .arg(place.path("tiny.gguf"))
+        .write_stdin(format!(
+            "<|im_start|>system\nYou are a tiny model<|im_end|>\n<|im_start|>user\n[long.txt]\n\
+             {}\n[end of long.txt]\n\nWhich?<|im_end|>\n<|im_start|>assistant\n",
+            "the user on the hill in the sun ".repeat(20).trim_end()
+        ))
+        .output()
+        .unwrap();
+    for (name, ids) in [
+        ("array.json", String::from_utf8(ids.stdout.clone()).unwrap()),
+        (
+            "object.json",
+            format!("{{\"tokens\": {}}}", String::from_utf8(ids.stdout).unwrap()),
+        ),
+    ] {
+        let mut by_ids = place.command("inspect");
+        by_ids.args(eviction).args(["--generate", "4", "--tokens"]);
+        let output = by_ids.arg(place.file(name, ids)).output().unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["layers"], text["layers"]);
+        assert_eq!(found["evicted"], text["evicted"]);
+    }
+}
+
+#[test]
+fn token_files_that_make_no_sense_are_refused() {
+    let place = Place::new(&TinySpec::llama());
+    for (content, says) in [
+        ("[]", "no tokens"),
+        ("[1, -2]", "array of token ids"),
+        ("{\"ids\": [1]}", "array of token ids"),
+        ("[1, 2", "t.json"),
+        ("[1, 99999]", "99999"),
+    ] {
+        let path = place.file("t.json", content);
+        let mut inspect = place.command("inspect");
+        inspect.arg("--tokens").arg(path);
+        refused(&inspect.output().unwrap(), 1, &[says]);
+    }
+}
+
+#[test]
+fn tokenize_refuses_what_is_not_utf8() {
+    let place = Place::new(&TinySpec::llama());
+    let run = |stdin: &[u8]| {
+        Command::new(BIN)
+            .args(["tokenize", "--model"])
+            .arg(place.path("tiny.gguf"))
+            .write_stdin(stdin)
+            .output()
+            .unwrap()
+    };
+    refused(&run(b"abc\xff\xfe"), 1, &["not UTF-8", "byte 4"]);
+    let ids: Vec<u32> = serde_json::from_slice(&run("<|im_end|>é".as_bytes()).stdout).unwrap();
+    // The control token, and the two bytes of the letter.
+    assert_eq!(ids.len(), 3);
+    assert_eq!(ids[0], cachat::testing::tiny::IM_END);
+    assert_eq!(run(b"").stdout, b"[]\n");
+}
+
+#[test]
+fn a_models_escape_sequences_are_not_printed() {
+    // A model of random weights at a high temperature says every byte there is.
+    let place = Place::new(&TinySpec::llama());
+    let mut control = 0;
+    for seed in 0..12 {
+        let mut ask = place.command("ask");
+        ask.args([
+            "--temperature",
+            "50",
+            "--top-k",
+            "0",
+            "--top-p",
+            "1",
+            "--max-tokens",
+            "1500",
+        ]);
+        ask.args(["--seed", &seed.to_string(), "hi"]);
+        let output = ask.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let raw = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+        assert!(!text.contains(raw), "seed {seed}: {text:?}");
+        control += text.matches('␛').count();
+    }
+    assert!(
+        control > 0,
+        "no escape character was drawn, so nothing is shown"
+    );
+}
+
+/// An answer that goes on for long.
+fn endless(place: &Place) -> Child {
+    let mut ask = place.ask();
+    ask.args([
+        "--max-tokens",
+        "500000",
+        "--repeat-penalty",
+        "1",
+        "tell me a story",
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped());
+    ask.spawn().unwrap()
+}
+
+fn endless_place() -> Place {
+    Place::new(&TinySpec {
+        context: 1_000_000,
+        endless: true,
+        ..TinySpec::llama()
+    })
+}
+
+/// Waits for the end: status, the rest of the output, and what was complained about.
+fn ended(mut child: Child) -> (Option<i32>, String, String) {
+    let drain = |pipe: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                pipe.read_to_end(&mut bytes).unwrap();
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let said = drain(child.stdout.take().map(|pipe| Box::new(pipe) as _));
+    let complaint = drain(child.stderr.take().map(|pipe| Box::new(pipe) as _));
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        if begun.elapsed() > Duration::from_secs(30) {
+            let _ = child.kill();
+            panic!("it did not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    (status, said.join().unwrap(), complaint.join().unwrap())
+}
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let place = endless_place();
+    let mut child = endless(&place);
+    let mut some = [0; 20];
+    child
+        .stdout
+        .as_mut()
+        .unwrap()
+        .read_exact(&mut some)
+        .unwrap();
+    drop(child.stdout.take());
+    let (status, _, complaint) = ended(child);
+    assert_eq!((status, complaint.as_str()), (Some(0), ""));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_keeps_what_was_said_and_ends_with_130() {
+    let place = endless_place();
+    for json in [false, true] {
+        let mut child = match json {
+            false => endless(&place),
+            true => {
+                let mut ask = place.ask();
+                ask.args(["--json", "--max-tokens", "500000", "--repeat-penalty", "1"]);
+                ask.args(["tell me a story"])
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped());
+                ask.spawn().unwrap()
+            }
+        };
+        match json {
+            false => {
+                let mut some = [0; 20];
+                child
+                    .stdout
+                    .as_mut()
+                    .unwrap()
+                    .read_exact(&mut some)
+                    .unwrap();
+            }
+            // Nothing is printed before the end; a tiny model is loaded by then.
+            true => std::thread::sleep(Duration::from_millis(3000)),
+        }
+        let kill = format!("kill -INT {}", child.id());
+        assert!(
+            std::process::Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let (status, said, complaint) = ended(child);
+        assert_eq!((status, complaint.as_str()), (Some(130), ""));
+        if json {
+            let record: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(record["stop"], "interrupted");
+            let rounds = record["evictions"].as_array().unwrap();
+            assert!(rounds.iter().any(|round| round["trigger"] == "decode"));
+        }
+    }
+}
+
+#[test]
+fn what_is_piped_is_a_document_before_the_question() {
+    let place = Place::new(&TinySpec::llama());
+    let mut child = place
+        .ask()
+        .args(["--json", "--max-tokens", "1", "Which?"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"piped text\n")
+        .unwrap();
+    let record: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    let bytes = "[stdin]\npiped text\n[end of stdin]\n\nWhich?".len() as u64;
+    assert!(record["prompt_tokens"].as_u64().unwrap() > bytes / 2);
+}

@@ -1,0 +1,135 @@
+//! The panels over the real engine: what they show is what the cache holds.
+
+use cachat::engine::event::{CachePicture, Event, Sampling};
+use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::model::gguf::GgufFile;
+use cachat::model::template::ChatTemplate;
+use cachat::model::tokenizer::Tokenizer;
+use cachat::model::{DeviceKind, LoadOptions};
+use cachat::policy::{Budget, Params, Preset};
+use cachat::testing::{TinySpec, write_tiny_gguf};
+use cachat::tui::human;
+use cachat::tui::observed::Observed;
+use cachat::tui::panel::{Look, Panel, Panels};
+use cachat::tui::theme::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+fn session() -> Session {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tiny.gguf");
+    write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
+    let file = std::sync::Arc::new(GgufFile::open(&path).unwrap());
+    let options = LoadOptions {
+        device: DeviceKind::Cpu,
+        threads: Some(2),
+        kv_dtype: None,
+        exact: true,
+        portable: false,
+    };
+    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
+    let model = Model {
+        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
+        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        tokenizer,
+    };
+    let eviction = Eviction {
+        preset: Preset::AdaSnapKv,
+        params: Params {
+            window: 8,
+            slack: 6,
+            ..Params::default()
+        },
+        budget: Budget::Tokens(24),
+    };
+    Session::new(model, eviction, None).unwrap()
+}
+
+#[derive(Default)]
+struct Screen {
+    observed: Observed,
+    at: f64,
+}
+
+impl Watcher for Screen {
+    fn stopped(&self) -> bool {
+        false
+    }
+
+    fn event(&mut self, event: Event) {
+        self.at += 0.1;
+        self.observed.event(&event, self.at, "12:00:00");
+    }
+
+    fn picture(&mut self, picture: CachePicture) {
+        self.at += 0.1;
+        self.observed.picture(picture, self.at);
+    }
+}
+
+fn text(panel: Panel, observed: &Observed) -> String {
+    let area = Rect::new(0, 0, 60, 20);
+    let mut buf = Buffer::empty(area);
+    let theme = Theme::default();
+    let look = Look {
+        theme: &theme,
+        focused: false,
+        zoomed: false,
+        ascii: false,
+    };
+    Panels::default().render(panel, observed, area, &mut buf, look);
+    let symbols = buf.content().chunks(60);
+    let rows = symbols.map(|row| row.iter().map(|c| c.symbol()).collect::<String>());
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_panels_show_the_sums_of_the_cache_itself() {
+    let mut session = session();
+    let d = session.model().network.description();
+    let element = session.model().network.kv_dtype().1;
+    let (heads, entry) = (d.all_kv_heads(), d.entry_bytes(element));
+    let mut screen = Screen::default();
+    let greedy = Sampling {
+        temperature: 0.0,
+        max_tokens: 12,
+        ..Sampling::default()
+    };
+    for turn in 0..6 {
+        let question = format!("turn {turn} of a conversation that passes its budget");
+        session.ask(&question, &greedy, &mut screen).unwrap();
+        let picture = session.picture();
+        screen.picture(CachePicture {
+            holders: session.holders(),
+            ..picture.clone()
+        });
+        screen.event(Event::Tokens(session.token_texts()));
+        let o = &screen.observed;
+        // Bytes are those of the entries, and the entries those that the positions are held by.
+        let entries: u64 = picture.lens.iter().flatten().map(|&n| u64::from(n)).sum();
+        let held: u64 = o.picture.holders.iter().map(|&n| u64::from(n)).sum();
+        assert_eq!(entries, held);
+        let memory = text(Panel::Memory, o);
+        for (bytes, what) in [
+            (entries * entry as u64, "resident"),
+            ((picture.position * heads * entry) as u64, "full cache"),
+            (picture.allocated_bytes, "allocated"),
+        ] {
+            let figure = format!("{} {what}", human::bytes(bytes));
+            assert!(memory.contains(&figure), "{figure} in\n{memory}");
+        }
+        let tokens = text(Panel::Tokens, o);
+        let still = o.picture.holders.iter().filter(|&&n| n > 0).count();
+        let figure = format!("{still} of {} tokens", o.picture.holders.len());
+        assert!(tokens.contains(&figure), "{figure} in\n{tokens}");
+    }
+    let o = &screen.observed;
+    assert!(o.rounds.len() >= 2, "{} rounds", o.rounds.len());
+    let panels = Panels::default();
+    let rounds = format!("{} rounds", o.rounds.len());
+    assert_eq!(panels.summary(Panel::Evictions, o), rounds);
+    assert!(o.memory.points().iter().any(|p| p.mark));
+    let last = &o.rounds[o.rounds.len() - 1].round;
+    let freed = format!("−{}", human::bytes(last.freed_bytes));
+    assert!(text(Panel::Evictions, o).contains(&freed));
+}

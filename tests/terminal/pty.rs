@@ -1,0 +1,279 @@
+//! The real program in a real pseudo-terminal, its screen read as a person would see it.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use cachat::testing::{TinySpec, write_tiny_gguf};
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// Patience for what should be quick; generous, since machines are busy.
+pub const SOON: Duration = Duration::from_secs(30);
+
+struct Output {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+/// The app, running.
+pub struct App {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn Write + Send>,
+    output: Arc<Mutex<Output>>,
+    pub home: Home,
+}
+
+/// A folder of its own with a tiny model in it.
+#[derive(Clone)]
+pub struct Home(Arc<tempfile::TempDir>);
+
+impl Home {
+    pub fn new() -> Home {
+        Home::with(&TinySpec::llama())
+    }
+
+    pub fn with(spec: &TinySpec) -> Home {
+        let home = tempfile::tempdir().unwrap();
+        write_tiny_gguf(home.path().join("tiny.gguf"), spec).unwrap();
+        Home(Arc::new(home))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Crash reports.
+    pub fn reports(&self) -> Vec<String> {
+        let Ok(folder) = std::fs::read_dir(self.path("logs")) else {
+            return Vec::new();
+        };
+        let reports = folder.filter_map(|e| std::fs::read_to_string(e.ok()?.path()).ok());
+        reports.filter(|r| r.contains("message:")).collect()
+    }
+}
+
+impl App {
+    pub fn start(size: (u16, u16), args: &[&str]) -> App {
+        App::start_in(Home::new(), size, args, &[])
+    }
+
+    pub fn start_in(home: Home, size: (u16, u16), args: &[&str], env: &[(&str, &str)]) -> App {
+        let model = home.path("tiny.gguf");
+        App::with_model(home, &model, size, args, env)
+    }
+
+    pub fn with_model(
+        home: Home,
+        model: &Path,
+        size: (u16, u16),
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> App {
+        let pair = native_pty_system().openpty(pty_size(size)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_cachat"));
+        command.env_clear();
+        command.env("CACHAT_HOME", home.path(""));
+        command.env("TERM", "xterm-256color");
+        command.env("LANG", "C.UTF-8");
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        command.cwd(home.path(""));
+        command.arg("--model");
+        command.arg(model);
+        command.args(["--window", "8", "--threads", "2", "--temperature", "0"]);
+        command.args(args);
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let output = Arc::new(Mutex::new(Output {
+            parser: vt100::Parser::new(size.1, size.0, 0),
+            raw: Vec::new(),
+        }));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let shared = output.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            let mut rest = Vec::new();
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                let mut output = shared.lock().unwrap();
+                output.raw.extend_from_slice(&buffer[..n]);
+                rest.extend_from_slice(&buffer[..n]);
+                // Half a character waits for its other half.
+                let whole = match std::str::from_utf8(&rest) {
+                    Err(e) if e.error_len().is_none() => e.valid_up_to(),
+                    _ => rest.len(),
+                };
+                let text = String::from_utf8_lossy(&rest[..whole]);
+                // The parser leaves out U+FFFD, which terminals draw.
+                output
+                    .parser
+                    .process(text.replace('\u{fffd}', "?").as_bytes());
+                rest.drain(..whole);
+            }
+        });
+        App {
+            child,
+            writer: pair.master.take_writer().unwrap(),
+            master: pair.master,
+            output,
+            home,
+        }
+    }
+
+    /// Ready for a question.
+    pub fn ready(self) -> App {
+        self.until("? help");
+        self
+    }
+
+    pub fn send(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    /// Types slowly enough to be typing, then Enter.
+    pub fn say(&mut self, text: &str) {
+        self.send(text);
+        self.until(text.split_whitespace().next().unwrap_or_default());
+        self.send("\r");
+    }
+
+    /// A bracketed paste, written beside the test so that a full pipe blocks nobody.
+    pub fn paste(&mut self, text: &str) {
+        self.send("\x1b[200~");
+        self.send(text);
+        self.send("\x1b[201~");
+    }
+
+    pub fn resize(&mut self, size: (u16, u16)) {
+        let mut output = self.output.lock().unwrap();
+        output.parser.screen_mut().set_size(size.1, size.0);
+        drop(output);
+        self.master.resize(pty_size(size)).unwrap();
+    }
+
+    pub fn screen(&self) -> String {
+        self.output.lock().unwrap().parser.screen().contents()
+    }
+
+    pub fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.output.lock().unwrap().raw).into_owned()
+    }
+
+    /// Waits until the screen shows `text`; fails with the screen.
+    #[track_caller]
+    pub fn until(&self, text: &str) {
+        self.until_that(&format!("{text:?}"), |screen| screen.contains(text));
+    }
+
+    #[track_caller]
+    pub fn gone(&self, text: &str) {
+        self.until_that(&format!("no {text:?}"), |screen| !screen.contains(text));
+    }
+
+    #[track_caller]
+    pub fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        while !holds(&self.screen()) {
+            assert!(
+                begun.elapsed() < SOON,
+                "waited for {what}; the screen is\n{}",
+                self.screen()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// `R`, `S`, `T` (stopped) … as the system says.
+    #[cfg(target_os = "linux")]
+    pub fn process_state(&self) -> char {
+        let pid = self.child.process_id().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')')
+            .next()
+            .and_then(|s| s.trim().chars().next())
+            .unwrap_or('?')
+    }
+
+    /// Waits for the end; returns the exit status.
+    #[track_caller]
+    pub fn ended(&mut self) -> u32 {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                // What was written last is still on its way.
+                std::thread::sleep(Duration::from_millis(100));
+                return status.exit_code();
+            }
+            assert!(begun.elapsed() < SOON, "still running:\n{}", self.screen());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The terminal is as it was before the app.
+    #[track_caller]
+    pub fn assert_restored(&self) {
+        let output = self.output.lock().unwrap();
+        let screen = output.parser.screen();
+        assert!(!screen.alternate_screen(), "left the other screen");
+        assert!(!screen.hide_cursor(), "the cursor is shown");
+        assert!(!screen.bracketed_paste(), "paste is as it was");
+        assert_eq!(
+            screen.mouse_protocol_mode(),
+            vt100::MouseProtocolMode::None,
+            "the mouse is as it was"
+        );
+        drop(output);
+        #[cfg(target_os = "linux")]
+        if let Some(termios) = self.master.get_termios() {
+            use nix::sys::termios::LocalFlags;
+            let flags = termios.local_flags;
+            assert!(
+                flags.contains(LocalFlags::ICANON | LocalFlags::ECHO),
+                "cooked again"
+            );
+        }
+    }
+
+    /// Leaves as a person would.
+    #[track_caller]
+    pub fn leave(mut self) {
+        self.send("\x1b");
+        std::thread::sleep(Duration::from_millis(300));
+        self.send("\x03\x03\x03\x04");
+        assert_eq!(self.ended(), 0);
+        self.assert_restored();
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn pty_size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
