@@ -69,8 +69,17 @@ impl Entry {
         }
     }
 
-    /// Lines of at most `width` cells, an empty one at the end.
-    pub fn lines(&mut self, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    /// Brings `laid` up to date: lines of at most `width` cells, an empty one at the end. The first
+    /// `settled` are final and stay; the answer is how many are now.
+    pub fn lay_out(
+        &mut self,
+        width: usize,
+        theme: &Theme,
+        laid: &mut Vec<Line<'static>>,
+        settled: usize,
+    ) -> usize {
+        laid.truncate(settled);
+        let kept = laid.len();
         let gutter = if width >= GUTTER_FROM { GUTTER } else { 2 };
         let room = width.saturating_sub(gutter).max(1);
         let (name, style, mut body) = match self {
@@ -83,7 +92,7 @@ impl Entry {
                     .fg(theme.assistant)
                     .add_modifier(Modifier::BOLD);
                 a.text.layout(room, theme);
-                ("cachat", style, a.lines(room, theme))
+                ("cachat", style, a.lines(room, theme, kept))
             }
             Entry::Note { level, text } => {
                 let colour = match level {
@@ -96,7 +105,7 @@ impl Entry {
                 (mark, Style::new().fg(colour), wrap::wrap(&[text], room))
             }
         };
-        if body.is_empty() {
+        if body.is_empty() && kept == 0 {
             body.push(Line::default());
         }
         let label = match (gutter, name) {
@@ -106,18 +115,21 @@ impl Entry {
             (_, "cachat") => "● ".to_owned(),
             _ => format!("{name} "),
         };
-        let mut lines = Vec::with_capacity(body.len() + 1);
-        for (i, line) in body.into_iter().enumerate() {
-            let first = match i {
+        for line in body {
+            let first = match laid.len() {
                 0 => Span::styled(label.clone(), style),
                 _ => Span::raw(" ".repeat(gutter)),
             };
             let mut spans = vec![first];
             spans.extend(line.spans);
-            lines.push(Line::from(spans));
+            laid.push(Line::from(spans));
         }
-        lines.push(Line::default());
-        lines
+        laid.push(Line::default());
+        match self {
+            // The last line may carry the caret.
+            Entry::Answer(a) => a.text.settled().min(a.text.lines().len().saturating_sub(1)),
+            _ => 0,
+        }
     }
 }
 
@@ -163,8 +175,9 @@ impl Progress {
 }
 
 impl Answer {
-    fn lines(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
-        let mut lines = self.text.lines().to_vec();
+    /// All lines but the first `skip`, which are final.
+    fn lines(&self, room: usize, theme: &Theme, skip: usize) -> Vec<Line<'static>> {
+        let mut lines = self.text.lines().get(skip..).unwrap_or(&[]).to_vec();
         if self.running {
             let caret = Span::styled("▍", Style::new().fg(theme.accent));
             match lines.last_mut() {

@@ -25,6 +25,8 @@ pub struct Conversation {
 struct Laid {
     entry: Entry,
     lines: Vec<Line<'static>>,
+    /// Lines of a growing answer that are final.
+    settled: usize,
     stale: bool,
 }
 
@@ -33,6 +35,7 @@ impl Conversation {
         self.entries.push(Laid {
             entry,
             lines: Vec::new(),
+            settled: 0,
             stale: true,
         });
     }
@@ -95,9 +98,10 @@ impl Conversation {
         for laid in &mut self.entries {
             if all {
                 laid.entry.invalidate();
+                laid.settled = 0;
             }
             if all || laid.stale {
-                laid.lines = laid.entry.lines(width, theme);
+                laid.settled = (laid.entry).lay_out(width, theme, &mut laid.lines, laid.settled);
                 laid.stale = false;
             }
         }
@@ -134,5 +138,40 @@ impl Conversation {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_growing_answer_looks_like_one_that_was_there_at_once() {
+        let text =
+            "# One\n\ntwo *three*\n\n```rust\nfn main() {\n    let x = 1;\n}\n```\n\n- a\n- b\n";
+        let theme = Theme::default();
+        let answer = |text: &str| {
+            let mut answer = Answer {
+                running: true,
+                ..Answer::default()
+            };
+            answer.text.push(text);
+            let mut conversation = Conversation::default();
+            conversation.push(Entry::Answer(answer));
+            conversation
+        };
+        let mut growing = answer("");
+        for (at, c) in text.char_indices() {
+            growing
+                .answer_mut()
+                .unwrap()
+                .text
+                .push(c.encode_utf8(&mut [0; 4]));
+            growing.layout(60, 100, &theme);
+            let mut whole = answer(&text[..at + 1]);
+            whole.layout(60, 100, &theme);
+            let lines = |c: &Conversation| c.visible().cloned().collect::<Vec<_>>();
+            assert_eq!(lines(&growing), lines(&whole), "{:?}", &text[..at + 1]);
+        }
     }
 }

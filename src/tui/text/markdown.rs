@@ -346,40 +346,43 @@ impl<'t> Renderer<'t> {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// A band of its own background over the whole width, the language at its right edge.
     fn code_block(&mut self, language: &str, body: &str) {
         let room = self.width.saturating_sub(self.prefix_width()).max(1);
-        let band = Style::new()
-            .fg(self.theme.code)
-            .bg(self.theme.code_background);
-        let inner = room.saturating_sub(2).max(1);
-        let mut first = true;
         let body = body.strip_suffix('\n').unwrap_or(body);
-        for source in body.split('\n') {
-            for line in wrap::wrap(&[Span::styled(source.to_owned(), band)], inner) {
-                let used = wrap::line_width(&line);
-                let mut spans = Vec::new();
-                let margin = if room > 2 { 1 } else { 0 };
-                spans.push(Span::styled(" ".repeat(margin), band));
-                spans.extend(line.spans);
-                let rest = room.saturating_sub(used + margin);
-                let tag = if first {
-                    format!("{} ", super::safe::one_line(language))
-                } else {
-                    String::new()
-                };
-                let tag_width = wrap::width(&tag);
-                if first && language.len() > 1 && tag_width < rest {
-                    spans.push(Span::styled(" ".repeat(rest - tag_width), band));
-                    spans.push(Span::styled(tag, band.fg(self.theme.faint)));
-                } else {
-                    spans.push(Span::styled(" ".repeat(rest), band));
-                }
-                first = false;
-                self.emit(Line::from(spans));
+        for (i, source) in body.split('\n').enumerate() {
+            let tag = (i == 0).then_some(language);
+            for line in code_line(tag, source, room, self.theme) {
+                self.emit(line);
             }
         }
     }
+}
+
+/// One line of code on a band of its own background over the whole width; the first of a block
+/// names the language at its right edge.
+pub fn code_line(
+    language: Option<&str>,
+    source: &str,
+    width: usize,
+    theme: &Theme,
+) -> Vec<Line<'static>> {
+    let band = Style::new().fg(theme.code).bg(theme.code_background);
+    let inner = width.saturating_sub(2).max(1);
+    let margin = if width > 2 { 1 } else { 0 };
+    let mut tag = language
+        .filter(|l| l.len() > 1)
+        .map(|l| format!("{} ", super::safe::one_line(l)));
+    let mut lines = wrap::wrap(&[Span::styled(source.to_owned(), band)], inner);
+    for line in &mut lines {
+        let rest = width.saturating_sub(wrap::line_width(line) + margin);
+        line.spans.insert(0, Span::styled(" ".repeat(margin), band));
+        let tag = tag.take().filter(|tag| wrap::width(tag) < rest);
+        let blank = rest - tag.as_deref().map_or(0, wrap::width);
+        line.spans.push(Span::styled(" ".repeat(blank), band));
+        line.spans
+            .extend(tag.map(|tag| Span::styled(tag, band.fg(theme.faint))));
+    }
+    lines
 }
 
 #[cfg(test)]
