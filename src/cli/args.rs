@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser};
+use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use crate::config::{
     ConfigFile, DeviceChoice, KvDtype, POLICIES, Partial, PartialSampling, Settings,
+    values::policy_name,
 };
 use crate::dirs::Dirs;
 use crate::policy::budget::Budget;
@@ -149,8 +150,14 @@ pub struct PromptArgs {
     pub file: Vec<PathBuf>,
 }
 
-fn policies() -> PossibleValuesParser {
-    PossibleValuesParser::new(POLICIES.map(|(name, help)| PossibleValue::new(name).help(help)))
+/// The policies by name, and without their last `kv` (as papers write them).
+fn policies() -> impl TypedValueParser<Value = String> {
+    let value = |(name, help): (&'static str, &'static str)| {
+        PossibleValue::new(name)
+            .help(help)
+            .aliases(name.strip_suffix("kv"))
+    };
+    PossibleValuesParser::new(POLICIES.map(value)).map(|name| policy_name(&name).unwrap_or(name))
 }
 
 /// The settings that result from the file and these options.

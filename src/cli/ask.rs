@@ -67,7 +67,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut session = Session::new(model, eviction, settings.system.clone())
         .map_err(|e| CliError::failed(e.to_string()))?;
     let mut output = Output {
-        stop: super::interrupt::on_interrupt(|| {}),
+        stop: super::interrupt::on_interrupt(),
         json: args.json,
         answer: String::new(),
         evictions: Vec::new(),

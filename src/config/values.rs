@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Preset;
+
 /// Named policies with what each does, in the order of `--help`.
 pub const POLICIES: [(&str, &str); 7] = [
     ("full", "evict nothing"),
@@ -106,11 +108,11 @@ impl fmt::Display for KvDtype {
     }
 }
 
-/// The name of a policy in [`POLICIES`].
+/// The name of a policy in [`POLICIES`]; `ada-pyramid` and the like stand for the name with `kv`.
 pub fn policy_name(text: &str) -> Result<String, String> {
     let lower = text.trim().to_ascii_lowercase();
-    if POLICIES.iter().any(|(name, _)| *name == lower) {
-        return Ok(lower);
+    if let Ok(preset) = lower.parse::<Preset>() {
+        return Ok(preset.name().into());
     }
     let names = POLICIES.map(|(name, _)| name);
     Err(format!("`{text}` is not one of {}", names.join(", ")))
