@@ -304,6 +304,7 @@ impl Session {
             let round = self.round(Trigger::Prefill, turn, evicted, evicting);
             watcher.event(Event::Eviction(Box::new(round)));
         }
+        watcher.event(Event::Tokens(self.token_texts()));
         watcher.picture(self.picture_with_holders());
         let begun = Instant::now();
         let answer = self.decode(logits, sampling, &evictor, &mut stats, watcher);
