@@ -534,3 +534,59 @@ fn what_is_piped_is_a_document_before_the_question() {
     let bytes = "[stdin]\npiped text\n[end of stdin]\n\nWhich?".len() as u64;
     assert!(record["prompt_tokens"].as_u64().unwrap() > bytes / 2);
 }
+
+#[test]
+fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = folder.path().join("sessions");
+    std::fs::create_dir(&sessions).unwrap();
+    let file = sessions.join("2026-11-03T10-00-00.jsonl");
+    let lines = [
+        r#"{"cachat":1,"created":"2026-11-03T10:00:00Z"}"#,
+        r#"{"user":[{"file":{"name":"a.txt","text":"A lease.\n"}},{"text":"Who \u001b[31mmay?"}]}"#,
+        r#"{"answer":"Either "}"#,
+        r#"{"answer":"party."}"#,
+    ];
+    std::fs::write(&file, lines.map(|l| format!("{l}\n")).concat()).unwrap();
+    let cachat = |args: &[&str]| {
+        let out = std::process::Command::new(BIN)
+            .env("CACHAT_HOME", folder.path())
+            .arg("sessions")
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (
+            out.status.code(),
+            String::from_utf8(out.stdout).unwrap(),
+            String::from_utf8(out.stderr).unwrap(),
+        )
+    };
+    let (_, table, _) = cachat(&[]);
+    assert!(table.contains("2026-11-03T10-00-00") && table.contains("1 turn"));
+    assert!(table.contains("a.txt Who ␛[31mmay?"), "{table:?}");
+    assert_eq!(cachat(&["list", "PARTY"]).1, table);
+    let (status, none, said) = cachat(&["list", "elephant"]);
+    assert_eq!((status, none.as_str()), (Some(0), ""));
+    assert!(said.contains("elephant"));
+    let (_, text, _) = cachat(&["show", "2026"]);
+    assert!(text.contains("[a.txt]\nA lease.\n[end of a.txt]\n\nWho ␛[31mmay?"));
+    assert!(text.ends_with("## Cachat\n\nEither party.\n\n"));
+    let (_, messages, _) = cachat(&["export", "2026", "--json"]);
+    let messages: Value = serde_json::from_str(&messages).unwrap();
+    assert_eq!(
+        messages[1],
+        serde_json::json!({"role": "assistant", "content": "Either party."})
+    );
+    let (status, _, said) = cachat(&["show", "2025"]);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("`cachat sessions` lists them"), "{said}");
+    let path = folder.path().join("talk.md");
+    let output = ["export", "2026", "--output", path.to_str().unwrap()];
+    assert_eq!(cachat(&output).0, Some(0));
+    assert_eq!(cachat(&output).0, Some(1), "nothing is written over");
+    assert_eq!(cachat(&["delete", "2026"]).0, Some(2));
+    assert!(file.exists());
+    assert_eq!(cachat(&["delete", "2026", "--yes"]).0, Some(0));
+    assert!(!file.exists());
+}

@@ -15,6 +15,7 @@ pub mod models;
 pub mod progress;
 mod prompt;
 pub mod safe;
+pub mod sessions;
 pub mod tokenize;
 
 use clap::{Parser, Subcommand};
@@ -71,6 +72,8 @@ pub enum Command {
     Tokenize(tokenize::TokenizeArgs),
     /// List the models that are here and those that can be fetched
     Models(models::ModelsArgs),
+    /// List, show, export or delete saved conversations
+    Sessions(sessions::SessionsArgs),
     /// Show the settings in force, or write a commented settings file
     Config(config::ConfigArgs),
     /// Print shell completions
@@ -89,6 +92,7 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
         Some(Command::Bench(args)) => bench::run(args, &dirs),
         Some(Command::Tokenize(args)) => tokenize::run(args, &dirs),
         Some(Command::Models(args)) => models::run(args, &dirs),
+        Some(Command::Sessions(args)) => sessions::run(args, &dirs),
         Some(Command::Config(args)) => config::run(args, &dirs),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man) => completions::man(),

@@ -1,0 +1,197 @@
+//! `cachat sessions`: the saved conversations, without the app.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::CliError;
+use super::safe::shown;
+use crate::dirs::Dirs;
+use crate::document::framed;
+use crate::session::{Conversation, Piece, SessionError, Store};
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+A name may be shortened as long as only one conversation begins so.
+
+Examples:
+  cachat sessions                     all of them, the newest first
+  cachat sessions list contract       those that mention a contract
+  cachat sessions export 2026-11 --json > talk.json
+  cachat --resume 2026-11-03          go on with one in the app"
+)]
+pub struct SessionsArgs {
+    #[command(subcommand)]
+    command: Option<SessionsCommand>,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum SessionsCommand {
+    /// List conversations, the newest first
+    List {
+        /// Only those in which this text occurs, in any case
+        query: Option<String>,
+        /// Print JSON in place of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a conversation
+    Show { name: String },
+    /// Write a conversation as Markdown or JSON
+    Export {
+        name: String,
+        /// A list of messages with role and content, in place of Markdown
+        #[arg(long)]
+        json: bool,
+        /// The file to write, which must not exist [default: stdout]
+        #[arg(short, long, value_name = "PATH")]
+        output: Option<PathBuf>,
+    },
+    /// Delete a conversation for good
+    Delete {
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// Does what was asked with the saved conversations.
+pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
+    let store = Store::new(&dirs.sessions);
+    match args.command {
+        None => list(&store, "", false),
+        Some(SessionsCommand::List { query, json }) => {
+            list(&store, query.as_deref().unwrap_or_default(), json)
+        }
+        Some(SessionsCommand::Show { name }) => {
+            let text = shown(&markdown(&store.show(&name)?));
+            Ok(write!(std::io::stdout().lock(), "{text}")?)
+        }
+        Some(SessionsCommand::Export { name, json, output }) => {
+            let conversation = store.show(&name)?;
+            let text = match json {
+                true => format!("{:#}\n", messages(&conversation)),
+                false => markdown(&conversation),
+            };
+            export(&text, output)
+        }
+        Some(SessionsCommand::Delete { name, yes }) => delete(&store, &name, yes),
+    }
+}
+
+fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
+    let all = store.list(query);
+    let time = |moment| chrono::DateTime::<chrono::Local>::from(moment);
+    let mut out = std::io::stdout().lock();
+    if json {
+        let line = |s: &crate::session::Summary| {
+            json!({"name": s.name, "title": s.title, "turns": s.turns,
+                   "modified": time(s.modified).to_rfc3339()})
+        };
+        let lines: Vec<_> = all.iter().map(line).collect();
+        return Ok(writeln!(out, "{:#}", serde_json::Value::from(lines))?);
+    }
+    for s in &all {
+        let turns = match s.turns {
+            1 => " 1 turn ".to_owned(),
+            n => format!("{n:>2} turns"),
+        };
+        let title = shown(&s.title);
+        writeln!(
+            out,
+            "{}  {}  {turns}  {title}",
+            s.name,
+            time(s.modified).format("%Y-%m-%d %H:%M")
+        )?;
+    }
+    if all.is_empty() {
+        let why = match query {
+            "" => "no conversation is saved yet; `cachat` begins one".to_owned(),
+            query => format!("no conversation mentions `{}`", shown(query)),
+        };
+        writeln!(std::io::stderr(), "cachat: {why}")?;
+    }
+    Ok(())
+}
+
+/// The file must be new: an export never writes over something.
+fn export(text: &str, output: Option<PathBuf>) -> Result<(), CliError> {
+    let Some(path) = output else {
+        // Into a file or a pipe as it is; a terminal would obey it.
+        let mut out = std::io::stdout().lock();
+        let text = match out.is_terminal() {
+            true => &shown(text),
+            false => text,
+        };
+        return Ok(write!(out, "{text}")?);
+    };
+    std::fs::File::create_new(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|e| CliError::failed(format!("cannot write {}: {e}", path.display())))
+}
+
+fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
+    let conversation = store.show(name)?;
+    if !yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(CliError::usage("without a terminal, say --yes to delete"));
+        }
+        let (title, turns) = (shown(&conversation.title()), conversation.turns.len());
+        write!(
+            std::io::stderr(),
+            "Delete \u{201c}{title}\u{201d} ({turns} turns) for good? [y/N] "
+        )?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(writeln!(std::io::stderr(), "kept")?);
+        }
+    }
+    let name = store.delete(name)?;
+    Ok(writeln!(std::io::stdout(), "deleted {name}")?)
+}
+
+/// A question with its documents written out.
+fn question(pieces: &[Piece]) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(part) | Piece::Paste(part) => text.push_str(part),
+            Piece::File { name, text: file } => {
+                text.push_str(&format!("{}\n\n", framed(name, file)));
+            }
+        }
+    }
+    text.trim().to_owned()
+}
+
+fn markdown(conversation: &Conversation) -> String {
+    let turn = |turn: &crate::session::Turn| {
+        let answer = turn.answer.as_deref().unwrap_or_default().trim();
+        let question = question(&turn.question);
+        format!("## You\n\n{question}\n\n## Cachat\n\n{answer}\n\n")
+    };
+    conversation.turns.iter().map(turn).collect()
+}
+
+fn messages(conversation: &Conversation) -> serde_json::Value {
+    let mut messages = Vec::new();
+    for turn in &conversation.turns {
+        messages.push(json!({"role": "user", "content": question(&turn.question)}));
+        if let Some(answer) = &turn.answer {
+            messages.push(json!({"role": "assistant", "content": answer}));
+        }
+    }
+    messages.into()
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        CliError::Failed(error.to_string())
+    }
+}
