@@ -394,18 +394,23 @@ fn a_models_escape_sequences_are_not_printed() {
 }
 
 /// An answer that goes on for long.
-fn endless(place: &Place) -> Child {
+fn endless(place: &Place, more: &[&str]) -> Child {
     let mut ask = place.ask();
-    ask.args([
-        "--max-tokens",
-        "500000",
-        "--repeat-penalty",
-        "1",
-        "tell me a story",
-    ])
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped());
+    ask.args(["--max-tokens", "500000", "--repeat-penalty", "1"])
+        .args(more)
+        .arg("tell me a story")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     ask.spawn().unwrap()
+}
+
+/// The same, once it has begun to say something.
+fn answering(place: &Place) -> Child {
+    let mut child = endless(place, &[]);
+    let mut some = [0; 20];
+    let out = child.stdout.as_mut().unwrap();
+    out.read_exact(&mut some).unwrap();
+    child
 }
 
 fn endless_place() -> Place {
@@ -446,14 +451,7 @@ fn ended(mut child: Child) -> (Option<i32>, String, String) {
 #[test]
 fn a_closed_pipe_is_quiet() {
     let place = endless_place();
-    let mut child = endless(&place);
-    let mut some = [0; 20];
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut some)
-        .unwrap();
+    let mut child = answering(&place);
     drop(child.stdout.take());
     let (status, _, complaint) = ended(child);
     assert_eq!((status, complaint.as_str()), (Some(0), ""));
@@ -472,14 +470,7 @@ fn interrupt(child: &Child) {
 #[test]
 fn an_interrupt_keeps_what_was_said_and_ends_with_130() {
     let place = endless_place();
-    let mut child = endless(&place);
-    let mut some = [0; 20];
-    child
-        .stdout
-        .as_mut()
-        .unwrap()
-        .read_exact(&mut some)
-        .unwrap();
+    let child = answering(&place);
     interrupt(&child);
     let (status, said, complaint) = ended(child);
     assert_eq!((status, complaint.as_str()), (Some(130), ""));
@@ -492,12 +483,7 @@ fn an_interrupted_record_is_whole() {
     let place = endless_place();
     // Nothing is printed before the end, so how far the answer is can only be guessed.
     for seconds in [1, 4, 16] {
-        let mut ask = place.ask();
-        ask.args(["--json", "--max-tokens", "500000", "--repeat-penalty", "1"]);
-        ask.args(["tell me a story"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = ask.spawn().unwrap();
+        let child = endless(&place, &["--json"]);
         std::thread::sleep(Duration::from_secs(seconds));
         interrupt(&child);
         let (status, said, complaint) = ended(child);
@@ -543,7 +529,7 @@ fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
     let file = sessions.join("2026-11-03T10-00-00.jsonl");
     let lines = [
         r#"{"cachat":1,"created":"2026-11-03T10:00:00Z"}"#,
-        r#"{"user":[{"file":{"name":"a.txt","text":"A lease.\n"}},{"text":"Who \u001b[31mmay?"}]}"#,
+        r#"{"user":[{"file":{"name":"a.txt","text":"A lease.\n"}},{"text":"Who \u001b[31mmay?"},{"paste":"A clause."},{"text":"Why?"}]}"#,
         r#"{"answer":"Either "}"#,
         r#"{"answer":"party."}"#,
     ];
@@ -570,7 +556,9 @@ fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
     assert_eq!((status, none.as_str()), (Some(0), ""));
     assert!(said.contains("elephant"));
     let (_, text, _) = cachat(&["show", "2026"]);
-    assert!(text.contains("[a.txt]\nA lease.\n[end of a.txt]\n\nWho ␛[31mmay?"));
+    assert!(
+        text.contains("[a.txt]\nA lease.\n[end of a.txt]\n\nWho ␛[31mmay?\n\nA clause.\n\nWhy?\n")
+    );
     assert!(text.ends_with("## Cachat\n\nEither party.\n\n"));
     let (_, messages, _) = cachat(&["export", "2026", "--json"]);
     let messages: Value = serde_json::from_str(&messages).unwrap();

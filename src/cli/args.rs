@@ -157,7 +157,7 @@ fn policies() -> impl TypedValueParser<Value = String> {
             .help(help)
             .aliases(name.strip_suffix("kv"))
     };
-    PossibleValuesParser::new(POLICIES.map(value)).map(|name| policy_name(&name).unwrap_or(name))
+    PossibleValuesParser::new(POLICIES.map(value)).try_map(|name| policy_name(&name))
 }
 
 /// The settings that result from the file and these options.

@@ -91,15 +91,14 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
             "the app needs a terminal; `cachat ask` answers without one",
         ));
     }
-    let failed = |e: crate::session::SessionError| CliError::failed(e.to_string());
     let store = Store::new(&dirs.sessions);
     let resume = match args.go_on {
-        true => Some(store.latest().map_err(failed)?),
+        true => Some(store.latest()?),
         false => args.resume.clone(),
     };
     let (turns, writer) = match resume {
         Some(name) => {
-            let (conversation, writer) = store.open(&name).map_err(failed)?;
+            let (conversation, writer) = store.open(&name)?;
             (conversation.turns, Some(writer))
         }
         None => (Vec::new(), None),

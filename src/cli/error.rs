@@ -5,6 +5,7 @@ use std::io;
 use crate::config::ConfigError;
 use crate::document::DocumentError;
 use crate::model::source::SourceError;
+use crate::session::SessionError;
 
 /// Each kind has its exit status; `main` turns one into the other.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,12 @@ impl From<SourceError> for CliError {
 
 impl From<DocumentError> for CliError {
     fn from(error: DocumentError) -> Self {
+        CliError::Failed(error.to_string())
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
         CliError::Failed(error.to_string())
     }
 }

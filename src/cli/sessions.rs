@@ -9,8 +9,9 @@ use serde_json::json;
 use super::CliError;
 use super::safe::shown;
 use crate::dirs::Dirs;
-use crate::document::framed;
-use crate::session::{Conversation, Piece, SessionError, Store};
+use crate::document::{Question, framed};
+use crate::engine::event::{Message, Role};
+use crate::session::{Conversation, Piece, Store, Summary, Turn};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(
@@ -75,7 +76,7 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
         Some(SessionsCommand::Export { name, json, output }) => {
             let conversation = store.show(&name)?;
             let text = match json {
-                true => format!("{:#}\n", messages(&conversation)),
+                true => serde_json::to_string_pretty(&messages(&conversation))? + "\n",
                 false => markdown(&conversation),
             };
             export(&text, output)
@@ -89,7 +90,7 @@ fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
     let time = |moment| chrono::DateTime::<chrono::Local>::from(moment);
     let mut out = std::io::stdout().lock();
     if json {
-        let line = |s: &crate::session::Summary| {
+        let line = |s: &Summary| {
             json!({"name": s.name, "title": s.title, "turns": s.turns,
                    "modified": time(s.modified).to_rfc3339()})
         };
@@ -156,22 +157,21 @@ fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
     Ok(writeln!(std::io::stdout(), "deleted {name}")?)
 }
 
-/// A question with its documents written out.
+/// A question as it was asked, with its documents written out.
 fn question(pieces: &[Piece]) -> String {
-    let mut text = String::new();
+    let mut question = Question::default();
     for piece in pieces {
         match piece {
-            Piece::Text(part) | Piece::Paste(part) => text.push_str(part),
-            Piece::File { name, text: file } => {
-                text.push_str(&format!("{}\n\n", framed(name, file)));
-            }
+            Piece::Text(text) => question.typed(text),
+            Piece::Paste(text) => question.attached(text),
+            Piece::File { name, text } => question.attached(&framed(name, text)),
         }
     }
-    text.trim().to_owned()
+    question.text().trim().to_owned()
 }
 
 fn markdown(conversation: &Conversation) -> String {
-    let turn = |turn: &crate::session::Turn| {
+    let turn = |turn: &Turn| {
         let answer = turn.answer.as_deref().unwrap_or_default().trim();
         let question = question(&turn.question);
         format!("## You\n\n{question}\n\n## Cachat\n\n{answer}\n\n")
@@ -179,19 +179,12 @@ fn markdown(conversation: &Conversation) -> String {
     conversation.turns.iter().map(turn).collect()
 }
 
-fn messages(conversation: &Conversation) -> serde_json::Value {
-    let mut messages = Vec::new();
-    for turn in &conversation.turns {
-        messages.push(json!({"role": "user", "content": question(&turn.question)}));
-        if let Some(answer) = &turn.answer {
-            messages.push(json!({"role": "assistant", "content": answer}));
-        }
-    }
-    messages.into()
-}
-
-impl From<SessionError> for CliError {
-    fn from(error: SessionError) -> Self {
-        CliError::Failed(error.to_string())
-    }
+fn messages(conversation: &Conversation) -> Vec<Message> {
+    let turn = |turn: &Turn| {
+        let said = |role, content| Message { role, content };
+        let question = said(Role::User, question(&turn.question));
+        let answer = turn.answer.clone().map(|a| said(Role::Assistant, a));
+        std::iter::once(question).chain(answer)
+    };
+    conversation.turns.iter().flat_map(turn).collect()
 }

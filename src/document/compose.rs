@@ -20,6 +20,40 @@ pub fn compose(documents: &[Document], question: &str) -> String {
     text
 }
 
+/// A question as it is put together: documents and pastes stand apart from what is around them.
+#[derive(Debug, Default)]
+pub struct Question {
+    text: String,
+    /// A document or a paste ends the text.
+    apart: bool,
+}
+
+impl Question {
+    /// What the user typed.
+    pub fn typed(&mut self, text: &str) {
+        if !text.is_empty() {
+            if self.apart {
+                self.text.push_str("\n\n");
+            }
+            self.apart = false;
+            self.text.push_str(text);
+        }
+    }
+
+    /// A paste, or a document already [`framed`].
+    pub fn attached(&mut self, text: &str) {
+        if self.apart || (!self.text.is_empty() && !self.text.ends_with('\n')) {
+            self.text.push_str("\n\n");
+        }
+        self.apart = true;
+        self.text.push_str(text);
+    }
+
+    pub fn text(self) -> String {
+        self.text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ mod decode;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use compose::{compose, framed};
+pub use compose::{Question, compose, framed};
 
 /// Larger files are refused: no model's context comes near.
 pub const LIMIT: u64 = 64 * 1024 * 1024;

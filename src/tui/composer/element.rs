@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::document::framed;
+use crate::document::{Question, framed};
 use crate::tui::human;
 
 const FIRST: u32 = 0xF0000;
@@ -106,24 +106,18 @@ impl Elements {
 
     /// Elements written out in full, set apart from the text around them.
     pub fn expand(&self, raw: &str) -> String {
-        let mut out = String::with_capacity(raw.len());
-        let mut after = false;
+        let mut question = Question::default();
         for c in raw.chars() {
-            let element = self.get(c);
-            if after || (element.is_some() && !out.is_empty() && !out.ends_with('\n')) {
-                out.push_str("\n\n");
-            }
-            after = element.is_some();
-            match element {
+            match self.get(c) {
                 Some(element) => match &element.kind {
-                    ElementKind::Paste => out.push_str(&element.text),
+                    ElementKind::Paste => question.attached(&element.text),
                     // As the command line says it, so that both ask the same.
-                    ElementKind::File(name) => out.push_str(&framed(name, &element.text)),
+                    ElementKind::File(name) => question.attached(&framed(name, &element.text)),
                 },
-                None => out.push(c),
+                None => question.typed(c.encode_utf8(&mut [0; 4])),
             }
         }
-        out
+        question.text()
     }
 }
 
