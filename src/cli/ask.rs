@@ -76,6 +76,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let stats = session
         .ask(&text, &settings.sampling, &mut output)
         .map_err(super::load::turn_error)?;
+    crate::engine::log::event(&Event::TurnFinished(stats.clone()));
     if let Some(error) = output.closed.take() {
         return Err(error.into());
     }
@@ -145,6 +146,7 @@ impl Watcher for Output {
     }
 
     fn event(&mut self, event: Event) {
+        crate::engine::log::event(&event);
         match event {
             Event::Text { piece, .. } => {
                 if !self.json {

@@ -26,6 +26,11 @@ pub fn last_report() -> Option<PathBuf> {
 pub fn install(logs: PathBuf) {
     std::panic::set_hook(Box::new(move |info| {
         let text = report(info);
+        // Not the message, which may hold what was said.
+        match info.location() {
+            Some(place) => tracing::error!("internal error at {place}"),
+            None => tracing::error!("internal error"),
+        }
         if SCREEN.load(Ordering::SeqCst) {
             if std::thread::current().name() != Some("main") {
                 if let (Ok(path), Ok(mut last)) = (write(&logs, &text), LAST.lock()) {

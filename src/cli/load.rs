@@ -117,6 +117,12 @@ fn open(
     let network = crate::model::load(file, &options, progress).map_err(|e| failed(&e))?;
     let tokenizer = Tokenizer::from_gguf(file).map_err(|e| failed(&e))?;
     let template = ChatTemplate::from_gguf(file, &tokenizer).map_err(|e| failed(&e))?;
+    tracing::info!(
+        model = ?settings.model.to_string(), architecture = ?network.description().architecture,
+        device = %network.device(), policy = %settings.policy, budget = %settings.budget,
+        exact = settings.exact,
+        "model opened"
+    );
     Ok(Model {
         network,
         tokenizer,

@@ -11,6 +11,7 @@ mod error;
 pub mod inspect;
 pub mod interrupt;
 mod load;
+pub mod log;
 pub mod models;
 pub mod progress;
 mod prompt;
@@ -58,6 +59,20 @@ pub struct Cli {
 
     #[command(flatten)]
     pub chat: chat::ChatArgs,
+
+    /// What the log file takes in; nothing of what is said, at any level
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_enum,
+        default_value_t,
+        hide_default_value = true,
+        env = "CACHAT_LOG",
+        hide_env = true,
+        help_heading = "App"
+    )]
+    pub log: log::Level,
 }
 
 #[derive(Subcommand, Debug)]
@@ -85,15 +100,24 @@ pub enum Command {
 /// Does what the arguments say.
 pub fn run(cli: Cli) -> Result<(), CliError> {
     let dirs = Dirs::from_env();
+    log::start(cli.log, &dirs.logs);
+    let done = dispatch(cli, &dirs);
+    if let Err(error) = &done {
+        tracing::error!("{}", safe::shown(&error.to_string()));
+    }
+    done
+}
+
+fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
     match cli.command {
-        None => chat::run(cli.chat, &dirs),
-        Some(Command::Ask(args)) => ask::run(args, &dirs),
-        Some(Command::Inspect(args)) => inspect::run(args, &dirs),
-        Some(Command::Bench(args)) => bench::run(args, &dirs),
-        Some(Command::Tokenize(args)) => tokenize::run(args, &dirs),
-        Some(Command::Models(args)) => models::run(args, &dirs),
-        Some(Command::Sessions(args)) => sessions::run(args, &dirs),
-        Some(Command::Config(args)) => config::run(args, &dirs),
+        None => chat::run(cli.chat, dirs),
+        Some(Command::Ask(args)) => ask::run(args, dirs),
+        Some(Command::Inspect(args)) => inspect::run(args, dirs),
+        Some(Command::Bench(args)) => bench::run(args, dirs),
+        Some(Command::Tokenize(args)) => tokenize::run(args, dirs),
+        Some(Command::Models(args)) => models::run(args, dirs),
+        Some(Command::Sessions(args)) => sessions::run(args, dirs),
+        Some(Command::Config(args)) => config::run(args, dirs),
         Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Man) => completions::man(),
     }

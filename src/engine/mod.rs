@@ -5,6 +5,7 @@ pub mod event;
 pub mod evict;
 pub mod handle;
 pub mod inspect;
+pub mod log;
 pub mod sampler;
 pub mod session;
 pub mod worker;

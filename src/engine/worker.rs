@@ -78,6 +78,7 @@ impl Watcher for Out {
     }
 
     fn event(&mut self, event: Event) {
+        super::log::event(&event);
         let _ = self.events.send(event);
     }
 
@@ -94,6 +95,7 @@ fn run(
 ) {
     let events = out.events.clone();
     let tell = move |event| {
+        super::log::event(&event);
         let _ = events.send(event);
     };
     let Loaded { model, info } = match load(&tell) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossterm::event::{self, Event};
 use tokio::sync::mpsc;
 
-use super::burst;
+use super::{burst, meta};
 
 /// Events that wait for the screen.
 const WAITING: usize = 256;
@@ -17,6 +17,8 @@ const WAITING: usize = 256;
 const BATCH: usize = 4096;
 /// How often a pause is noticed.
 const LOOK: Duration = Duration::from_millis(200);
+/// An Esc waits so long for the rest of a key that begins with one.
+const ESCAPE: Duration = Duration::from_millis(12);
 
 /// The reading thread's other end.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ fn run(sender: &mpsc::Sender<io::Result<Event>>, paused: &AtomicBool) {
         }
         match event::poll(LOOK).and_then(|ready| if ready { batch() } else { Ok(Vec::new()) }) {
             Ok(events) => {
-                for event in burst::joined(events) {
+                for event in burst::joined(meta::joined(events)) {
                     if sender.blocking_send(Ok(event)).is_err() {
                         return;
                     }
@@ -76,8 +78,14 @@ fn run(sender: &mpsc::Sender<io::Result<Event>>, paused: &AtomicBool) {
 /// Everything that has come.
 fn batch() -> io::Result<Vec<Event>> {
     let mut events = vec![event::read()?];
-    while events.len() < BATCH && event::poll(Duration::ZERO)? {
+    loop {
+        let wait = match events.last().is_some_and(meta::escape) {
+            true => ESCAPE,
+            false => Duration::ZERO,
+        };
+        if events.len() >= BATCH || !event::poll(wait)? {
+            return Ok(events);
+        }
         events.push(event::read()?);
     }
-    Ok(events)
 }

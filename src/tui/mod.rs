@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod driver;
 pub mod human;
 pub mod keyboard;
+mod meta;
 pub mod observed;
 pub mod panel;
 pub mod sessions;

@@ -1,9 +1,12 @@
 //! The app end to end: keys in, a screen out, and the terminal as it was afterwards.
 #![cfg(unix)]
 
+mod ends;
+mod flood;
 mod pty;
+mod stop;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cachat::testing::TinySpec;
 use pty::{App, Home};
@@ -95,37 +98,6 @@ fn ctrl_c_stops_and_twice_leaves() {
 }
 
 #[test]
-fn esc_in_a_prefill_gives_the_text_back() {
-    let mut app =
-        App::start_in(Home::with(&slow()), (100, 30), &["--max-tokens", "4"], &[]).ready();
-    app.paste(&words(60_000));
-    app.until("tokens · ");
-    app.send("why?\r");
-    app.until("reading");
-    std::thread::sleep(Duration::from_millis(200));
-    let begun = Instant::now();
-    app.send("\x1b");
-    app.until("stopped while reading");
-    let felt = begun.elapsed();
-    assert!(felt < Duration::from_secs(3), "a stop took {felt:?}");
-    app.until("why?");
-    app.until("[pasted");
-    app.leave();
-}
-
-#[test]
-fn esc_in_an_answer_keeps_it() {
-    let home = talkative();
-    let mut app = App::start_in(home, (80, 24), &["--max-tokens", "100000"], &[]).ready();
-    app.say("go on");
-    app.until("answering");
-    std::thread::sleep(Duration::from_millis(100));
-    app.send("\x1b");
-    app.until("· stopped");
-    app.leave();
-}
-
-#[test]
 fn what_is_typed_while_it_answers_is_asked_next() {
     let home = talkative();
     let mut app = App::start_in(home, (100, 30), &["--max-tokens", "3000"], &[]).ready();
@@ -137,24 +109,6 @@ fn what_is_typed_while_it_answers_is_asked_next() {
     app.until_that("the second answer", |s| {
         s.matches("3,000 tokens").count() == 2 || s.contains("second")
     });
-    app.leave();
-}
-
-#[test]
-fn large_pastes_are_one_element_and_huge_ones_refused() {
-    let mut app = App::start((100, 30), &[]).ready();
-    app.paste(&words(300_000));
-    app.until("[pasted 11,539 lines");
-    // Sent whole, it does not fit, and that is said with figures; the text comes back.
-    app.send("?\r");
-    app.until("more than the model's context of 2048");
-    app.until("[pasted 11,539 lines");
-    app.send("\x15");
-    app.gone("[pasted");
-    app.paste(&words(30 << 20));
-    app.until("this paste is 30.0 MiB");
-    app.say("still here?");
-    app.until("still here?");
     app.leave();
 }
 
@@ -179,102 +133,6 @@ fn escape_sequences_are_shown_not_obeyed() {
 }
 
 #[test]
-fn a_storm_of_sizes_while_it_answers() {
-    let home = talkative();
-    let mut app = App::start_in(home, (120, 40), &["--max-tokens", "100000"], &[]).ready();
-    app.say("go on");
-    app.until("answering");
-    for i in 0..60u16 {
-        let size = (1 + (i * 37) % 200, 1 + (i * 13) % 60);
-        app.resize(size);
-        std::thread::sleep(Duration::from_millis(8));
-    }
-    app.resize((100, 30));
-    app.until("answering");
-    app.leave();
-}
-
-#[test]
-fn a_tiny_terminal_is_usable() {
-    let mut app = App::start_in(talkative(), (20, 5), &["--max-tokens", "8"], &[]);
-    app.until("help");
-    app.send("hi\r");
-    app.until("max-tokens");
-    app.send("\x1bOP");
-    app.until("writing");
-    std::thread::sleep(Duration::from_millis(100));
-    app.resize((1, 1));
-    std::thread::sleep(Duration::from_millis(100));
-    app.resize((20, 5));
-    app.leave();
-}
-
-#[test]
-fn signals_leave_the_terminal_as_it_was() {
-    for signal in ["TERM", "HUP"] {
-        let mut app = App::start((80, 24), &[]).ready();
-        app.signal(signal);
-        assert_eq!(app.ended(), 130, "{signal}");
-        app.assert_restored();
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn suspended_and_continued() {
-    let mut app = App::start((80, 24), &[]).ready();
-    app.send("half a sen");
-    app.until("half a sen");
-    app.send("\x1a");
-    let begun = Instant::now();
-    while app.process_state() != 'T' {
-        assert!(begun.elapsed() < pty::SOON);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    app.assert_restored();
-    app.signal("CONT");
-    app.until("half a sen");
-    app.send("tence");
-    app.until("half a sentence");
-    app.leave();
-}
-
-#[test]
-fn a_panic_restores_the_terminal_and_leaves_a_report() {
-    for place in ["update", "view"] {
-        let env = [("CACHAT_TEST_PANIC", place)];
-        let mut app = App::start_in(Home::new(), (80, 24), &[], &env).ready();
-        app.send("x");
-        assert_eq!(app.ended(), 1, "{place}");
-        app.assert_restored();
-        app.until("internal error");
-        app.until("report");
-        let reports = app.home.reports();
-        assert_eq!(reports.len(), 1);
-        assert!(
-            reports[0].contains(&format!("a panic in the {place}")),
-            "{}",
-            reports[0]
-        );
-    }
-}
-
-#[test]
-fn a_panic_in_the_engine_leaves_the_app_running() {
-    let env = [("CACHAT_TEST_PANIC", "engine")];
-    let mut app = App::start_in(Home::new(), (100, 30), &[], &env).ready();
-    app.say("hello there");
-    app.until("stopped by a fault of its own");
-    app.until("report is in");
-    // The question is back in the input.
-    app.until_that("the question", |s| {
-        s.lines().any(|l| l.contains("› hello there"))
-    });
-    assert_eq!(app.home.reports().len(), 1);
-    app.leave();
-}
-
-#[test]
 fn a_model_that_cannot_be_opened_is_said_in_the_app() {
     let home = Home::new();
     let text = home.file(
@@ -291,26 +149,6 @@ fn a_model_that_cannot_be_opened_is_said_in_the_app() {
         app.until(&name);
         app.leave();
     }
-}
-
-#[test]
-fn killed_and_continued() {
-    let home = talkative();
-    let mut app = App::start_in(home.clone(), (100, 30), &["--max-tokens", "100000"], &[]).ready();
-    app.say("remember me");
-    app.until("answering");
-    std::thread::sleep(Duration::from_millis(300));
-    app.signal("KILL");
-    app.ended();
-    let args = ["--continue", "--max-tokens", "5"];
-    let mut app = App::start_in(home, (100, 30), &args, &[]).ready();
-    app.send("\x1b[1;5H");
-    app.until("remember me");
-    app.until("cachat  ");
-    app.send("\x1b[1;5F");
-    app.say("and then?");
-    app.until("5 tokens");
-    app.leave();
 }
 
 #[test]

@@ -22,7 +22,20 @@ pub struct App {
     master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     output: Arc<Mutex<Output>>,
+    /// As the terminal was before the app.
+    modes: String,
     pub home: Home,
+}
+
+/// The terminal's settings.
+#[cfg(target_os = "linux")]
+fn modes(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn modes(_: &dyn MasterPty) -> String {
+    String::new()
 }
 
 /// A folder of its own with a tiny model in it.
@@ -48,6 +61,38 @@ impl Home {
         let path = self.path(name);
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    /// The saved conversations, as they are in their files.
+    pub fn sessions(&self) -> Vec<String> {
+        let paths = self.session_paths().into_iter();
+        paths.map(|p| std::fs::read_to_string(p).unwrap()).collect()
+    }
+
+    /// The answers of the only conversation, in one piece.
+    pub fn answer(&self) -> String {
+        let sessions = self.sessions();
+        assert_eq!(sessions.len(), 1);
+        let records = sessions[0]
+            .lines()
+            .filter_map(|l| serde_json::from_str(l).ok());
+        let answers =
+            records.filter_map(|r: serde_json::Value| Some(r.get("answer")?.as_str()?.to_owned()));
+        answers.collect()
+    }
+
+    /// As a crash while writing leaves it.
+    pub fn append_to_session(&self, text: &str) {
+        let path = &self.session_paths()[0];
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn session_paths(&self) -> Vec<PathBuf> {
+        let Ok(folder) = std::fs::read_dir(self.path("sessions")) else {
+            return Vec::new();
+        };
+        folder.filter_map(|e| Some(e.ok()?.path())).collect()
     }
 
     /// Crash reports.
@@ -92,6 +137,7 @@ impl App {
         command.arg(model);
         command.args(["--window", "8", "--threads", "2", "--temperature", "0"]);
         command.args(args);
+        let modes = modes(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let output = Arc::new(Mutex::new(Output {
@@ -125,6 +171,7 @@ impl App {
             writer: pair.master.take_writer().unwrap(),
             master: pair.master,
             output,
+            modes,
             home,
         }
     }
@@ -152,6 +199,64 @@ impl App {
         self.send("\x1b[200~");
         self.send(text);
         self.send("\x1b[201~");
+    }
+
+    /// The same, with an eye on the screen: how long it took, and the longest time for which
+    /// nothing changed.
+    pub fn paste_watched(&mut self, text: &str) -> (Duration, Duration) {
+        let (writer, output) = (&mut self.writer, &self.output);
+        let begun = Instant::now();
+        let mut still = Duration::ZERO;
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || {
+                for part in ["\x1b[200~", text, "\x1b[201~"] {
+                    writer.write_all(part.as_bytes()).unwrap();
+                }
+                writer.flush().unwrap();
+            });
+            let (mut seen, mut since) = (0, Instant::now());
+            while !writing.is_finished() {
+                let printed = output.lock().unwrap().raw.len();
+                if printed != seen {
+                    (seen, since) = (printed, Instant::now());
+                }
+                still = still.max(since.elapsed());
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        (begun.elapsed(), still)
+    }
+
+    /// Presses a key and says when.
+    pub fn press(&mut self, key: &str) -> Instant {
+        let now = Instant::now();
+        self.send(key);
+        now
+    }
+
+    /// How long after `begun` the screen is as it should be.
+    #[track_caller]
+    pub fn after(&self, begun: Instant, what: &str, holds: impl Fn(&str) -> bool) -> Duration {
+        while !holds(&self.screen()) {
+            assert!(
+                begun.elapsed() < SOON,
+                "waited for {what}; the screen is\n{}",
+                self.screen()
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        begun.elapsed()
+    }
+
+    /// Processor time the app has used.
+    #[cfg(target_os = "linux")]
+    pub fn processor_time(&self) -> Duration {
+        let pid = self.child.process_id().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let behind = stat.rsplit(')').next().unwrap_or_default();
+        // `utime` and `stime`, in ticks of 10 ms.
+        let ticks = behind.split_whitespace().skip(11).take(2);
+        Duration::from_millis(ticks.map(|t| t.parse::<u64>().unwrap() * 10).sum())
     }
 
     pub fn resize(&mut self, size: (u16, u16)) {
@@ -241,15 +346,7 @@ impl App {
             "the mouse is as it was"
         );
         drop(output);
-        #[cfg(target_os = "linux")]
-        if let Some(termios) = self.master.get_termios() {
-            use nix::sys::termios::LocalFlags;
-            let flags = termios.local_flags;
-            assert!(
-                flags.contains(LocalFlags::ICANON | LocalFlags::ECHO),
-                "cooked again"
-            );
-        }
+        assert_eq!(modes(&*self.master), self.modes, "raw mode is over");
     }
 
     /// Leaves as a person would.

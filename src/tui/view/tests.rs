@@ -1,22 +1,26 @@
 //! Golden screens: what a person sees, at the sizes and colours people have.
 
+mod sheet;
+mod states;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::style::Color;
 
 use super::{draw, prepare};
 use crate::engine::event::{Event, Stop, TurnStats};
-use crate::tui::panel::tests::fixture::{SMOL, styles, text};
+use crate::tui::panel::tests::fixture::{SMOL, text};
 use crate::tui::state::{Input, Setup, State};
 use crate::tui::theme::{Depth, Theme};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
 
 fn fresh(depth: Depth) -> State {
-    let theme = Theme::built_in("cachat-dark", depth).unwrap();
+    let themes = ["cachat-dark", "cachat-light"];
     let (mut state, _) = State::new(Setup {
-        themes: vec![theme],
+        themes: themes.map(|n| Theme::built_in(n, depth).unwrap()).to_vec(),
         ..Setup::default()
     });
     state.set_now(1.0, "12:04:31".into());
@@ -107,101 +111,46 @@ fn screen(state: &mut State, (width, height): (u16, u16)) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-/// Every size of a state under each other.
-fn golden(name: &str, state: &mut State) {
-    let sheet: String = SIZES
-        .iter()
-        .map(|&(w, h)| format!("── {w}×{h}\n{}\n", text(&screen(state, (w, h)))))
-        .collect();
-    insta::assert_snapshot!(name, sheet);
-}
-
+/// Every state at every size: its text in true colour, and its styles in every depth, with the
+/// text that is another one there. Lines styled as in an answered conversation are left out.
 #[test]
 fn screens() {
-    let mut state = fresh(Depth::True);
-    let what = "SmolLM2-135M-Instruct.Q4_1.gguf from the Hub".into();
-    let (done, total) = (45_300_000, Some(98_362_432));
-    tell(&mut state, Event::Fetching { what, done, total });
-    golden("fetching", &mut state);
-    golden("welcome", &mut ready(Depth::True));
-    golden("answered", &mut answered(Depth::True));
-
-    let mut state = answered(Depth::True);
-    press(&mut state, KeyCode::F(1));
-    golden("help", &mut state);
-
-    let mut state = answered(Depth::True);
-    type_in(&mut state, "/p");
-    press(&mut state, KeyCode::Down);
-    golden("completions", &mut state);
-
-    let mut state = answered(Depth::True);
-    screen(&mut state, (80, 24));
-    press(&mut state, KeyCode::PageUp);
-    golden("scrolled", &mut state);
-
-    let mut state = ready(Depth::True);
-    type_in(&mut state, "and now?");
-    press(&mut state, KeyCode::Enter);
-    tell(
-        &mut state,
-        Event::TurnStarted {
-            turn: 1,
-            prompt_tokens: 7440,
-            position: 0,
-        },
-    );
-    tell(
-        &mut state,
-        Event::Prefill {
-            turn: 1,
-            done: 310,
-            total: 500,
-            tokens: 7440,
-            seconds: 5.0,
-        },
-    );
-    SMOL.prefilling(&mut state.observed, 7440, 18, 6.0);
-    type_in(&mut state, "wait for me");
-    press(&mut state, KeyCode::Enter);
-    golden("prefill", &mut state);
-
-    let mut state = answered(Depth::True);
-    tell(
-        &mut state,
-        Event::Fatal("cannot read /m.gguf: no space; free some".into()),
-    );
-    golden("no_model", &mut state);
-
-    for (n, name) in [
-        (2, "budgets"),
-        (3, "memory"),
-        (4, "evictions"),
-        (5, "tokens"),
-        (6, "speed"),
-    ] {
-        let mut state = answered(Depth::True);
-        press(&mut state, KeyCode::F(n));
-        golden(&format!("zoomed_{name}"), &mut state);
-    }
-}
-
-#[test]
-fn colours_follow_the_terminal() {
-    let mut out = String::new();
-    for depth in [Depth::True, Depth::Ansi16, Depth::None] {
-        let buf = screen(&mut answered(depth), (80, 24));
-        out.push_str(&format!("── {depth:?}\n{}", styles(&buf)));
-        if depth == Depth::None {
-            let coloured = buf.content.iter().any(|c| {
-                [c.fg, c.bg]
-                    .iter()
-                    .any(|c| *c != ratatui::style::Color::Reset)
-            });
-            assert!(!coloured, "NO_COLOR means none");
+    let depths = [Depth::True, Depth::Ansi16, Depth::None];
+    let mut states = depths.map(states::all);
+    let mut base = depths.map(answered);
+    for i in 0..states[0].len() {
+        let name = states[0][i].0;
+        let mut texts = String::new();
+        let (mut styles, mut legend) = (String::new(), sheet::Legend::default());
+        for size @ (w, h) in SIZES {
+            let mut coloured = String::new();
+            for (d, depth) in depths.into_iter().enumerate() {
+                let buf = screen(&mut states[d][i].1, size);
+                let drawn = text(&buf);
+                styles += &format!("── {w}×{h} {depth:?}\n");
+                if depth == Depth::True {
+                    texts += &format!("── {w}×{h}\n{drawn}\n");
+                    coloured = drawn;
+                } else {
+                    let pairs = coloured.lines().zip(drawn.lines()).enumerate();
+                    for (row, (_, line)) in pairs.filter(|(_, (a, b))| a != b) {
+                        styles += &format!("{row:>2} {line}\n");
+                    }
+                }
+                if depth == Depth::None {
+                    let mut inks = buf.content.iter().flat_map(|c| [c.fg, c.bg]);
+                    assert!(inks.all(|c| c == Color::Reset), "{name} has colours");
+                }
+                styles += &match name {
+                    "answered" => legend.styles(&buf, &buf),
+                    _ => legend.styles(&buf, &screen(&mut base[d], size)),
+                };
+            }
         }
+        insta::assert_snapshot!(name, texts);
+        styles += &format!("── styles\n{}", legend.meaning());
+        insta::assert_snapshot!(format!("{name}_styles"), styles);
     }
-    insta::assert_snapshot!("colours", out);
 }
 
 #[test]

@@ -53,6 +53,7 @@ impl Shape {
         let mut o = Observed::default();
         let model = ModelInfo {
             name: "SmolLM2-135M".into(),
+            device: "cpu".into(),
             layers: self.layers,
             heads: self.heads * 3,
             kv_heads: self.heads,
@@ -256,7 +257,8 @@ pub fn text(buf: &Buffer) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn colour(c: Color) -> String {
+/// A colour's name, or its six digits.
+pub fn colour(c: Color) -> String {
     match c {
         Color::Reset => "-".into(),
         Color::Rgb(r, g, b) => format!("{r:02x}{g:02x}{b:02x}"),

@@ -1,0 +1,83 @@
+//! Too much of everything: pastes, sizes, small screens.
+
+use std::time::Duration;
+
+use super::pty::App;
+use super::{talkative, words};
+
+#[test]
+fn large_pastes_are_one_element_and_huge_ones_refused() {
+    let mut app = App::start((100, 30), &[]).ready();
+    app.paste(&words(300_000));
+    app.until("[pasted 11,539 lines");
+    // Sent whole, it does not fit, and that is said with figures; the text comes back.
+    app.send("?\r");
+    app.until("more than the model's context of 2048");
+    app.until("[pasted 11,539 lines");
+    app.send("\x15");
+    app.gone("[pasted");
+    app.paste(&words(30 << 20));
+    app.until("this paste is 30.0 MiB");
+    app.say("still here?");
+    app.until("still here?");
+    app.leave();
+}
+
+/// The answer goes on, and is seen to go on, while 30 MB come in.
+#[test]
+fn a_huge_paste_stops_nothing() {
+    let home = talkative();
+    let mut app = App::start_in(home, (100, 30), &["--max-tokens", "100000"], &[]).ready();
+    app.say("go on");
+    app.until("answering");
+    let (took, still) = app.paste_watched(&words(30 << 20));
+    println!("30 MiB took {took:?}; the longest the screen stood still: {still:?}");
+    assert!(still < Duration::from_secs(2), "stood still for {still:?}");
+    app.until("this paste is 30.0 MiB");
+    app.until("answering");
+    app.send("still typing");
+    app.until("still typing");
+    app.leave();
+}
+
+#[test]
+fn a_storm_of_sizes_while_it_answers() {
+    let home = talkative();
+    let mut app = App::start_in(home, (120, 40), &["--max-tokens", "100000"], &[]).ready();
+    app.say("go on");
+    app.until("answering");
+    for i in 0..60u16 {
+        let size = (1 + (i * 37) % 200, 1 + (i * 13) % 60);
+        app.resize(size);
+        std::thread::sleep(Duration::from_millis(8));
+    }
+    app.resize((100, 30));
+    app.until("answering");
+    // Drawn whole, at the last size.
+    app.until_that("whole frames", |screen| {
+        let lines: Vec<&str> = screen.lines().collect();
+        lines.len() == 30
+            && lines[0].starts_with("╭ conversation")
+            && lines[0].ends_with('╮')
+            && lines[28].starts_with('╰')
+            && lines[28].ends_with('╯')
+    });
+    app.send("\x1b");
+    app.until("stopped");
+    app.leave();
+}
+
+#[test]
+fn a_tiny_terminal_is_usable() {
+    let mut app = App::start_in(talkative(), (20, 5), &["--max-tokens", "8"], &[]);
+    app.until("help");
+    app.send("hi\r");
+    app.until("max-tokens");
+    app.send("\x1bOP");
+    app.until("writing");
+    std::thread::sleep(Duration::from_millis(100));
+    app.resize((1, 1));
+    std::thread::sleep(Duration::from_millis(100));
+    app.resize((20, 5));
+    app.leave();
+}

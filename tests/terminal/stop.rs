@@ -1,0 +1,121 @@
+//! Stopping is felt at once, from the key to the screen.
+
+use std::time::Duration;
+
+use super::pty::{App, Home};
+use super::{slow, talkative, words};
+
+/// What people feel as at once.
+const FELT: Duration = Duration::from_millis(150);
+/// Machines are busy: one of so many tries has to be quick.
+const TRIES: usize = 6;
+
+/// The quickest of several.
+#[track_caller]
+fn at_once(what: &str, tries: &[Duration]) {
+    println!("{what}: {tries:?}");
+    let best = tries.iter().min().unwrap();
+    assert!(*best < FELT, "{what} took {tries:?}");
+}
+
+#[test]
+fn esc_in_a_prefill_is_felt_at_once_and_gives_the_text_back() {
+    let home = Home::with(&slow());
+    let mut app = App::start_in(home, (100, 30), &["--max-tokens", "4"], &[]).ready();
+    app.paste(&words(60_000));
+    app.until("tokens · ");
+    app.send("why?");
+    app.until("why?");
+    let (mut seen, mut ended) = (Vec::new(), Vec::new());
+    for i in 0..TRIES {
+        app.send("\r");
+        app.until("Esc stops");
+        app.until("reading");
+        // Not always at the same place of a layer.
+        std::thread::sleep(Duration::from_millis(150 + 37 * i as u64));
+        let pressed = app.press("\x1b");
+        seen.push(app.after(pressed, "stopping", |s| !s.contains(" reading ·")));
+        ended.push(app.after(pressed, "an end", |s| s.contains("? help")));
+        app.until("stopped while reading");
+        // Back in the input, to be sent again.
+        app.until_that("the text", |s| {
+            s.lines()
+                .any(|l| l.contains("[pasted") && l.contains('›') || l.contains("why?"))
+        });
+    }
+    at_once("a sign of Esc in a prefill", &seen);
+    at_once("the end of a prefill", &ended);
+    app.until("[pasted");
+    app.leave();
+}
+
+#[test]
+fn esc_in_an_answer_is_felt_at_once_and_keeps_it() {
+    let home = talkative();
+    let mut app = App::start_in(home, (100, 30), &["--max-tokens", "100000"], &[]).ready();
+    let mut ended = Vec::new();
+    for i in 0..TRIES {
+        app.say("on");
+        app.until("answering");
+        std::thread::sleep(Duration::from_millis(100 + 29 * i as u64));
+        let pressed = app.press("\x1b");
+        ended.push(app.after(pressed, "an end", |s| s.contains("? help")));
+        app.until("stopped");
+    }
+    at_once("the end of an answer", &ended);
+    app.leave();
+}
+
+#[test]
+fn ctrl_c_twice_leaves_in_the_middle_of_an_answer() {
+    for keys in ["\x03\x03", "\x03"] {
+        let home = talkative();
+        let mut app = App::start_in(home, (80, 24), &["--max-tokens", "100000"], &[]).ready();
+        app.say("go on for ever");
+        app.until("answering");
+        app.send(keys);
+        if keys.len() == 1 {
+            app.until("stopped");
+            app.send("\x03");
+        }
+        assert_eq!(app.ended(), 0);
+        app.assert_restored();
+    }
+}
+
+/// Older terminals send Alt-Up as Esc and Up; a lone Esc is one at once all the same.
+#[test]
+fn alt_up_of_an_older_terminal_picks_a_message() {
+    let mut app = App::start_in(talkative(), (100, 30), &["--max-tokens", "3"], &[]).ready();
+    app.say("pick me");
+    app.until("3 tokens");
+    let mut closed = Vec::new();
+    for keys in ["\x1b\x1b[A", "\x1b\x1bOA", "\x1b[1;3A"] {
+        app.send(keys);
+        app.until("y copy");
+        let pressed = app.press("\x1b");
+        closed.push(app.after(pressed, "no message picked", |s| !s.contains("y copy")));
+    }
+    at_once("a lone Esc", &closed);
+    assert!(!app.screen().contains("[A"), "{}", app.screen());
+    app.leave();
+}
+
+/// Nothing happens, nothing is computed.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_idle_app_uses_no_processor() {
+    let mut app = App::start_in(talkative(), (120, 40), &["--max-tokens", "3"], &[]).ready();
+    app.say("hello");
+    app.until("3 tokens");
+    let mut shares = Vec::new();
+    for _ in 0..3 {
+        let (before, span) = (app.processor_time(), Duration::from_secs(2));
+        std::thread::sleep(span);
+        let used = app.processor_time() - before;
+        shares.push(used.as_secs_f64() / span.as_secs_f64());
+    }
+    let least = shares.iter().copied().fold(1.0, f64::min);
+    assert!(least <= 0.01, "{shares:?} of a processor");
+    app.leave();
+}
