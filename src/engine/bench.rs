@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::decode::make_room;
 use super::evict::Evictor;
-use super::session::make_room;
 use crate::cache::{KvCache, LayerState};
 use crate::model::{Network, PrefillHooks, error::Result};
 

@@ -14,6 +14,8 @@ pub enum Command {
     Ask {
         text: String,
     },
+    /// Go on with the last answer, which was stopped or cut.
+    Continue,
     /// Forget the conversation and empty the cache.
     Reset,
     /// From the next turn on. Strings as on the command line (`ada-snapkv`, `1024`, `25%`, `64MiB`).
@@ -173,6 +175,20 @@ pub struct TurnStats {
     pub generated_tokens: usize,
     pub prefill_seconds: f64,
     pub decode_seconds: f64,
+}
+
+impl TurnStats {
+    /// A turn whose prompt was read.
+    pub(super) fn new(turn: Turn, prompt_tokens: usize, prefill_seconds: f64) -> TurnStats {
+        TurnStats {
+            turn,
+            stop: Stop::Interrupted,
+            prompt_tokens,
+            generated_tokens: 0,
+            prefill_seconds,
+            decode_seconds: 0.0,
+        }
+    }
 }
 
 /// What the engine says (lossless channel, in order).

@@ -1,11 +1,14 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
 pub mod bench;
+mod decode;
 pub mod event;
 pub mod evict;
 pub mod handle;
 pub mod inspect;
 pub mod log;
+mod picture;
+mod prefill;
 pub mod sampler;
 pub mod session;
 pub mod worker;

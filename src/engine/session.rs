@@ -1,18 +1,16 @@
 //! One conversation: its messages, its cache, its turns.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::event::{
-    CachePicture, Event, EvictionRound, LayerEviction, Message, Role, Sampling, Stop, Trigger,
-    Turn, TurnStats,
-};
+use super::decode::Cut;
+use super::event::{CachePicture, Event, Message, Role, Sampling, Stop, Turn, TurnStats};
 use super::evict::Evictor;
-use super::sampler::Sampler;
-use crate::cache::{KvCache, LayerState};
-use crate::model::detokenize::Detokenizer;
+use super::picture::picture;
+use super::prefill;
+use crate::cache::KvCache;
 use crate::model::template::{ChatTemplate, TemplateError};
 use crate::model::tokenizer::Tokenizer;
-use crate::model::{ModelError, Network, PrefillHooks};
+use crate::model::{ModelError, Network};
 use crate::policy::{Budget, Params, Preset};
 
 /// A loaded model with its words.
@@ -55,6 +53,15 @@ pub enum TurnError {
         window: usize,
         smallest: usize,
     },
+    #[error("there is no answer to go on with; ask something first")]
+    NoAnswer,
+    #[error("the last answer is complete: the model ended it itself")]
+    Complete,
+    #[error(
+        "the conversation fills the model's context of {context} tokens, so that the answer cannot \
+         go on; start a new one or use a model with a longer context"
+    )]
+    Filled { context: usize },
 }
 
 /// Where a turn's news goes, and whether it should end.
@@ -66,16 +73,20 @@ pub trait Watcher {
 
 /// The conversation so far.
 pub struct Session {
-    model: Model,
+    pub(super) model: Model,
     eviction: Eviction,
     messages: Vec<Message>,
-    cache: KvCache,
+    pub(super) cache: KvCache,
     /// Tokens in the cache or pending, for the repeat penalty.
-    tokens: Vec<u32>,
+    pub(super) tokens: Vec<u32>,
     /// Drawn but not yet in the cache.
-    pending: Option<u32>,
+    pub(super) pending: Option<u32>,
+    /// How the last answer ended, where it was given here.
+    pub(super) ended: Option<Stop>,
+    /// There while the last answer can go on from the cache as it is.
+    pub(super) cut: Option<Cut>,
     turn: Turn,
-    peak_bytes: u64,
+    pub(super) peak_bytes: u64,
     /// The budget as the last turn resolved it.
     in_force: Option<Evictor>,
 }
@@ -99,6 +110,8 @@ impl Session {
             cache,
             tokens: Vec::new(),
             pending: None,
+            ended: None,
+            cut: None,
             turn: 0,
             peak_bytes: 0,
             in_force: None,
@@ -146,7 +159,8 @@ impl Session {
         self.tokens.iter().map(text).collect()
     }
 
-    /// Begins anew, or from `messages`, which are prefilled with the next question.
+    /// Begins anew, or from `messages`, which are prefilled with the next question. Where they are
+    /// the beginning of what was said here, they keep their system prompt.
     pub fn restart(
         &mut self,
         system: Option<String>,
@@ -156,13 +170,23 @@ impl Session {
             .model
             .network
             .empty_cache(self.eviction.params.window)?;
+        let of_system = |m: &&Message| m.role == Role::System;
+        let own = self.messages.first().filter(of_system).cloned();
+        let said = &self.messages[usize::from(own.is_some())..];
+        let again = messages.as_ref().is_some_and(|m| said.starts_with(m)) && !said.is_empty();
         let system = system.map(|content| Message {
             role: Role::System,
             content,
         });
-        self.messages = messages.unwrap_or_else(|| system.into_iter().collect());
+        let system = if again { own } else { system };
+        self.messages = system
+            .into_iter()
+            .chain(messages.into_iter().flatten())
+            .collect();
         self.tokens.clear();
         self.pending = None;
+        self.ended = None;
+        self.cut = None;
         self.turn = 0;
         self.peak_bytes = 0;
         self.in_force = None;
@@ -229,26 +253,93 @@ impl Session {
         sampling: &Sampling,
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
-        let turn = self.turn + 1;
         let mut messages = self.messages.clone();
         messages.push(Message {
             role: Role::User,
             content: text.to_owned(),
         });
         let (fresh, tokens) = self.new_tokens(&messages)?;
+        let answer = Message {
+            role: Role::Assistant,
+            content: String::new(),
+        };
+        messages.push(answer);
+        self.turn_of(self.turn + 1, fresh, tokens, messages, sampling, watcher)
+    }
+
+    /// Goes on with the last answer where it was stopped or cut. What the cache holds is not read
+    /// again; a conversation that was brought back is read up to the end of the partial answer.
+    /// When it fails or is stopped before the first token, the answer is as it was.
+    pub fn resume(
+        &mut self,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
+        let answer = match self.messages.split_last() {
+            Some((last, before)) if last.role == Role::Assistant => (last, before),
+            _ => return Err(TurnError::NoAnswer),
+        };
         let context = self.model.network.description().context;
+        if self.ended == Some(Stop::Eos) {
+            return Err(TurnError::Complete);
+        }
+        let turn = self.turn.max(1);
+        if self.pending.is_none() || self.turn == 0 {
+            let (last, before) = answer;
+            let Model {
+                tokenizer,
+                template,
+                ..
+            } = &self.model;
+            // The template's own beginning of an answer, and behind it what there is of this one:
+            // the message stays open.
+            let mut tokens = template.encode_chat(tokenizer, before, true)?;
+            let said = tokenizer.encode_on(&last.content);
+            tokens.extend(said.map_err(TemplateError::from)?);
+            let messages = self.messages.clone();
+            return self.turn_of(turn, true, tokens, messages, sampling, watcher);
+        }
+        let position = self.cache.position;
+        if position >= context {
+            return Err(TurnError::Filled { context });
+        }
+        let evictor = match self.in_force {
+            Some(evictor) => evictor,
+            None => self.evictor(position)?,
+        };
+        self.in_force = Some(evictor);
+        watcher.event(Event::TurnStarted {
+            turn,
+            prompt_tokens: 0,
+            position,
+        });
+        self.answer(
+            None,
+            TurnStats::new(turn, 0, 0.0),
+            &evictor,
+            sampling,
+            watcher,
+        )
+    }
+
+    /// Reads `tokens` and answers into the last of `messages`, which replace the session's own
+    /// once everything is read.
+    fn turn_of(
+        &mut self,
+        turn: Turn,
+        fresh: bool,
+        tokens: Vec<u32>,
+        messages: Vec<Message>,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
         let start = if fresh { 0 } else { self.cache.position };
         let needed = start + tokens.len();
-        if needed > context {
-            return Err(TurnError::TooLong {
-                needed,
-                over: needed - context,
-                context,
-            });
-        }
+        self.fits(needed)?;
         let evictor = self.evictor(needed)?;
-        let mut cache = match fresh {
-            true => self.model.network.empty_cache(evictor.params.window)?,
+        let network = &*self.model.network;
+        let cache = match fresh {
+            true => network.empty_cache(evictor.params.window)?,
             false => self.cache.clone(),
         };
         watcher.event(Event::TurnStarted {
@@ -256,42 +347,19 @@ impl Session {
             prompt_tokens: tokens.len(),
             position: start,
         });
-        let begun = Instant::now();
-        let mut hooks = Hooks {
-            evictor: &evictor,
-            turn,
-            tokens: tokens.len(),
-            begun,
-            total: 0,
-            evicting: 0.0,
-            evicted: Vec::new(),
-            peak: 0,
-            full: full_bytes(&*self.model.network, needed),
-            watcher,
-        };
-        let logits = self
-            .model
-            .network
-            .prefill(&mut cache, &tokens, &mut hooks)?;
-        let (evicting, evicted, peak) = (hooks.evicting, hooks.evicted, hooks.peak);
-        let mut stats = TurnStats {
-            turn,
-            stop: Stop::Interrupted,
-            prompt_tokens: tokens.len(),
-            generated_tokens: 0,
-            prefill_seconds: begun.elapsed().as_secs_f64(),
-            decode_seconds: 0.0,
-        };
-        let Some(logits) = logits else {
+        let reading = prefill::read(network, cache, &tokens, &evictor, turn, watcher)?;
+        let stats = TurnStats::new(turn, tokens.len(), reading.seconds);
+        let Some(through) = reading.through else {
             // Over the pictures of the prefill that was given up.
             watcher.picture(self.picture_with_holders());
             return Ok(stats);
         };
-        self.cache = cache;
-        self.peak_bytes = self.peak_bytes.max(peak);
+        self.cache = through.cache;
+        self.peak_bytes = self.peak_bytes.max(through.peak);
         self.turn = turn;
         self.in_force = Some(evictor);
         self.messages = messages;
+        self.cut = None;
         // A drawn token that was pending stands at the head of the new ones.
         if self.pending.take().is_some() {
             self.tokens.pop();
@@ -300,119 +368,44 @@ impl Session {
             true => self.tokens = tokens,
             false => self.tokens.extend(tokens),
         }
-        if !evicted.is_empty() {
-            let round = self.round(Trigger::Prefill, turn, evicted, evicting);
+        if let Some(round) = through.round {
             watcher.event(Event::Eviction(Box::new(round)));
         }
         watcher.event(Event::Tokens(self.token_texts()));
         watcher.picture(self.picture_with_holders());
+        self.answer(Some(through.logits), stats, &evictor, sampling, watcher)
+    }
+
+    /// Decodes onto the last message.
+    fn answer(
+        &mut self,
+        logits: Option<Vec<f32>>,
+        mut stats: TurnStats,
+        evictor: &Evictor,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
         let begun = Instant::now();
-        let answer = self.decode(logits, sampling, &evictor, &mut stats, watcher);
+        let (more, outcome) = self.decode(logits, sampling, evictor, &mut stats, watcher);
         stats.decode_seconds = begun.elapsed().as_secs_f64();
-        let (content, outcome) = answer;
-        self.messages.push(Message {
-            role: Role::Assistant,
-            content,
-        });
+        if let Some(last) = self.messages.last_mut() {
+            last.content.push_str(&more);
+        }
         watcher.picture(self.picture_with_holders());
         outcome.map(|()| stats)
     }
 
-    /// The decode loop; the answer so far is returned even when it fails.
-    fn decode(
-        &mut self,
-        mut logits: Vec<f32>,
-        sampling: &Sampling,
-        evictor: &Evictor,
-        stats: &mut TurnStats,
-        watcher: &mut dyn Watcher,
-    ) -> (String, Result<(), TurnError>) {
-        let Session {
-            model,
-            cache,
-            tokens,
-            pending,
-            peak_bytes,
-            ..
-        } = self;
-        let d = model.network.description();
-        let mut sampler = Sampler::new(sampling);
-        let mut text = Detokenizer::new(&model.tokenizer);
-        let mut answer = String::new();
-        let turn = stats.turn;
-        let begun = Instant::now();
-        let mut pictured = Instant::now();
-        let outcome = loop {
-            let token = match sampler.draw(logits, tokens) {
-                Ok(token) => token,
-                Err(error) => break Err(error.into()),
-            };
-            if model.tokenizer.eos_ids().contains(&token) {
-                stats.stop = Stop::Eos;
-                break Ok(());
-            }
-            tokens.push(token);
-            *pending = Some(token);
-            stats.generated_tokens += 1;
-            if let Some(piece) = text.push(token) {
-                answer.push_str(&piece);
-                watcher.event(Event::Text { turn, piece });
-            }
-            watcher.event(Event::Decoded {
-                turn,
-                generated: stats.generated_tokens,
-                seconds: begun.elapsed().as_secs_f64(),
-                position: cache.position,
-            });
-            if stats.generated_tokens >= sampling.max_tokens || cache.position >= d.context {
-                stats.stop = Stop::Length;
-                break Ok(());
-            }
-            if watcher.stopped() {
-                break Ok(());
-            }
-            // Before the token is appended, so that the bound holds at every moment.
-            match make_room(&*model.network, cache, evictor) {
-                Ok(Some(made)) => {
-                    *peak_bytes = made.peak.max(*peak_bytes);
-                    let round = round(
-                        &*model.network,
-                        Trigger::Decode,
-                        turn,
-                        made.layers,
-                        made.milliseconds,
-                    );
-                    watcher.event(Event::Eviction(Box::new(round)));
-                    let holders = cache.holders();
-                    watcher.picture(CachePicture {
-                        holders,
-                        ..picture(&*model.network, cache, Some(evictor), *peak_bytes)
-                    });
-                    pictured = Instant::now();
-                }
-                Ok(None) if pictured.elapsed() >= PICTURE_EVERY => {
-                    *peak_bytes = (cache.allocated_bytes() as u64).max(*peak_bytes);
-                    watcher.picture(picture(&*model.network, cache, Some(evictor), *peak_bytes));
-                    pictured = Instant::now();
-                }
-                Ok(None) => {}
-                Err(error) => break Err(error.into()),
-            }
-            match model.network.decode(cache, token, &|| watcher.stopped()) {
-                Ok(Some(next)) => {
-                    *pending = None;
-                    logits = next;
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(error.into()),
-            }
-        };
-        if let Some(piece) = text.finish() {
-            answer.push_str(&piece);
-            watcher.event(Event::Text { turn, piece });
+    /// Whether so many tokens fit the model's context.
+    fn fits(&self, needed: usize) -> Result<(), TurnError> {
+        let context = self.model.network.description().context;
+        match needed > context {
+            true => Err(TurnError::TooLong {
+                needed,
+                over: needed - context,
+                context,
+            }),
+            false => Ok(()),
         }
-        self.peak_bytes = self.peak_bytes.max(self.cache.allocated_bytes() as u64);
-        (answer, outcome)
     }
 
     /// What has to be prefilled for `messages`, and whether from scratch. On later turns it is
@@ -443,197 +436,5 @@ impl Session {
             // The template rewrites what was said: nothing in the cache can be relied on.
             None => (true, all),
         })
-    }
-
-    fn round(
-        &self,
-        trigger: Trigger,
-        turn: Turn,
-        layers: Vec<LayerEviction>,
-        ms: f64,
-    ) -> EvictionRound {
-        round(&*self.model.network, trigger, turn, layers, ms)
-    }
-}
-
-/// What [`make_room`] did.
-pub(super) struct MadeRoom {
-    pub layers: Vec<LayerEviction>,
-    pub milliseconds: f64,
-    /// Most bytes of the cache's buffers on the way, a layer's old ones beside its new.
-    pub peak: u64,
-}
-
-/// Evicts every layer that one more token would take over its bound.
-pub(super) fn make_room(
-    network: &dyn Network,
-    cache: &mut KvCache,
-    evictor: &Evictor,
-) -> Result<Option<MadeRoom>, ModelError> {
-    if !evictor.bounded() {
-        return Ok(None);
-    }
-    let d = network.description();
-    let begun = Instant::now();
-    let position = cache.position;
-    let mut layers = Vec::new();
-    let mut peak = 0;
-    for l in 0..cache.layers.len() {
-        let bound = evictor.bound(l, d.layers, position, d.kv_heads);
-        if cache.layers[l].layer.entries() + d.kv_heads <= bound {
-            continue;
-        }
-        let before = cache.allocated_bytes();
-        if let Some(found) = evictor.evict(network, l, &mut cache.layers[l], position)? {
-            peak = peak.max(before + cache.layers[l].layer.allocated_bytes());
-            layers.push(found.report);
-        }
-    }
-    Ok((!layers.is_empty()).then_some(MadeRoom {
-        layers,
-        milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
-        peak: peak as u64,
-    }))
-}
-
-/// How often a running answer shows its cache.
-const PICTURE_EVERY: Duration = Duration::from_millis(50);
-
-fn picture(
-    network: &dyn Network,
-    cache: &KvCache,
-    evictor: Option<&Evictor>,
-    peak_bytes: u64,
-) -> CachePicture {
-    let d = network.description();
-    let bound = |e: &Evictor| e.total(d.layers, cache.position, d.kv_heads);
-    CachePicture {
-        lens: counts(&cache.lens()),
-        filled_layers: None,
-        used_bytes: cache.used_bytes() as u64,
-        allocated_bytes: cache.allocated_bytes() as u64,
-        peak_bytes,
-        full_bytes: full_bytes(network, cache.position),
-        process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
-        position: cache.position,
-        bound_entries: evictor.and_then(bound),
-        holders: Vec::new(),
-    }
-}
-
-/// Bytes of keys and values that a cache which evicts nothing would use.
-fn full_bytes(network: &dyn Network, position: usize) -> u64 {
-    let d = network.description();
-    let entry = d.entry_bytes(network.kv_dtype().1);
-    (position * d.all_kv_heads() * entry) as u64
-}
-
-fn round(
-    network: &dyn Network,
-    trigger: Trigger,
-    turn: Turn,
-    layers: Vec<LayerEviction>,
-    milliseconds: f64,
-) -> EvictionRound {
-    let before_entries: usize = layers.iter().map(|l| l.before_entries).sum();
-    let after: u32 = layers.iter().flat_map(|l| &l.budgets).sum();
-    let entry = network.description().entry_bytes(network.kv_dtype().1);
-    let mean = |of: fn(&LayerEviction) -> &Vec<f32>| {
-        let all: Vec<f32> = layers.iter().flat_map(of).copied().collect();
-        all.iter().map(|&x| f64::from(x)).sum::<f64>() / all.len().max(1) as f64
-    };
-    EvictionRound {
-        trigger,
-        turn,
-        before_entries,
-        after_entries: after as usize,
-        freed_bytes: (before_entries.saturating_sub(after as usize) * entry) as u64,
-        retained_mass: mean(|l| &l.retained),
-        uniform_retained_mass: mean(|l| &l.uniform_retained),
-        milliseconds,
-        layers,
-    }
-}
-
-fn counts(lens: &[Vec<usize>]) -> Vec<Vec<u32>> {
-    let layer = |l: &Vec<usize>| l.iter().map(|&n| n as u32).collect();
-    lens.iter().map(layer).collect()
-}
-
-/// Evicts layer by layer and tells the watcher.
-struct Hooks<'a> {
-    evictor: &'a Evictor,
-    turn: Turn,
-    tokens: usize,
-    begun: Instant,
-    total: usize,
-    /// Milliseconds spent on eviction.
-    evicting: f64,
-    evicted: Vec<LayerEviction>,
-    peak: u64,
-    full: u64,
-    watcher: &'a mut dyn Watcher,
-}
-
-impl PrefillHooks for Hooks<'_> {
-    fn stopped(&self) -> bool {
-        self.watcher.stopped()
-    }
-
-    fn progress(&mut self, done: usize, total: usize) {
-        self.total = total;
-        self.watcher.event(Event::Prefill {
-            turn: self.turn,
-            done,
-            total,
-            tokens: self.tokens,
-            seconds: self.begun.elapsed().as_secs_f64(),
-        });
-    }
-
-    fn layer_done(
-        &mut self,
-        network: &dyn Network,
-        staged: &mut [LayerState],
-        before: &KvCache,
-    ) -> Result<(), ModelError> {
-        let allocated = |staged: &[LayerState]| {
-            let own = staged.iter().zip(&before.layers);
-            let own: usize = own.map(|(s, b)| s.layer.own_bytes(&b.layer)).sum();
-            (own + before.allocated_bytes()) as u64
-        };
-        let mut peak = allocated(staged);
-        let index = staged.len().saturating_sub(1);
-        let begun = Instant::now();
-        let position = before.position + self.tokens;
-        if let Some(state) = staged.last_mut()
-            && let Some(found) = self.evictor.evict(network, index, state, position)?
-        {
-            // The layer and what is kept of it stood side by side.
-            peak += state.layer.allocated_bytes() as u64;
-            self.evicted.push(found.report);
-        }
-        self.peak = self.peak.max(peak);
-        self.evicting += begun.elapsed().as_secs_f64() * 1000.0;
-        let standing = &before.layers[staged.len()..];
-        let layers = staged.iter().chain(standing);
-        let lens: Vec<Vec<usize>> = layers.clone().map(|s| s.layer.lens()).collect();
-        self.watcher.picture(CachePicture {
-            lens: counts(&lens),
-            filled_layers: Some(staged.len()),
-            used_bytes: layers.map(|s| s.layer.used_bytes() as u64).sum(),
-            allocated_bytes: allocated(staged),
-            peak_bytes: self.peak,
-            full_bytes: self.full,
-            process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
-            position,
-            bound_entries: self.evictor.total(
-                network.description().layers,
-                position,
-                network.description().kv_heads,
-            ),
-            holders: Vec::new(),
-        });
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
-use super::event::{CachePicture, Command, Event, ModelInfo, PolicyInfo, Sampling};
+use super::event::{CachePicture, Command, Event, ModelInfo, PolicyInfo, Sampling, TurnStats};
 use super::handle::EngineHandle;
 use super::session::{Eviction, Model, Session, TurnError, Watcher};
 use crate::policy::Budget;
@@ -122,7 +122,12 @@ fn run(
     }
     while let Some(command) = inbox.blocking_recv() {
         match command {
-            Command::Ask { text } => ask(&mut session, &text, &sampling, &mut out),
+            Command::Ask { text } => {
+                turn(&mut session, &mut out, |s, out| {
+                    s.ask(&text, &sampling, out)
+                });
+            }
+            Command::Continue => turn(&mut session, &mut out, |s, out| s.resume(&sampling, out)),
             Command::Reset | Command::Load(_) => {
                 let messages = match command {
                     Command::Load(messages) => Some(messages),
@@ -167,12 +172,16 @@ fn run(
     }
 }
 
-fn ask(session: &mut Session, text: &str, sampling: &Sampling, out: &mut Out) {
+fn turn(
+    session: &mut Session,
+    out: &mut Out,
+    run: impl FnOnce(&mut Session, &mut Out) -> Result<TurnStats, TurnError>,
+) {
     #[allow(clippy::panic)]
     if std::env::var_os("CACHAT_TEST_PANIC").is_some_and(|v| v == "engine") {
         panic!("a panic in the engine, asked for by CACHAT_TEST_PANIC");
     }
-    match session.ask(text, sampling, out) {
+    match run(session, out) {
         Ok(stats) => {
             out.event(Event::Tokens(session.token_texts()));
             out.event(Event::TurnFinished(stats));

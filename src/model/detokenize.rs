@@ -10,10 +10,20 @@ pub struct Detokenizer<'a> {
 
 impl<'a> Detokenizer<'a> {
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
+        Detokenizer::resume(tokenizer, Utf8Stream::default())
+    }
+
+    /// Goes on where another one was cut off.
+    pub fn resume(tokenizer: &'a Tokenizer, held: Utf8Stream) -> Self {
         Detokenizer {
             tokenizer,
-            decoder: Utf8Stream::default(),
+            decoder: held,
         }
+    }
+
+    /// What is held back, for [`Detokenizer::resume`].
+    pub fn into_held(self) -> Utf8Stream {
+        self.decoder
     }
 
     /// The text that `id` completes, if any. Control tokens give none.

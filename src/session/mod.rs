@@ -8,5 +8,5 @@ mod store;
 mod tests;
 
 pub use read::{Conversation, Turn, read};
-pub use record::{Header, Piece, Record};
+pub use record::{Ending, Header, Piece, Record};
 pub use store::{SessionError, Store, Summary, Writer};

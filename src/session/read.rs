@@ -1,12 +1,14 @@
 //! From lines to a conversation.
 
-use super::record::{Header, Piece, Record};
+use super::record::{Ending, Header, Piece, Record};
 
 /// A question with its answer, which may be empty where the app was ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
     pub question: Vec<Piece>,
     pub answer: Option<String>,
+    /// `None` where the app was ended before the answer.
+    pub end: Option<Ending>,
 }
 
 /// What a session's file says.
@@ -51,10 +53,17 @@ impl Conversation {
         match record {
             Record::User(question) => self.turns.push(Turn {
                 question,
-                answer: None,
+                ..Turn::default()
             }),
             Record::Answer(text) => match self.turns.last_mut() {
-                Some(turn) => turn.answer.get_or_insert_default().push_str(&text),
+                Some(turn) => {
+                    turn.answer.get_or_insert_default().push_str(&text);
+                    turn.end = None;
+                }
+                None => self.damaged += 1,
+            },
+            Record::End(end) => match self.turns.last_mut() {
+                Some(turn) => turn.end = Some(end),
                 None => self.damaged += 1,
             },
             Record::Truncate(messages) => {
@@ -62,7 +71,7 @@ impl Conversation {
                 if messages % 2 == 1
                     && let Some(last) = self.turns.last_mut()
                 {
-                    last.answer = None;
+                    (last.answer, last.end) = (None, None);
                 }
             }
         }

@@ -24,6 +24,18 @@ pub enum Piece {
     File { name: String, text: String },
 }
 
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// By the model itself.
+    Complete,
+    /// At the longest length.
+    Length,
+    /// By the user.
+    Stopped,
+}
+
 /// Every line after the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +43,9 @@ pub enum Record {
     User(Vec<Piece>),
     /// The next piece of the answer to the last question.
     Answer(String),
+    /// The answer ended; where this line is missing, the app ended first. Pieces that follow go on
+    /// with the answer.
+    End(Ending),
     /// Only so many messages (questions and answers) count from here on.
     Truncate(usize),
 }

@@ -24,7 +24,9 @@ fn lived(store: &Store) -> String {
     let records = [
         Record::User(vec![file, Piece::Text("what is it?".into())]),
         Record::Answer("It is ".into()),
+        Record::End(Ending::Stopped),
         Record::Answer("a letter.\n".into()),
+        Record::End(Ending::Complete),
         question("and then?"),
         Record::Answer("日本".into()),
         Record::Truncate(2),
@@ -46,10 +48,13 @@ fn what_was_said_comes_back() {
     assert_eq!(conversation.turns.len(), 2);
     assert_eq!(
         conversation.turns[0].answer.as_deref(),
-        Some("It is a letter.\n")
+        Some("It is a letter.\n"),
+        "it was gone on with"
     );
+    assert_eq!(conversation.turns[0].end, Some(Ending::Complete));
     assert_eq!(conversation.turns[1].question, [Piece::Text("why?".into())]);
     assert_eq!(conversation.turns[1].answer, None);
+    assert_eq!(conversation.turns[1].end, None);
     assert_eq!(conversation.title(), "a.txt what is it?");
     writer.append(&Record::Answer("so".into())).unwrap();
     assert!(matches!(store.open(&name), Err(SessionError::InUse(_))));

@@ -11,6 +11,7 @@ pub enum Slash {
     Model,
     Retry,
     Edit,
+    Continue,
     Copy,
     Open,
     Branch,
@@ -23,7 +24,7 @@ pub enum Slash {
 }
 
 impl Slash {
-    pub const ALL: [Slash; 17] = [
+    pub const ALL: [Slash; 18] = [
         Slash::Help,
         Slash::New,
         Slash::File,
@@ -32,6 +33,7 @@ impl Slash {
         Slash::Model,
         Slash::Retry,
         Slash::Edit,
+        Slash::Continue,
         Slash::Copy,
         Slash::Open,
         Slash::Branch,
@@ -58,6 +60,7 @@ impl Slash {
             Slash::Model => "model",
             Slash::Retry => "retry",
             Slash::Edit => "edit",
+            Slash::Continue => "continue",
             Slash::Copy => "copy",
             Slash::Open => "open",
             Slash::Branch => "branch",
@@ -69,7 +72,7 @@ impl Slash {
     pub fn argument(self) -> &'static str {
         match self {
             Slash::Help | Slash::New | Slash::Quit | Slash::Retry => "",
-            Slash::Edit | Slash::Branch => "",
+            Slash::Edit | Slash::Branch | Slash::Continue => "",
             Slash::Model => "PATH | REPO[:FILE] | NAME",
             Slash::Copy => "[code [N] | all]",
             Slash::Open => "[NAME]",
@@ -99,6 +102,7 @@ impl Slash {
             Slash::Model => "another model; the conversation stays",
             Slash::Retry => "ask the last question again",
             Slash::Edit => "change the last question",
+            Slash::Continue => "go on with a stopped answer",
             Slash::Copy => "copy the answer or its code",
             Slash::Open => "an earlier conversation",
             Slash::Branch => "go on in a copy, keep this one",

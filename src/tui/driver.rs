@@ -242,7 +242,7 @@ impl Driver {
     fn perform(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
             Effect::Engine(command) => {
-                if matches!(command, Command::Ask { .. }) {
+                if matches!(command, Command::Ask { .. } | Command::Continue) {
                     self.engine.stop.store(false, Ordering::SeqCst);
                 }
                 self.outbox.push_back(command);

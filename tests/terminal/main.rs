@@ -5,6 +5,7 @@ mod ends;
 mod flood;
 mod pty;
 mod stop;
+mod turns;
 
 use std::time::Duration;
 

@@ -179,9 +179,20 @@ impl Tokenizer {
     /// Token ids of the parts' text as a whole: what lies between two control tokens is encoded
     /// in one run, even where it comes from several parts.
     pub fn encode_parts(&self, parts: &[Part<'_>]) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_from(true, parts)
+    }
+
+    /// Token ids of text that goes on behind other tokens: no space is put before it. Control
+    /// tokens written in it are characters.
+    pub fn encode_on(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let special = false;
+        self.encode_from(false, &[Part { text, special }])
+    }
+
+    fn encode_from(&self, start: bool, parts: &[Part<'_>]) -> Result<Vec<u32>, TokenizerError> {
         let mut out = Vec::new();
         let mut run = std::borrow::Cow::Borrowed("");
-        let mut start = true;
+        let mut start = start;
         for part in parts {
             let mut from = 0;
             for (range, id) in self.special.find(part.text, part.special) {

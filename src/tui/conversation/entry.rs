@@ -3,6 +3,7 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use crate::session::Ending;
 use crate::tui::text::{stream::Stream, wrap};
 use crate::tui::theme::Theme;
 
@@ -42,6 +43,12 @@ pub struct Answer {
     pub footer: Option<String>,
     /// What the cache did during this turn.
     pub rounds: Vec<String>,
+    /// Tokens of it so far, where it was given here.
+    pub tokens: usize,
+    /// How it ended; `None` where the app was ended first.
+    pub end: Option<Ending>,
+    /// It is the last one and not complete: it can be gone on with.
+    pub open: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +58,7 @@ pub enum Entry {
         /// As it stood in the input.
         raw: String,
     },
-    Answer(Answer),
+    Answer(Box<Answer>),
     Note {
         level: Level,
         text: String,
@@ -174,6 +181,8 @@ impl Progress {
     }
 }
 
+const GOES_ON: &str = "Ctrl-O goes on";
+
 impl Answer {
     /// All lines but the first `skip`, which are final.
     fn lines(&self, room: usize, theme: &Theme, skip: usize) -> Vec<Line<'static>> {
@@ -190,11 +199,17 @@ impl Answer {
             }
         }
         let quiet = Style::new().fg(theme.faint);
-        let follows = self.footer.is_some() || !self.rounds.is_empty();
+        let open = self.open && !self.running;
+        let footer = match &self.footer {
+            Some(footer) if open => Some(format!("{footer} · {GOES_ON}")),
+            None if open => Some(format!("not finished · {GOES_ON}")),
+            footer => footer.clone(),
+        };
+        let follows = footer.is_some() || !self.rounds.is_empty();
         if follows && !lines.is_empty() {
             lines.push(Line::default());
         }
-        for text in self.rounds.iter().chain(&self.footer) {
+        for text in self.rounds.iter().chain(&footer) {
             lines.extend(wrap::wrap(&[Span::styled(text.clone(), quiet)], room));
         }
         lines

@@ -157,7 +157,7 @@ mod tests {
             };
             answer.text.push(text);
             let mut conversation = Conversation::default();
-            conversation.push(Entry::Answer(answer));
+            conversation.push(Entry::Answer(Box::new(answer)));
             conversation
         };
         let mut growing = answer("");

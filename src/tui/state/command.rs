@@ -49,6 +49,7 @@ impl State {
             Slash::Copy => self.copy(argument, effects),
             Slash::Edit => self.edit(None, effects),
             Slash::Retry => self.retry(None, effects),
+            Slash::Continue => self.go_on(effects),
             Slash::Model => self.change_model(argument, effects),
             Slash::Open => self.open(argument, effects),
             Slash::Branch => self.branch(effects),

@@ -3,6 +3,7 @@
 use super::phase::rate;
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
+use crate::session::{Ending, Record};
 use crate::tui::conversation::{Level, Progress};
 use crate::tui::{human, text::safe};
 
@@ -33,6 +34,13 @@ impl State {
                     None => format!("from the next turn on: {}, nothing is evicted", policy.name),
                 };
                 self.note(Level::Info, text);
+            }
+            // An answer goes on from the cache: nothing is read.
+            Event::TurnStarted {
+                prompt_tokens: 0, ..
+            } => {
+                let (generated, seconds) = (0, 0.0);
+                self.phase = Phase::Decoding { generated, seconds };
             }
             Event::TurnStarted { prompt_tokens, .. } => {
                 self.phase = Phase::Prefill {
@@ -92,26 +100,31 @@ impl State {
             Event::Notice(text) => self.note(Level::Info, text),
             Event::Failed { message, .. } => {
                 self.phase = Phase::Idle;
-                self.stopping = false;
-                if let Some(answer) = self.conversation.answer_mut() {
-                    answer.running = false;
-                    answer.progress = None;
-                }
-                self.put_back(effects);
+                self.broken_off(effects);
                 self.note(Level::Error, message);
             }
             Event::Tokens(_) => {}
             Event::Counted { tag, tokens } => self.composer.elements.counted(tag, tokens),
             Event::Fatal(message) => {
                 self.phase = Phase::Ended;
-                if let Some(answer) = self.conversation.answer_mut() {
-                    answer.running = false;
-                    answer.progress = None;
-                }
-                self.put_back(effects);
+                self.broken_off(effects);
                 self.note(Level::Error, message);
             }
         }
+    }
+
+    /// A turn ended without its figures: what there is of the answer is kept, else its question
+    /// goes back into the input.
+    fn broken_off(&mut self, effects: &mut Vec<Effect>) {
+        self.stopping = false;
+        self.going_on = false;
+        if let Some(answer) = self.conversation.answer_mut() {
+            answer.running = false;
+            answer.progress = None;
+        }
+        self.save_answer("", true, effects);
+        self.put_back(effects);
+        self.open_last();
     }
 
     fn finished(&mut self, stats: &TurnStats, effects: &mut Vec<Effect>) {
@@ -119,27 +132,46 @@ impl State {
         self.stopping = false;
         let prefill = rate(stats.prompt_tokens as f64, stats.prefill_seconds);
         let decode = rate(stats.generated_tokens as f64, stats.decode_seconds);
+        let going_on = std::mem::take(&mut self.going_on);
         if stats.stop == Stop::Interrupted && stats.generated_tokens == 0 {
+            if let Some(answer) = self.conversation.answer_mut() {
+                answer.running = false;
+                answer.progress = None;
+            }
             self.put_back(effects);
             self.note(
                 Level::Info,
-                "stopped while reading; the conversation is as it was before",
+                match going_on {
+                    true => "stopped before it went on; the answer is as it was",
+                    false => "stopped while reading; the conversation is as it was before",
+                },
             );
             return self.next(effects);
         }
         self.asked = None;
         self.save_answer("", true, effects);
+        let end = match stats.stop {
+            Stop::Eos => Ending::Complete,
+            Stop::Length => Ending::Length,
+            Stop::Interrupted => Ending::Stopped,
+        };
+        effects.push(Effect::Record(Record::End(end)));
+        let answer = self.conversation.answer_mut();
+        let before = answer.map_or(0, |a| std::mem::replace(&mut a.tokens, 0));
+        let tokens = before + stats.generated_tokens;
         self.speeds.prefill = prefill.or(self.speeds.prefill);
         self.speeds.decode = decode.or(self.speeds.decode);
-        let mut footer = format!("{} tokens", human::thousands(stats.generated_tokens));
+        let mut footer = format!("{} tokens", human::thousands(tokens));
         if let Some(rate) = decode {
             footer.push_str(&format!(" · {} tok/s", human::rate(rate)));
         }
-        footer.push_str(&format!(
-            " · read {} in {}",
-            human::thousands(stats.prompt_tokens),
-            human::duration(stats.prefill_seconds)
-        ));
+        if stats.prompt_tokens > 0 {
+            footer.push_str(&format!(
+                " · read {} in {}",
+                human::thousands(stats.prompt_tokens),
+                human::duration(stats.prefill_seconds)
+            ));
+        }
         match stats.stop {
             Stop::Eos => {}
             Stop::Length => footer.push_str(" · ended at the longest length (/set max-tokens)"),
@@ -149,6 +181,15 @@ impl State {
             answer.running = false;
             answer.progress = None;
             answer.footer = Some(footer);
+            answer.tokens = tokens;
+            answer.end = Some(end);
+        }
+        self.open_last();
+        if going_on && stats.generated_tokens == 0 {
+            self.toast(
+                Level::Info,
+                "the model has nothing to add: the answer is complete",
+            );
         }
         self.next(effects);
     }

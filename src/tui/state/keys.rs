@@ -67,6 +67,7 @@ impl State {
                 self.open_search();
             }
             KeyCode::F(10) => self.open_search(),
+            KeyCode::Char('o') if control => self.go_on(effects),
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }

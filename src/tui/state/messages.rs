@@ -2,8 +2,9 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use super::{Effect, State};
+use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Message, Role};
+use crate::session::Ending;
 use crate::tui::composer::Draft;
 use crate::tui::conversation::{Entry, Level, code_blocks};
 use crate::tui::human;
@@ -152,6 +153,52 @@ impl State {
         }
     }
 
+    /// `/continue`: the last answer goes on where it was stopped or cut.
+    pub(super) fn go_on(&mut self, effects: &mut Vec<Effect>) {
+        let last = self
+            .last_answer()
+            .and_then(|at| self.conversation.entry(at));
+        let why = match (&self.phase, last) {
+            (Phase::Ended, _) => "no model is running; restart cachat",
+            (phase, _) if phase.busy() => "stop the answer first (Esc)",
+            (_, Some(Entry::Answer(a))) if a.end == Some(Ending::Complete) => {
+                "the last answer is complete: the model ended it itself"
+            }
+            (_, Some(_)) => "",
+            (_, None) => "there is no answer to go on with; ask something first",
+        };
+        if !why.is_empty() {
+            return self.toast(Level::Warning, why);
+        }
+        if self.phase.waiting() {
+            self.go_on_first = true;
+            return self.toast(Level::Info, "it goes on as soon as the model is ready");
+        }
+        if let Some(answer) = self.conversation.answer_mut() {
+            answer.running = true;
+        }
+        self.conversation.scroll.to_bottom();
+        self.selected = None;
+        self.phase = Phase::Asked;
+        self.stopping = false;
+        self.going_on = true;
+        effects.push(Effect::Engine(Command::Continue));
+    }
+
+    /// The last answer can be gone on with, if it is not complete.
+    pub(super) fn open_last(&mut self) {
+        if let Some(answer) = self.conversation.answer_mut() {
+            answer.open = answer.end != Some(Ending::Complete);
+        }
+    }
+
+    /// The last answer is followed by something else.
+    pub(super) fn close_last(&mut self) {
+        if let Some(answer) = self.conversation.answer_mut() {
+            answer.open = false;
+        }
+    }
+
     /// Goes back before the question at `entry` (or the one that an answer there belongs to, or
     /// the last one) and returns it.
     fn rewind(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) -> Option<Draft> {
@@ -171,6 +218,7 @@ impl State {
         };
         let before = self.transcript_before(at);
         self.conversation.truncate(at);
+        self.open_last();
         self.selected = None;
         self.observed.restart();
         effects.push(Effect::Record(crate::session::Record::Truncate(

@@ -121,6 +121,10 @@ pub struct State {
     pub queue: VecDeque<Draft>,
     /// The message being answered, until its prefill is through.
     asked: Option<Draft>,
+    /// The running turn goes on with an answer.
+    going_on: bool,
+    /// It was asked for before the model was ready.
+    go_on_first: bool,
     /// Tokens of the context that are used.
     pub position: usize,
     /// Seconds since the start, and the wall clock.
@@ -354,6 +358,7 @@ impl State {
 
     fn ask(&mut self, draft: Draft, effects: &mut Vec<Effect>) {
         let parts = self.parts(&draft.raw);
+        self.close_last();
         self.conversation.push(Entry::User {
             parts,
             raw: draft.raw.clone(),
@@ -369,6 +374,7 @@ impl State {
         self.asked = Some(draft);
         self.phase = Phase::Asked;
         self.stopping = false;
+        self.going_on = false;
         effects.push(Effect::Engine(Command::Ask { text }));
     }
 
@@ -399,8 +405,11 @@ impl State {
         parts
     }
 
-    /// The next waiting message, once nothing runs.
+    /// What waits, once nothing runs.
     fn next(&mut self, effects: &mut Vec<Effect>) {
+        if !self.phase.waiting() && std::mem::take(&mut self.go_on_first) {
+            return self.go_on(effects);
+        }
         if !self.phase.waiting()
             && let Some(draft) = self.queue.pop_front()
         {
@@ -416,6 +425,7 @@ impl State {
         if let Some(draft) = self.asked.take() {
             self.conversation.take_back();
             self.composer.restore(&draft);
+            self.open_last();
             effects.push(Effect::Record(Record::Truncate(self.transcript().len())));
         }
     }

@@ -75,8 +75,10 @@ impl State {
                 let text = turn.answer.unwrap_or_default();
                 answer.text.push(&safe::visible(&text));
                 answer.raw = text;
+                answer.end = turn.end;
             }
         }
+        self.open_last();
     }
 
     /// `/open NAME`.
@@ -121,7 +123,10 @@ impl State {
                     let draft = Draft { raw: raw.clone() };
                     records.push(Record::User(self.pieces(&draft)));
                 }
-                Entry::Answer(a) => records.push(Record::Answer(a.raw.clone())),
+                Entry::Answer(a) => {
+                    records.push(Record::Answer(a.raw.clone()));
+                    records.extend(a.end.map(Record::End));
+                }
                 Entry::Note { .. } => {}
             }
         }

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
 use crate::engine::event::{Event, ModelInfo, PolicyInfo, Stop, TurnStats};
+use crate::session::Ending;
 
 fn ready() -> State {
     let (mut state, _) = State::new(Setup::default());
@@ -289,7 +290,8 @@ fn what_is_said_is_written_down_as_it_happens() {
     assert_eq!(records(state.update(text("line\n"))), [line]);
     state.update(text("end"));
     let done = state.update(Input::Engine(finished(Stop::Eos, 3)));
-    assert_eq!(records(done), [Record::Answer("end".into())]);
+    let end = Record::End(Ending::Complete);
+    assert_eq!(records(done), [Record::Answer("end".into()), end]);
 }
 
 #[test]
@@ -332,6 +334,77 @@ fn asking_again_takes_another_seed() {
     assert_eq!(effects[0], Effect::Engine(Command::Load(Vec::new())));
     assert!(matches!(&effects[1], Effect::Engine(Command::SetSampling(s)) if s.seed == 43));
     assert_eq!(effects[2], ask("one"));
+}
+
+#[test]
+fn a_stopped_answer_goes_on_in_the_same_message() {
+    let go_on = Effect::Engine(Command::Continue);
+    let mut state = ready();
+    assert_eq!(say(&mut state, "/continue"), []);
+    assert!(state.toast.take().unwrap().text.contains("ask something"));
+    say(&mut state, "why?");
+    assert_eq!(control(&mut state, 'o'), [], "while it runs");
+    tell(&mut state, started());
+    let text = |piece: &str| {
+        let piece = piece.to_owned();
+        Event::Text { turn: 1, piece }
+    };
+    tell(&mut state, text("Because "));
+    press(&mut state, KeyCode::Esc);
+    let done = state.update(Input::Engine(finished(Stop::Interrupted, 2)));
+    let end = |e| Record::End(e);
+    assert_eq!(
+        records(done),
+        [Record::Answer("Because ".into()), end(Ending::Stopped)]
+    );
+
+    assert_eq!(control(&mut state, 'o'), [go_on]);
+    let warm = Event::TurnStarted {
+        turn: 1,
+        prompt_tokens: 0,
+        position: 12,
+    };
+    tell(&mut state, warm);
+    assert!(
+        matches!(state.phase, Phase::Decoding { .. }),
+        "nothing is read"
+    );
+    tell(&mut state, text("it is so."));
+    let done = state.update(Input::Engine(finished(Stop::Eos, 3)));
+    assert_eq!(
+        records(done),
+        [Record::Answer("it is so.".into()), end(Ending::Complete)]
+    );
+    let answer = state.conversation.answer_mut().unwrap();
+    assert_eq!(answer.raw, "Because it is so.");
+    assert!(!answer.open && answer.footer.as_deref().unwrap().starts_with("5 tokens"));
+    assert_eq!(state.transcript().len(), 2);
+    assert_eq!(control(&mut state, 'o'), []);
+    assert!(state.toast.take().unwrap().text.contains("complete"));
+}
+
+#[test]
+fn going_on_that_is_stopped_or_fails_at_once_changes_nothing() {
+    let mut state = ready();
+    said(&mut state, "one", "first");
+    let answer = state.conversation.answer_mut().unwrap();
+    (answer.end, answer.open) = (Some(Ending::Length), true);
+    let before = state.transcript();
+    say(&mut state, "/continue");
+    assert_eq!(press(&mut state, KeyCode::Esc), [Effect::Stop]);
+    tell(&mut state, finished(Stop::Interrupted, 0));
+    say(&mut state, "/continue");
+    let message = "the context is full".into();
+    let turn = None;
+    tell(&mut state, Event::Failed { turn, message });
+    assert_eq!(state.transcript(), before);
+    assert_eq!(input(&state), "");
+    let answer = state.conversation.answer_mut().unwrap();
+    assert!(answer.open && !answer.running);
+    // Something else is asked: the earlier answer does not offer to go on any more.
+    say(&mut state, "two");
+    let open = |e: &Entry| matches!(e, Entry::Answer(a) if a.open);
+    assert!(!state.conversation.entries().any(open));
 }
 
 #[test]
@@ -381,11 +454,16 @@ fn an_earlier_conversation_is_shown_and_read_by_the_model() {
     let turn = crate::session::Turn {
         question: vec![crate::session::Piece::Text("one".into())],
         answer: Some("first".into()),
+        end: None,
     };
     let (mut state, _) = State::new(Setup {
         turns: vec![turn],
         ..Setup::default()
     });
     let load = Command::Load(vec![message(User, "one"), message(Assistant, "first")]);
-    assert_eq!(tell(&mut state, ready_event()), [Effect::Engine(load)]);
+    // The app was ended in the middle of the answer: it can go on, here even before the model is
+    // ready.
+    assert_eq!(control(&mut state, 'o'), []);
+    let effects = [load, Command::Continue].map(Effect::Engine);
+    assert_eq!(tell(&mut state, ready_event()), effects);
 }

@@ -28,6 +28,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
         "answer",
         &[
             ("Esc, Ctrl-C", "stop, keep what is there"),
+            ("Ctrl-O", "go on with a stopped answer"),
             ("PgUp PgDn", "scroll"),
             ("Ctrl-Home  Ctrl-End", "first, last line"),
         ],

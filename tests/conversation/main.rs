@@ -1,8 +1,12 @@
 //! Conversations over small generated models, through the same engine as the app.
 
+mod going_on;
+
 use std::sync::Arc;
 
-use cachat::engine::event::{CachePicture, Event, EvictionRound, Sampling, Stop, Trigger};
+use cachat::engine::event::{
+    CachePicture, Event, EvictionRound, Message, Role, Sampling, Stop, Trigger,
+};
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
@@ -58,13 +62,16 @@ fn greedy(max_tokens: usize) -> Sampling {
     }
 }
 
-/// Collects what happens; stops after `patience` progress steps of a prefill.
+/// Collects what happens; stops after `patience` progress steps of a prefill, or when `tokens`
+/// were decoded.
 #[derive(Default)]
 struct Seen {
     text: String,
     rounds: Vec<EvictionRound>,
     steps: usize,
     patience: Option<usize>,
+    decoded: usize,
+    tokens: Option<usize>,
     most_entries: usize,
     pictures: Vec<CachePicture>,
 }
@@ -72,6 +79,7 @@ struct Seen {
 impl Watcher for Seen {
     fn stopped(&self) -> bool {
         self.patience.is_some_and(|p| self.steps >= p)
+            || self.tokens.is_some_and(|n| self.decoded >= n)
     }
 
     fn event(&mut self, event: Event) {
@@ -79,6 +87,7 @@ impl Watcher for Seen {
             Event::Text { piece, .. } => self.text.push_str(&piece),
             Event::Eviction(round) => self.rounds.push(*round),
             Event::Prefill { .. } => self.steps += 1,
+            Event::Decoded { .. } => self.decoded += 1,
             _ => {}
         }
     }
