@@ -83,9 +83,26 @@ impl File {
     fn field(&self, field: &str) -> Result<Ink, ThemeError> {
         match self.ui.get(field) {
             Some(value) => self.ink(field, value),
-            None => Ok(Ink::Default),
+            None => match stand_in(field) {
+                Some(other) => self.field(other),
+                None => Ok(Ink::Default),
+            },
         }
     }
+}
+
+/// The field that speaks for one that a user's theme may not know yet.
+fn stand_in(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "code_keyword" => "accent",
+        "code_string" => "good",
+        "code_number" => "warning",
+        "code_comment" => "dim",
+        "code_function" => "link",
+        "code_type" => "heading",
+        "code_name" => "code",
+        _ => return None,
+    })
 }
 
 macro_rules! theme {
@@ -160,8 +177,19 @@ theme! {
     heading,
     link,
     quote,
+    /// Code in the text.
     code,
     code_background,
+    /// In blocks of code: `fn`, `if`, tags.
+    code_keyword,
+    code_string,
+    /// Numbers and constants.
+    code_number,
+    code_comment,
+    code_function,
+    code_type,
+    /// Attributes, keys, properties.
+    code_name,
     /// Pasted documents in the input and the conversation.
     chip,
     chip_background,

@@ -4,7 +4,8 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::{table, wrap};
+use super::highlight::Highlighter;
+use super::{code, table, wrap};
 use crate::tui::theme::Theme;
 
 fn options() -> Options {
@@ -349,40 +350,14 @@ impl<'t> Renderer<'t> {
     fn code_block(&mut self, language: &str, body: &str) {
         let room = self.width.saturating_sub(self.prefix_width()).max(1);
         let body = body.strip_suffix('\n').unwrap_or(body);
+        let mut highlighter = Highlighter::new(language);
         for (i, source) in body.split('\n').enumerate() {
             let tag = (i == 0).then_some(language);
-            for line in code_line(tag, source, room, self.theme) {
+            for line in code::line(tag, source, &mut highlighter, room, self.theme) {
                 self.emit(line);
             }
         }
     }
-}
-
-/// One line of code on a band of its own background over the whole width; the first of a block
-/// names the language at its right edge.
-pub fn code_line(
-    language: Option<&str>,
-    source: &str,
-    width: usize,
-    theme: &Theme,
-) -> Vec<Line<'static>> {
-    let band = Style::new().fg(theme.code).bg(theme.code_background);
-    let inner = width.saturating_sub(2).max(1);
-    let margin = if width > 2 { 1 } else { 0 };
-    let mut tag = language
-        .filter(|l| l.len() > 1)
-        .map(|l| format!("{} ", super::safe::one_line(l)));
-    let mut lines = wrap::wrap(&[Span::styled(source.to_owned(), band)], inner);
-    for line in &mut lines {
-        let rest = width.saturating_sub(wrap::line_width(line) + margin);
-        line.spans.insert(0, Span::styled(" ".repeat(margin), band));
-        let tag = tag.take().filter(|tag| wrap::width(tag) < rest);
-        let blank = rest - tag.as_deref().map_or(0, wrap::width);
-        line.spans.push(Span::styled(" ".repeat(blank), band));
-        line.spans
-            .extend(tag.map(|tag| Span::styled(tag, band.fg(theme.faint))));
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use ratatui::text::Line;
 
-use super::markdown;
+use super::highlight::Highlighter;
+use super::{code, markdown};
 use crate::tui::theme::Theme;
 
 /// A growing Markdown text with its layout.
@@ -16,7 +17,7 @@ pub struct Stream {
     lines: Vec<Line<'static>>,
     settled: usize,
     /// The fenced code block that the frozen text ends in: its finished lines are final too.
-    fence: Option<Fence>,
+    fence: Option<Box<Fence>>,
     width: usize,
     stale: bool,
 }
@@ -31,6 +32,8 @@ struct Fence {
     language: String,
     /// Lines of it that are final.
     sources: usize,
+    /// Stands behind them.
+    highlighter: Highlighter,
 }
 
 impl Fence {
@@ -43,12 +46,14 @@ impl Fence {
         let len = text.len() - info.len();
         // Escapes and entities in the info string are left to the parser.
         let plain = !info.contains(['`', '\\', '&']);
+        let language = info.split_whitespace().next().unwrap_or("");
         (indent < 4 && len >= 3 && plain).then(|| Fence {
             mark,
             len,
             indent,
-            language: info.split_whitespace().next().unwrap_or("").to_owned(),
+            language: language.to_owned(),
             sources: 0,
+            highlighter: Highlighter::new(language),
         })
     }
 
@@ -60,9 +65,10 @@ impl Fence {
             && rest.trim_matches([' ', '\t']).is_empty()
     }
 
-    fn content<'a>(&self, line: &'a str) -> &'a str {
+    /// Bytes of a line that are not content.
+    fn skip(&self, line: &str) -> usize {
         let spaces = line.len() - line.trim_start_matches(' ').len();
-        &line[spaces.min(self.indent)..]
+        spaces.min(self.indent)
     }
 }
 
@@ -128,7 +134,7 @@ impl Stream {
         let Some((line, _)) = tail[start..].split_once('\n') else {
             return false;
         };
-        self.fence = Fence::open(line);
+        self.fence = Fence::open(line).map(Box::new);
         if self.fence.is_none() {
             return false;
         }
@@ -145,9 +151,10 @@ impl Stream {
         let Some(fence) = &mut self.fence else {
             return false;
         };
-        let code = |fence: &Fence, lines: &mut Vec<_>, text: &str| {
+        let code = |fence: &mut Fence, lines: &mut Vec<_>, text: &str| {
             let tag = (fence.sources == 0).then_some(fence.language.as_str());
-            lines.extend(markdown::code_line(tag, fence.content(text), width, theme));
+            let text = &text[fence.skip(text)..];
+            lines.extend(code::line(tag, text, &mut fence.highlighter, width, theme));
         };
         while let Some((line, _)) = self.source[self.frozen..].split_once('\n') {
             self.frozen += line.len() + 1;
@@ -164,12 +171,13 @@ impl Stream {
         }
         // The line that is being written.
         let rest = &self.source[self.frozen..];
+        let mut open = fence.clone();
         if fence.closed_by(rest) || rest.is_empty() {
             if fence.sources == 0 {
-                code(fence, &mut self.lines, "");
+                code(&mut open, &mut self.lines, "");
             }
         } else {
-            code(fence, &mut self.lines, rest);
+            code(&mut open, &mut self.lines, rest);
         }
         true
     }
@@ -203,6 +211,7 @@ mod tests {
             "(- [a-z ]{1,20}\n){1,4}",
             "([1-3]\\. [a-z ]{1,20}\n){1,3}\n?",
             "```\n[a-z\n]{0,40}\n```\n",
+            "```(rust|python|diff)\n(let x = \"[a-z]{1,4}|/\\* [a-z]|\\*/|\"\"\"|# c|-a|\n){0,12}\n```\n",
             "[ ]{0,4}(```|~~~|````)[a-z ]{0,6}\n[a-z `~\n]{0,40}(\n ?(```|~~~|````) ?)?\n",
             Just("| a | b |\n|---|---|\n| 1 | 2 |\n\n".to_string()),
             "> [a-z ]{1,30}\n",

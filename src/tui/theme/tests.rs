@@ -73,6 +73,16 @@ fn what_is_read_can_be_read() {
         for (field, ink, on) in [
             ("chip", theme.chip, theme.chip_background),
             ("code", theme.code, theme.code_background),
+            ("text", theme.text, theme.code_background),
+            ("keyword", theme.code_keyword, theme.code_background),
+            ("string", theme.code_string, theme.code_background),
+            ("number", theme.code_number, theme.code_background),
+            ("comment", theme.code_comment, theme.code_background),
+            ("function", theme.code_function, theme.code_background),
+            ("type", theme.code_type, theme.code_background),
+            ("name", theme.code_name, theme.code_background),
+            ("inserted", theme.good, theme.code_background),
+            ("deleted", theme.bad, theme.code_background),
             ("text", theme.text, theme.selection),
             ("dim", theme.dim, theme.selection),
         ] {
@@ -153,6 +163,17 @@ fn a_theme_may_change_a_few_colours_of_another() {
     );
     assert_eq!(theme.heat(0.5), base.heat(0.5));
     assert!(!theme.dark);
+}
+
+#[test]
+fn a_theme_from_before_code_was_coloured_gets_colours_of_its_own() {
+    let source = "name = \"old\"\nheat = [\"#000000\", \"#ffffff\"]\n[ui]\naccent = \"#112233\"\n\
+                  good = \"#445566\"\ncode_type = \"#778899\"\n";
+    let theme = Theme::parse(source, Depth::True).unwrap();
+    assert_eq!(theme.code_keyword, Color::Rgb(0x11, 0x22, 0x33));
+    assert_eq!(theme.code_string, Color::Rgb(0x44, 0x55, 0x66));
+    assert_eq!(theme.code_type, Color::Rgb(0x77, 0x88, 0x99));
+    assert_eq!(theme.code_number, Color::Reset);
 }
 
 #[test]
