@@ -2,6 +2,7 @@
 //! for each token of an answer that has grown to the given length: the lines of a kind are equal.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use cachat::engine::event::{CachePicture, Event, ModelInfo, PolicyInfo, Stop, TurnStats};
 use cachat::tui::state::{Input, Setup, State};
@@ -18,7 +19,7 @@ const SHAPES: [(usize, usize); 2] = [(30, 3), (32, 8)];
 const TURNS: u32 = 100;
 
 /// What answers are made of, each token about four bytes: the start, then this again and again.
-const KINDS: [(&str, &str, &[&str]); 3] = [
+const KINDS: [(&str, &str, &[&str]); 6] = [
     (
         "prose",
         "",
@@ -33,6 +34,21 @@ const KINDS: [(&str, &str, &[&str]); 3] = [
         &["let ", "x", " = ", "f(", "12", ");", "\n"],
     ),
     ("open list", "", &["- ", "one ", "item ", "more", "\n"]),
+    (
+        "open nested list",
+        "1. first\n",
+        &["   - ", "one ", "**item**", " more", "\n"],
+    ),
+    (
+        "open table",
+        "| a | b |\n|---|---|\n",
+        &["| ", "one ", "cell", " | ", "two ", "more", " |\n"],
+    ),
+    (
+        "open quote",
+        "> ",
+        &["one ", "word ", "more", ".\n", ">\n", "> "],
+    ),
 ];
 
 fn tell(state: &mut State, event: Event) {
@@ -120,6 +136,8 @@ fn frame(c: &mut Criterion) {
         for (kind, start, pieces) in KINDS {
             let mut group = c.benchmark_group(format!("{}x{}, {kind}", shape.0, shape.1));
             group.sample_size(20);
+            group.warm_up_time(Duration::from_millis(500));
+            group.measurement_time(Duration::from_secs(2));
             for tokens in [100, 50_000] {
                 let mut state = before.clone();
                 say(&mut state, TURNS + 1, start);
@@ -141,5 +159,29 @@ fn frame(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, frame);
+/// The first frame after the window became one column narrower or wider, at the end of the
+/// conversation and in its middle.
+fn resize(c: &mut Criterion) {
+    let mut state = conversation(SHAPES[0]);
+    for place in ["at the end", "in the middle"] {
+        let mut narrow = false;
+        c.bench_function(&format!("resize {place}"), |b| {
+            b.iter(|| {
+                narrow = !narrow;
+                let width = SIZE.0 - u16::from(narrow);
+                let mut terminal = Terminal::new(TestBackend::new(width, SIZE.1)).expect("memory");
+                view::prepare(&mut state, terminal.get_frame().area());
+                terminal
+                    .draw(|frame| view::draw(&state, frame))
+                    .expect("in memory");
+            });
+        });
+        while state.conversation.pending() {
+            view::prepare(&mut state, ratatui::layout::Rect::new(0, 0, SIZE.0, SIZE.1));
+        }
+        state.conversation.scroll.by(-1000);
+    }
+}
+
+criterion_group!(benches, frame, resize);
 criterion_main!(benches);

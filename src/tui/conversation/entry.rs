@@ -76,6 +76,20 @@ impl Entry {
         }
     }
 
+    /// Bytes of text in it.
+    pub fn size(&self) -> usize {
+        match self {
+            Entry::User { parts, .. } => {
+                let sizes = parts.iter().map(|part| match part {
+                    Part::Text(text) | Part::Chip(text) => text.len(),
+                });
+                sizes.sum()
+            }
+            Entry::Answer(a) => a.text.source().len(),
+            Entry::Note { text, .. } => text.len(),
+        }
+    }
+
     /// Brings `laid` up to date: lines of at most `width` cells, an empty one at the end. The first
     /// `settled` are final and stay; the answer is how many are now.
     pub fn lay_out(

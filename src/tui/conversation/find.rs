@@ -38,9 +38,8 @@ impl Conversation {
 
     /// First line and number of lines of an entry.
     pub fn span(&self, entry: usize) -> (usize, usize) {
-        let before = self.entries.iter().take(entry);
-        let top = before.map(|l| l.lines.len()).sum();
-        (top, self.entries.get(entry).map_or(0, |l| l.lines.len()))
+        let top = self.heights().take(entry).sum();
+        (top, self.heights().nth(entry).unwrap_or(0))
     }
 
     pub fn entry(&self, at: usize) -> Option<&Entry> {

@@ -8,6 +8,8 @@ pub use entry::{Answer, Entry, Level, Part, Progress};
 pub use find::code_blocks;
 pub use scroll::Scroll;
 
+use std::time::{Duration, Instant};
+
 use ratatui::text::Line;
 
 use crate::tui::theme::Theme;
@@ -28,6 +30,21 @@ struct Laid {
     /// Lines of a growing answer that are final.
     settled: usize,
     stale: bool,
+}
+
+/// Bytes out of view that are laid out at once, however long it takes; and the time for more. The
+/// rest waits for the next frame: a long conversation follows a resize without a hitch.
+const AT_ONCE: usize = 8 * 1024;
+const BESIDE: Duration = Duration::from_millis(4);
+
+impl Laid {
+    /// Its lines, or about as many as it will have.
+    fn height(&self, width: usize) -> usize {
+        match self.lines.len() {
+            0 if self.stale => 2 + self.entry.size() / width.max(1),
+            lines => lines,
+        }
+    }
 }
 
 impl Conversation {
@@ -85,43 +102,106 @@ impl Conversation {
         Some(raw)
     }
 
-    /// Lays out what changed; `height` is the window's.
+    /// Lays out what is in view, and some of the rest; `height` is the window's. What
+    /// [is left](Self::pending) counts with the lines it had, or may have.
     pub fn layout(&mut self, width: usize, height: usize, theme: &Theme) {
-        let all = width != self.width || theme.name != self.theme;
-        if all {
+        let anchor = self.scroll.anchor(self.heights());
+        if width != self.width || theme.name != self.theme {
             self.width = width;
             self.theme.clone_from(&theme.name);
-        }
-        let anchor = self
-            .scroll
-            .anchor(self.entries.iter().map(|l| l.lines.len()));
-        for laid in &mut self.entries {
-            if all {
+            for laid in &mut self.entries {
                 laid.entry.invalidate();
                 laid.settled = 0;
-            }
-            if all || laid.stale {
-                laid.settled = (laid.entry).lay_out(width, theme, &mut laid.lines, laid.settled);
-                laid.stale = false;
+                laid.stale = true;
             }
         }
-        let heights = self.entries.iter().map(|l| l.lines.len());
-        self.scroll.laid_out(heights, height, anchor);
+        self.place(height, anchor);
+        while let Some(at) = self.stale_in_view() {
+            let anchor = self.scroll.anchor(self.heights());
+            self.bring(at, theme);
+            self.place(height, anchor);
+        }
+        if self.pending() {
+            let anchor = self.scroll.anchor(self.heights());
+            let (begun, mut bytes) = (Instant::now(), 0);
+            for at in (0..self.entries.len()).rev() {
+                if bytes > AT_ONCE && begun.elapsed() > BESIDE {
+                    break;
+                }
+                if self.entries[at].stale {
+                    bytes += self.entries[at].entry.size();
+                    self.bring(at, theme);
+                }
+            }
+            self.place(height, anchor);
+        }
+    }
+
+    /// Something out of view is still to be laid out: by more calls of [`layout`](Self::layout).
+    pub fn pending(&self) -> bool {
+        self.entries.iter().any(|l| l.stale)
+    }
+
+    /// Lays out all that is left, so that every line can be found.
+    pub fn finish(&mut self, theme: &Theme) {
+        let anchor = self.scroll.anchor(self.heights());
+        for at in 0..self.entries.len() {
+            self.bring(at, theme);
+        }
+        self.place(self.scroll.height(), anchor);
+    }
+
+    fn bring(&mut self, at: usize, theme: &Theme) {
+        let width = self.width;
+        if let Some(laid) = self.entries.get_mut(at).filter(|l| l.stale) {
+            laid.settled = (laid.entry).lay_out(width, theme, &mut laid.lines, laid.settled);
+            laid.stale = false;
+        }
+    }
+
+    fn place(&mut self, height: usize, anchor: scroll::Anchor) {
+        let heights: Vec<usize> = self.heights().collect();
+        self.scroll.laid_out(heights.into_iter(), height, anchor);
+    }
+
+    fn heights(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().map(|l| l.height(self.width))
+    }
+
+    /// The first entry in view, and how many of its lines are above.
+    fn first_in_view(&self) -> (usize, usize) {
+        let mut skip = self.scroll.top();
+        for (at, height) in self.heights().enumerate() {
+            if skip < height {
+                return (at, skip);
+            }
+            skip -= height;
+        }
+        (self.entries.len(), 0)
+    }
+
+    fn stale_in_view(&self) -> Option<usize> {
+        let (first, above) = self.first_in_view();
+        let mut rows = 0;
+        for (at, laid) in self.entries.iter().enumerate().skip(first) {
+            if rows >= self.scroll.height() + above {
+                break;
+            }
+            if laid.stale {
+                return Some(at);
+            }
+            rows += laid.lines.len();
+        }
+        None
     }
 
     /// The lines in view, from the top.
     pub fn visible(&self) -> impl Iterator<Item = &Line<'static>> {
-        let (mut skip, mut at) = (self.scroll.top(), 0);
-        while let Some(laid) = self.entries.get(at)
-            && skip >= laid.lines.len()
-        {
-            skip -= laid.lines.len();
-            at += 1;
-        }
-        self.entries[at.min(self.entries.len())..]
+        let (first, above) = self.first_in_view();
+        self.entries[first..]
             .iter()
             .flat_map(|l| &l.lines)
-            .skip(skip)
+            .skip(above)
             .take(self.scroll.height())
     }
 
@@ -173,5 +253,47 @@ mod tests {
             let lines = |c: &Conversation| c.visible().cloned().collect::<Vec<_>>();
             assert_eq!(lines(&growing), lines(&whole), "{:?}", &text[..at + 1]);
         }
+    }
+
+    #[test]
+    fn a_resize_lays_out_what_is_seen_at_once_and_the_rest_soon() {
+        let theme = Theme::default();
+        let filled = || {
+            let mut conversation = Conversation::default();
+            for n in 0..60 {
+                let mut answer = Answer::default();
+                answer
+                    .text
+                    .push(&format!("# {n}\n\n{}", "some words ".repeat(300)));
+                conversation.push(Entry::Answer(Box::new(answer)));
+            }
+            conversation
+        };
+        let seen = |c: &Conversation| c.visible().map(ToString::to_string).collect::<Vec<_>>();
+        let mut lazy = filled();
+        lazy.layout(80, 20, &theme);
+        lazy.finish(&theme);
+        lazy.scroll.by(-800);
+        lazy.layout(80, 20, &theme);
+        for width in [50, 90] {
+            lazy.layout(width, 20, &theme);
+            let first = seen(&lazy);
+            assert_eq!(first.len(), 20);
+            let mut frames = 0;
+            while lazy.pending() {
+                lazy.layout(width, 20, &theme);
+                assert_eq!(seen(&lazy), first, "what is read stays where it is");
+                frames += 1;
+                assert!(frames < 60);
+            }
+            let mut eager = filled();
+            eager.layout(width, 20, &theme);
+            eager.finish(&theme);
+            let lines = |c: &Conversation| c.entries.iter().map(|l| l.lines.len()).sum::<usize>();
+            assert_eq!(lines(&lazy), lines(&eager));
+        }
+        lazy.scroll.to_top();
+        lazy.layout(90, 20, &theme);
+        assert!(seen(&lazy)[0].ends_with("  0"), "{:?}", seen(&lazy)[0]);
     }
 }

@@ -186,7 +186,11 @@ impl State {
     pub fn wake(&self) -> Option<f64> {
         let animated = (self.phase.waiting()).then_some(self.now + 0.1);
         let toast = self.toast.as_ref().map(|t| t.until);
-        animated.into_iter().chain(toast).reduce(f64::min)
+        let unfinished = self.conversation.pending().then_some(self.now);
+        [animated, toast, unfinished]
+            .into_iter()
+            .flatten()
+            .reduce(f64::min)
     }
 
     /// Sets the clock: seconds since the start, and the time of day as shown.

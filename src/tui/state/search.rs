@@ -55,6 +55,8 @@ impl State {
 
     /// The query changed: the newest place that still fits.
     fn refine(&mut self) {
+        let theme = self.theme().clone();
+        self.conversation.finish(&theme);
         if let Some(search) = &mut self.search {
             search.hits = self.conversation.count(&search.query);
             search.at = None;
@@ -63,6 +65,8 @@ impl State {
     }
 
     fn hit(&mut self, upwards: bool) {
+        let theme = self.theme().clone();
+        self.conversation.finish(&theme);
         let Some(search) = &mut self.search else {
             return;
         };

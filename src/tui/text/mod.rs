@@ -1,8 +1,11 @@
 //! Text on a grid of cells: made safe, measured and wrapped.
 
 mod code;
+mod fence;
 pub mod highlight;
+mod literal;
 pub mod markdown;
+mod place;
 pub mod safe;
 mod scope;
 pub mod stream;

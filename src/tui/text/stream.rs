@@ -1,75 +1,32 @@
-//! Markdown that arrives in pieces: finished blocks are laid out once and kept, only the tail is
-//! laid out again.
+//! Markdown that arrives in pieces: finished blocks, items of lists and lines of code are laid out
+//! once and kept, only the tail is laid out again.
 
 use ratatui::text::Line;
 
-use super::highlight::Highlighter;
-use super::{code, markdown};
+use super::fence::Fence;
+use super::literal;
+use super::markdown::Part;
+use super::place::Place;
 use crate::tui::theme::Theme;
 
 /// A growing Markdown text with its layout.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
     source: String,
-    /// Bytes of `source` whose blocks are final.
-    frozen: usize,
-    /// Lines of the final blocks (the first `settled`), then those of the tail.
+    /// Bytes of `source` that are final or in the whole lines of `tail`.
+    taken: usize,
+    /// What is not final, marked by [`literal`], and how much of it are whole lines.
+    tail: String,
+    whole: usize,
+    /// Where the tail stands.
+    place: Box<Place>,
+    /// The open code block that the tail is in.
+    fence: Option<Box<Fence>>,
+    /// Lines of what is final (the first `settled`), then those of the tail.
     lines: Vec<Line<'static>>,
     settled: usize,
-    /// The fenced code block that the frozen text ends in: its finished lines are final too.
-    fence: Option<Box<Fence>>,
     width: usize,
     stale: bool,
-}
-
-/// An open fenced code block at the top level.
-#[derive(Clone, Debug)]
-struct Fence {
-    mark: char,
-    len: usize,
-    /// Spaces before the fence, taken off every line.
-    indent: usize,
-    language: String,
-    /// Lines of it that are final.
-    sources: usize,
-    /// Stands behind them.
-    highlighter: Highlighter,
-}
-
-impl Fence {
-    /// The block that this line opens.
-    fn open(line: &str) -> Option<Fence> {
-        let text = line.trim_start_matches(' ');
-        let indent = line.len() - text.len();
-        let mark = text.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-        let info = text.trim_start_matches(mark);
-        let len = text.len() - info.len();
-        // Escapes and entities in the info string are left to the parser.
-        let plain = !info.contains(['`', '\\', '&']);
-        let language = info.split_whitespace().next().unwrap_or("");
-        (indent < 4 && len >= 3 && plain).then(|| Fence {
-            mark,
-            len,
-            indent,
-            language: language.to_owned(),
-            sources: 0,
-            highlighter: Highlighter::new(language),
-        })
-    }
-
-    fn closed_by(&self, line: &str) -> bool {
-        let text = line.trim_start_matches(' ');
-        let rest = text.trim_start_matches(self.mark);
-        line.len() - text.len() < 4
-            && text.len() - rest.len() >= self.len
-            && rest.trim_matches([' ', '\t']).is_empty()
-    }
-
-    /// Bytes of a line that are not content.
-    fn skip(&self, line: &str) -> usize {
-        let spaces = line.len() - line.trim_start_matches(' ').len();
-        spaces.min(self.indent)
-    }
 }
 
 impl Stream {
@@ -85,13 +42,17 @@ impl Stream {
 
     /// Forgets the layout (theme or width changed).
     pub fn invalidate(&mut self) {
-        (self.frozen, self.settled, self.stale) = (0, 0, true);
-        self.fence = None;
-        self.lines.clear();
+        *self = Stream {
+            source: std::mem::take(&mut self.source),
+            width: self.width,
+            stale: true,
+            ..Stream::default()
+        };
     }
 
     /// Lays out what changed since the last call; true where lines changed.
     pub fn layout(&mut self, width: usize, theme: &Theme) -> bool {
+        let width = width.max(1);
         if width != self.width {
             self.width = width;
             self.invalidate();
@@ -100,86 +61,66 @@ impl Stream {
             return false;
         }
         self.stale = false;
+        self.read();
         self.lines.truncate(self.settled);
-        while !self.advance_fence(width, theme) {
-            if !self.advance_blocks(width, theme) {
-                break;
-            }
-        }
-        if self.fence.is_none() {
-            let tail = markdown::render(&self.source[self.frozen..], width, theme);
-            append(&mut self.lines, tail);
-        }
+        while self.advance(theme) {}
         true
     }
 
-    /// Freezes the blocks that are final; true where an open code block follows them.
-    fn advance_blocks(&mut self, width: usize, theme: &Theme) -> bool {
-        // A block is final when a later one has begun on a line that is complete: half a line may
-        // still turn out to continue the block before (`2` → `2. next item`).
-        let tail = &self.source[self.frozen..];
-        let complete = tail.rfind('\n').map_or(0, |at| at + 1);
-        let starts = markdown::block_starts(&tail[..complete]);
-        let Some(&last) = starts.last() else {
-            return false;
-        };
-        if starts.len() > 1 {
-            let done = markdown::render(&tail[..last], width, theme);
-            append(&mut self.lines, done);
-            self.settled = self.lines.len();
-            self.frozen += last;
+    /// Brings the tail up to date with the source.
+    fn read(&mut self) {
+        self.tail.truncate(self.whole);
+        for line in self.source[self.taken..].split_inclusive('\n') {
+            literal::mark_line(line, &mut self.tail);
+            if line.ends_with('\n') {
+                self.taken += line.len();
+                self.whole = self.tail.len();
+            }
         }
-        let tail = &self.source[self.frozen..];
-        let start = if starts.len() > 1 { 0 } else { last };
-        let Some((line, _)) = tail[start..].split_once('\n') else {
-            return false;
-        };
-        self.fence = Fence::open(line).map(Box::new);
-        if self.fence.is_none() {
-            return false;
-        }
-        self.frozen += start + line.len() + 1;
-        if !self.lines.is_empty() {
-            self.lines.push(Line::default());
-            self.settled = self.lines.len();
-        }
-        true
     }
 
-    /// Lays out the new lines of an open code block; false where none is open (any more).
-    fn advance_fence(&mut self, width: usize, theme: &Theme) -> bool {
-        let Some(fence) = &mut self.fence else {
+    /// Lays the tail out, up to a code block that is open; true where something is left to do.
+    fn advance(&mut self, theme: &Theme) -> bool {
+        if let Some(mut fence) = self.fence.take() {
+            let (bytes, open) = fence.advance(
+                &self.tail,
+                &mut self.place,
+                self.width,
+                theme,
+                &mut self.lines,
+            );
+            self.settle(bytes, self.lines.len());
+            if !open {
+                return true;
+            }
+            let mut place = (*self.place).clone();
+            let last = &self.tail;
+            if !fence.last(last, &mut place, self.width, theme, &mut self.lines) {
+                self.lines
+                    .extend(Part::lay_out(last, place, self.width, theme).lines);
+            }
+            self.fence = Some(fence);
+            return false;
+        }
+        let before = self.lines.len();
+        let part = Part::lay_out(&self.tail, (*self.place).clone(), self.width, theme);
+        self.lines.extend(part.lines);
+        let Some(settled) = part.settled else {
             return false;
         };
-        let code = |fence: &mut Fence, lines: &mut Vec<_>, text: &str| {
-            let tag = (fence.sources == 0).then_some(fence.language.as_str());
-            let text = &text[fence.skip(text)..];
-            lines.extend(code::line(tag, text, &mut fence.highlighter, width, theme));
-        };
-        while let Some((line, _)) = self.source[self.frozen..].split_once('\n') {
-            self.frozen += line.len() + 1;
-            let closed = fence.closed_by(line);
-            if !closed || fence.sources == 0 {
-                code(fence, &mut self.lines, if closed { "" } else { line });
-                fence.sources += 1;
-                self.settled = self.lines.len();
-            }
-            if closed {
-                self.fence = None;
-                return false;
-            }
+        self.settle(settled.bytes, before + settled.lines);
+        *self.place = settled.place;
+        self.fence = settled.fence;
+        if self.fence.is_some() {
+            self.lines.truncate(self.settled);
         }
-        // The line that is being written.
-        let rest = &self.source[self.frozen..];
-        let mut open = fence.clone();
-        if fence.closed_by(rest) || rest.is_empty() {
-            if fence.sources == 0 {
-                code(&mut open, &mut self.lines, "");
-            }
-        } else {
-            code(&mut open, &mut self.lines, rest);
-        }
-        true
+        self.fence.is_some()
+    }
+
+    fn settle(&mut self, bytes: usize, lines: usize) {
+        self.tail.drain(..bytes);
+        self.whole -= bytes.min(self.whole);
+        self.settled = lines;
     }
 
     /// How many of the lines are final.
@@ -192,48 +133,5 @@ impl Stream {
     }
 }
 
-fn append(lines: &mut Vec<Line<'static>>, more: Vec<Line<'static>>) {
-    if !lines.is_empty() && !more.is_empty() {
-        lines.push(Line::default());
-    }
-    lines.extend(more);
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn block() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[a-z *_`]{1,40}\n\n",
-            "#{1,3} [a-z]{1,12}\n",
-            "(- [a-z ]{1,20}\n){1,4}",
-            "([1-3]\\. [a-z ]{1,20}\n){1,3}\n?",
-            "```\n[a-z\n]{0,40}\n```\n",
-            "```(rust|python|diff)\n(let x = \"[a-z]{1,4}|/\\* [a-z]|\\*/|\"\"\"|# c|-a|\n){0,12}\n```\n",
-            "[ ]{0,4}(```|~~~|````)[a-z ]{0,6}\n[a-z `~\n]{0,40}(\n ?(```|~~~|````) ?)?\n",
-            Just("| a | b |\n|---|---|\n| 1 | 2 |\n\n".to_string()),
-            "> [a-z ]{1,30}\n",
-            "[a-z ]{1,10}\n",
-            Just("---\n".to_string()),
-            Just("    indented\n\n    more\n".to_string()),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(400))]
-        #[test]
-        fn streamed_equals_one_shot(blocks in prop::collection::vec(block(), 0..8), step in 1usize..9) {
-            let text = blocks.concat();
-            let theme = Theme::default();
-            let mut streamed = Stream::default();
-            let chars: Vec<char> = text.chars().collect();
-            for piece in chars.chunks(step) {
-                streamed.push(&piece.iter().collect::<String>());
-                streamed.layout(30, &theme);
-            }
-            prop_assert_eq!(streamed.lines(), &markdown::render(&text, 30, &theme)[..]);
-        }
-    }
-}
+mod tests;

@@ -128,9 +128,11 @@ fn flush(paragraph: &mut Vec<Cluster>, cells: usize, lines: &mut Vec<Line<'stati
         |i| p[i].width,
         |i| p[i].text == " ",
         |i| {
-            // Wide scripts break anywhere; so do hyphens and slashes.
+            // Wide scripts break anywhere; so do hyphens and slashes, but not `https://`.
+            let slash = |i: usize| p.get(i).is_some_and(|c| c.text == "/");
             (p[i].width > 1 && p.get(i + 1).is_some_and(|n| n.width > 1))
-                || matches!(p[i].text, "-" | "—" | "/")
+                || matches!(p[i].text, "-" | "—")
+                || (slash(i) && !slash(i + 1) && !slash(i.wrapping_sub(1)))
         },
     );
     lines.extend(ranges.into_iter().map(|r| line(&p[r])));
@@ -177,6 +179,10 @@ mod tests {
         assert_eq!(plain("日本語の文章", 5), ["日本", "語の", "文章"]);
         assert_eq!(plain("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(plain("a\n\nb", 4), ["a", "", "b"]);
+        assert_eq!(
+            plain("see https://a.b/cd", 12),
+            ["see", "https://a.b/", "cd"]
+        );
         assert_eq!(truncate("日本語", 5), "日本…");
     }
 

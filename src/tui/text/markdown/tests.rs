@@ -1,0 +1,99 @@
+use super::*;
+
+fn plain(source: &str, width: usize) -> Vec<String> {
+    let lines = render(source, width, &Theme::default());
+    lines
+        .iter()
+        .map(|l| l.to_string().trim_end().to_owned())
+        .collect()
+}
+
+#[test]
+fn blocks_lists_and_tables() {
+    assert_eq!(
+        plain("# Title\ntext *it* **b**\n\nmore", 40),
+        ["Title", "", "text it b", "", "more"]
+    );
+    assert_eq!(
+        plain("- one\n- two words\n  - deep\n1. x", 8),
+        ["• one", "• two", "  words", "  ◦ deep", "", "1. x"]
+    );
+    assert_eq!(plain("- a\n\n  b\n- c", 20), ["• a", "", "  b", "", "• c"]);
+    assert_eq!(plain("> q w", 5), ["▎ q w"]);
+    let table = plain("| a | bb |\n|---|---:|\n| 1 | 2 |", 40);
+    assert_eq!(table, ["a  bb", "─────", "1   2"]);
+}
+
+#[test]
+fn code_keeps_its_spaces_and_lines_fit() {
+    let lines = render(
+        "```rust\nfn main() {\n    let x = 1;\n}\n```",
+        20,
+        &Theme::default(),
+    );
+    assert_eq!(lines[1].to_string().trim_end(), "     let x = 1;");
+    assert!(lines.iter().all(|l| wrap::line_width(l) <= 20));
+}
+
+#[test]
+fn tight_and_loose_lists_look_alike() {
+    assert_eq!(
+        plain("1. a\n2. b\n3. c", 20),
+        plain("1. a\n\n2. b\n\n3. c", 20)
+    );
+    let tight = "- a\n  ```\n  x\n  ```\n  b\n  - c\n- d";
+    assert_eq!(
+        plain(tight, 20),
+        ["• a", "   x", "", "  b", "  ◦ c", "", "• d"]
+    );
+    assert_eq!(
+        plain(tight, 20),
+        plain(&tight.replace("\n- d", "\n\n- d"), 20)
+    );
+}
+
+#[test]
+fn tasks_links_and_definitions() {
+    assert_eq!(
+        plain("- [x] done\n- [ ] not yet", 20),
+        ["☑ done", "☐ not yet"]
+    );
+    assert_eq!(
+        plain("see [this](http://a.b) and <http://c.d>, <me@e.f>", 60),
+        ["see this (http://a.b) and http://c.d, me@e.f"]
+    );
+    // Models close with their sources: they stay on the page.
+    assert_eq!(
+        plain("as [1] says[^n]\n\n[1]: http://a.b\n[^n]: note", 60),
+        ["as [1] says[^n]", "", "[1]: http://a.b [^n]: note"]
+    );
+}
+
+#[test]
+fn quotations_hold_blocks() {
+    assert_eq!(
+        plain("> a\n>\n> - b\n>   - c\n>\n> > d", 20),
+        ["▎ a", "▎", "▎ • b", "▎   ◦ c", "▎", "▎ ▎ d"]
+    );
+    assert_eq!(
+        plain("<b>\nx\n</b>\n\ny", 20),
+        ["<b>", "x", "</b>", "", "y"]
+    );
+}
+
+#[test]
+fn wide_tables_wrap_in_their_cells() {
+    let text = "| name | what it is |\n|---|---|\n| a | some longer words |\n| b | short |";
+    assert_eq!(
+        plain(text, 16),
+        [
+            "name  what it is",
+            "────────────────",
+            "a     some",
+            "      longer",
+            "      words",
+            "┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄",
+            "b     short"
+        ]
+    );
+}
