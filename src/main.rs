@@ -5,9 +5,14 @@ use std::process::ExitCode;
 
 use cachat::cli::{self, Cli, CliError};
 use cachat::dirs::Dirs;
+use cachat::document::convert;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    if let Some(done) = convert::helper() {
+        return done;
+    }
+    convert::use_helper();
     // Wrong usage ends here with status 2, --help and --version with 0.
     let cli = Cli::parse();
     cli::crash::install(Dirs::from_env().logs);

@@ -145,8 +145,9 @@ pub struct PromptArgs {
     )]
     pub system: Option<String>,
 
-    /// Document to read before the question (repeatable; `-` is stdin)
-    #[arg(short, long, value_name = "PATH")]
+    /// Document to read before the question: text, HTML or PDF (repeatable; `-` is stdin). PATH#3-7
+    /// takes pages of a PDF, lines of other files
+    #[arg(short, long, value_name = "PATH[#PART]")]
     pub file: Vec<PathBuf>,
 }
 

@@ -11,13 +11,14 @@ use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::event::{CachePicture, Event, EvictionRound, Stop, TurnStats};
-use crate::engine::session::{Session, Watcher};
+use crate::engine::session::{Session, TurnError, Watcher};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
 Examples:
   cachat ask \"What is a KV cache?\"
   cachat ask --file report.txt --budget 512 \"Which risks are named?\"
+  cachat ask --file 'report.pdf#3-7' \"What does this chapter say?\"
   cat notes.md | cachat ask \"Summarise this\"
   cachat ask --json --temperature 0 \"2 + 2?\" | jq .kv")]
 pub struct AskArgs {
@@ -58,7 +59,7 @@ impl AskArgs {
 /// Answers one question.
 pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
-    let text = super::prompt::message(&args.conversation, args.question.as_deref())?;
+    let prompt = super::prompt::message(&args.conversation, args.question.as_deref())?;
     let eviction = super::load::eviction(&settings)?;
     let model = super::load::model(&settings, dirs)?;
     if let Some(notice) = model.template.notice() {
@@ -74,8 +75,11 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
         closed: None,
     };
     let stats = session
-        .ask(&text, &settings.sampling, &mut output)
-        .map_err(super::load::turn_error)?;
+        .ask(&prompt.text, &settings.sampling, &mut output)
+        .map_err(|error| match error {
+            TurnError::TooLong(figures) => prompt.refusal(figures),
+            error => super::load::turn_error(error),
+        })?;
     crate::engine::log::event(&Event::TurnFinished(stats.clone()));
     if let Some(error) = output.closed.take() {
         return Err(error.into());

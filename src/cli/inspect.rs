@@ -61,10 +61,10 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
     let given = match &args.tokens {
         Some(path) => Given::Tokens(read_tokens(path)?),
-        None => Given::Text(super::prompt::message(
-            &args.conversation,
-            args.prompt.as_deref(),
-        )?),
+        None => {
+            let prompt = super::prompt::message(&args.conversation, args.prompt.as_deref())?;
+            Given::Text(prompt.text)
+        }
     };
     let eviction = super::load::eviction(&settings)?;
     let model = super::load::model(&settings, dirs)?;

@@ -3,32 +3,19 @@
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// First bytes of files that are often given by mistake.
-const MAGIC: [(&[u8], &str); 12] = [
-    (b"%PDF-", "is a PDF"),
-    (b"PK\x03\x04", "is a zip archive or an office document"),
-    (b"GGUF", "is a model file"),
-    (b"\x89PNG", "is a PNG image"),
-    (b"\xff\xd8\xff", "is a JPEG image"),
-    (b"GIF8", "is a GIF image"),
-    (b"\x7fELF", "is a program"),
-    (b"MZ\x90", "is a program"),
-    (b"\x1f\x8b", "is compressed (gzip)"),
-    (b"BZh", "is compressed (bzip2)"),
-    (b"\x28\xb5\x2f\xfd", "is compressed (zstd)"),
-    (b"\xd0\xcf\x11\xe0", "is an old office document"),
-];
-
 /// The text of `bytes`, without byte order mark and with `\n` line ends; or what they are instead.
-pub fn text(bytes: &[u8]) -> Result<String, &'static str> {
-    if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Err(what);
-    }
+/// `declared` is what the file says of its encoding; people's files are wrong about it, but hardly
+/// ever valid UTF-8 by accident.
+pub fn text(bytes: &[u8], declared: Option<&'static Encoding>) -> Result<String, &'static str> {
     let decoded = match Encoding::for_bom(bytes) {
         Some((encoding, skip)) => encoding.decode_without_bom_handling(&bytes[skip..]).0,
         None => {
-            let (text, _) = guess(bytes)?.decode_without_bom_handling(bytes);
-            text
+            let utf8 = !bytes.is_ascii() && std::str::from_utf8(bytes).is_ok();
+            let encoding = match declared.filter(|_| !utf8) {
+                Some(encoding) => encoding,
+                None => guess(bytes)?,
+            };
+            encoding.decode_without_bom_handling(bytes).0
         }
     };
     if looks_binary(&decoded) {
@@ -108,24 +95,26 @@ mod tests {
         let german = "Die Kündigungsfrist beträgt dreißig Tage – über alles übrige müssen wir \
                       später reden.";
         let japanese = "この契約は、いずれの当事者も三十日前に通知することにより解除できる。";
-        assert_eq!(text(german.as_bytes()).unwrap(), german);
-        assert_eq!(text(&WINDOWS_1252.encode(german).0).unwrap(), german);
-        assert_eq!(text(&SHIFT_JIS.encode(japanese).0).unwrap(), japanese);
+        assert_eq!(text(german.as_bytes(), None).unwrap(), german);
+        assert_eq!(text(&WINDOWS_1252.encode(german).0, None).unwrap(), german);
+        assert_eq!(text(&SHIFT_JIS.encode(japanese).0, None).unwrap(), japanese);
         let with_mark = [b"\xef\xbb\xbf", german.as_bytes()].concat();
-        assert_eq!(text(&with_mark).unwrap(), german);
+        assert_eq!(text(&with_mark, None).unwrap(), german);
         let little: Vec<u8> = german.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(text(&little).unwrap(), german);
+        assert_eq!(text(&little, None).unwrap(), german);
         let big: Vec<u8> = german.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        assert_eq!(text(&[b"\xfe\xff".to_vec(), big].concat()).unwrap(), german);
+        assert_eq!(
+            text(&[b"\xfe\xff".to_vec(), big].concat(), None).unwrap(),
+            german
+        );
     }
 
     #[test]
     fn refuses_what_is_no_text() {
-        assert_eq!(text(b"GGUF\x03\0\0\0"), Err("is a model file"));
         let noise: Vec<u8> = (0..4000u32)
             .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
             .collect();
-        assert_eq!(text(&noise), Err("holds binary data"));
-        assert_eq!(text(b"a\0b"), Err("holds binary data"));
+        assert_eq!(text(&noise, None), Err("holds binary data"));
+        assert_eq!(text(b"a\0b", None), Err("holds binary data"));
     }
 }

@@ -1,12 +1,21 @@
 //! Files, pastes and stdin → text.
 
 mod compose;
+pub mod convert;
 mod decode;
+mod html;
+mod kind;
+mod part;
+mod pdf;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use compose::{Question, compose, framed};
+pub use part::Part;
+
+use convert::{Format, Trouble};
+use kind::Kind;
 
 /// Larger files are refused: no model's context comes near.
 pub const LIMIT: u64 = 64 * 1024 * 1024;
@@ -14,13 +23,15 @@ pub const LIMIT: u64 = 64 * 1024 * 1024;
 /// A text, ready to be put before a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// File name without folders, or `stdin`.
+    /// File name without folders, or `stdin`; with the part that was taken.
     pub name: String,
     /// Lines end with `\n`.
     pub text: String,
     /// Size of the source in bytes.
     pub bytes: u64,
     pub lines: usize,
+    /// How many pages it has, where it has pages and all were taken.
+    pub pages: Option<usize>,
 }
 
 /// Why there is no document.
@@ -42,31 +53,70 @@ pub enum DocumentError {
     Binary { name: String, what: &'static str },
     #[error("{name} is empty")]
     Empty { name: String },
+    #[error("{name} has {} only, so there is no part {part}", unit(*all, what))]
+    Beyond {
+        name: String,
+        what: &'static str,
+        all: usize,
+        part: Part,
+    },
+    #[error(
+        "{name} asks for a password; save it without one first, with `qpdf --decrypt` for instance"
+    )]
+    Locked { name: String },
+    #[error("{name} is encrypted in a way that is not known here; save it as another PDF first")]
+    Encryption { name: String },
+    #[error("{name} is damaged or no PDF that can be read; open it elsewhere and save it anew")]
+    Damaged { name: String },
+    #[error("{name} cannot be read as a page; save it as plain text first")]
+    Page { name: String },
+    #[error(
+        "{name} holds no text, only images of {}; recognise its text first, with `ocrmypdf IN OUT` \
+         for instance",
+        unit(*pages, "page")
+    )]
+    Scanned { name: String, pages: usize },
+    #[error(
+        "the fonts in {name} do not say which letters they draw; recognise its text first, with \
+         `ocrmypdf --force-ocr IN OUT` for instance"
+    )]
+    Letterless { name: String },
+    #[error("{name} {what}; take a part of it, such as {name}#1-10")]
+    TooMuch { name: String, what: &'static str },
+    #[error("{name} could not be converted: {why}")]
+    Helper { name: String, why: String },
 }
 
-/// Reads a file; `-` is stdin.
+/// `1 page`, `3 pages`.
+fn unit(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Reads a file; `-` is stdin. `PATH#3-7` (or `PATH 3-7`) takes pages of a PDF and lines of
+/// everything else, unless a file has that very name.
 ///
 /// # Errors
 /// What cannot be read as text is refused and never sent as garbage; each message names the file.
 pub fn read(path: &Path) -> Result<Document, DocumentError> {
+    let (path, part) = part::split(path);
     if path.as_os_str() == "-" {
-        return read_from("stdin", io::stdin().lock());
+        return take("stdin", &all("stdin", io::stdin().lock())?, part);
     }
     let name = path.file_name().map_or_else(
         || path.display().to_string(),
         |name| name.to_string_lossy().into_owned(),
     );
     let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => DocumentError::Missing(path.to_path_buf()),
-        io::ErrorKind::IsADirectory => DocumentError::Folder(path.to_path_buf()),
+        io::ErrorKind::NotFound => DocumentError::Missing(path.clone()),
+        io::ErrorKind::IsADirectory => DocumentError::Folder(path.clone()),
         _ => DocumentError::Unreadable {
             name: path.display().to_string(),
             source,
         },
     };
-    let data = std::fs::metadata(path).map_err(unreadable)?;
+    let data = std::fs::metadata(&path).map_err(unreadable)?;
     if data.is_dir() {
-        return Err(DocumentError::Folder(path.to_path_buf()));
+        return Err(DocumentError::Folder(path));
     }
     // Before reading: a size is known for files, and a disk image should not be loaded to refuse it.
     if data.len() > LIMIT {
@@ -75,12 +125,21 @@ pub fn read(path: &Path) -> Result<Document, DocumentError> {
             bytes: data.len(),
         });
     }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    read_from(&name, file)
+    let file = std::fs::File::open(&path).map_err(unreadable)?;
+    take(&name, &all(&name, file)?, part)
 }
 
 /// Reads from anything, at most [`LIMIT`] bytes.
 pub fn read_from(name: &str, source: impl Read) -> Result<Document, DocumentError> {
+    from_bytes(name, &all(name, source)?)
+}
+
+/// A document of these bytes.
+pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Document, DocumentError> {
+    take(name, bytes, None)
+}
+
+fn all(name: &str, source: impl Read) -> Result<Vec<u8>, DocumentError> {
     let mut bytes = Vec::new();
     source
         .take(LIMIT + 1)
@@ -89,31 +148,109 @@ pub fn read_from(name: &str, source: impl Read) -> Result<Document, DocumentErro
             name: name.to_string(),
             source,
         })?;
-    from_bytes(name, &bytes)
+    Ok(bytes)
 }
 
-/// A document of these bytes.
-pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Document, DocumentError> {
-    let name = name.to_string();
+/// The whole document or a part of it.
+fn take(name: &str, bytes: &[u8], part: Option<Part>) -> Result<Document, DocumentError> {
+    let named = || name.to_string();
     if bytes.len() as u64 > LIMIT {
         return Err(DocumentError::TooLarge {
-            name,
+            name: named(),
             bytes: bytes.len() as u64,
         });
     }
-    let text = match decode::text(bytes) {
-        Ok(text) => text,
-        Err(what) => return Err(DocumentError::Binary { name, what }),
+    let binary = |what| DocumentError::Binary {
+        name: named(),
+        what,
+    };
+    let troubled = |trouble| trouble_with(name, part, trouble);
+    let mut pages = None;
+    let text = match kind::of(name, bytes).map_err(binary)? {
+        Kind::Text => decode::text(bytes, None).map_err(binary)?,
+        Kind::Html => {
+            let page = decode::text(bytes, html::declared(bytes)).map_err(binary)?;
+            let read =
+                convert::convert(Format::Html, page.as_bytes(), None).map_err(|e| match e {
+                    Trouble::Damaged => DocumentError::Page { name: named() },
+                    other => troubled(other),
+                })?;
+            read.text
+        }
+        Kind::Pdf => {
+            let read = convert::convert(Format::Pdf, bytes, part).map_err(troubled)?;
+            pages = read.pages;
+            read.text
+        }
     };
     if text.trim().is_empty() {
-        return Err(DocumentError::Empty { name });
+        return Err(DocumentError::Empty { name: named() });
     }
+    let (text, name, pages) = match (part, pages) {
+        (None, pages) => (text, named(), pages),
+        (Some(part), Some(_)) => {
+            let s = if part.last == Some(part.first) {
+                ""
+            } else {
+                "s"
+            };
+            (text, format!("{name} page{s} {part}"), None)
+        }
+        (Some(part), None) => {
+            let cut = part::lines(&text, part).map_err(|all| DocumentError::Beyond {
+                name: named(),
+                what: "line",
+                all,
+                part,
+            })?;
+            let s = if part.last == Some(part.first) {
+                ""
+            } else {
+                "s"
+            };
+            (cut, format!("{name} line{s} {part}"), None)
+        }
+    };
     Ok(Document {
         name,
         lines: text.lines().count(),
         text,
         bytes: bytes.len() as u64,
+        pages,
     })
+}
+
+fn trouble_with(name: &str, part: Option<Part>, trouble: Trouble) -> DocumentError {
+    let name = name.to_string();
+    match trouble {
+        Trouble::Locked => DocumentError::Locked { name },
+        Trouble::Encryption => DocumentError::Encryption { name },
+        Trouble::Damaged => DocumentError::Damaged { name },
+        Trouble::NoText { pages } => DocumentError::Scanned { name, pages },
+        Trouble::Unreadable => DocumentError::Letterless { name },
+        Trouble::Beyond { all } => DocumentError::Beyond {
+            name,
+            what: "page",
+            all,
+            part: part.unwrap_or(Part {
+                first: 1,
+                last: None,
+            }),
+        },
+        Trouble::TooMuchText => DocumentError::TooMuch {
+            name,
+            what: "holds more text than is taken from one file",
+        },
+        Trouble::TooSlow => DocumentError::TooMuch {
+            name,
+            what: "took more than a minute to read",
+        },
+        Trouble::TooMuchMemory => DocumentError::TooMuch {
+            name,
+            what: "unfolds to more than a gibibyte, as no honest file does",
+        },
+        Trouble::Helper(why) => DocumentError::Helper { name, why },
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +262,28 @@ mod tests {
         let document = from_bytes("a.txt", "one\r\ntwo\rthree".as_bytes()).unwrap();
         assert_eq!(document.text, "one\ntwo\nthree");
         assert_eq!((document.bytes, document.lines), (14, 3));
+    }
+
+    #[test]
+    fn a_part_is_named_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.txt"), "one\ntwo\nthree\n").unwrap();
+        let read = |name: &str| read(&folder.path().join(name));
+        let part = read("a.txt#2-3").unwrap();
+        assert_eq!((part.name.as_str(), part.lines), ("a.txt lines 2-3", 2));
+        assert_eq!(part.text, "two\nthree\n");
+        assert_eq!(read("a.txt 2").unwrap().name, "a.txt line 2");
+        let behind = read("a.txt#9-").unwrap_err().to_string();
+        assert_eq!(behind, "a.txt has 3 lines only, so there is no part 9-");
+    }
+
+    #[test]
+    fn a_page_is_read_in_the_encoding_it_declares() {
+        let page = b"<html><meta charset=iso-8859-2><h1>\xb9</h1>";
+        assert_eq!(from_bytes("a.html", page).unwrap().text.trim(), "# š");
+        // What is UTF-8 is UTF-8, whatever it says.
+        let page = "<html><meta charset=iso-8859-2><h1>š</h1>".as_bytes();
+        assert_eq!(from_bytes("a.html", page).unwrap().text.trim(), "# š");
     }
 
     #[test]

@@ -34,7 +34,31 @@ pub enum Command {
         tag: u64,
         text: String,
     },
+    /// Where the first `tokens` tokens of a text end, at the end of a line or a word where there is
+    /// one near; answered by [`Event::Cut`] with the same `tag`.
+    Cut {
+        tag: u64,
+        text: String,
+        tokens: usize,
+    },
     Shutdown,
+}
+
+/// Figures of a message that does not fit the model's context, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong {
+    /// What the conversation would take with the message, its frame included.
+    pub needed: usize,
+    pub context: usize,
+    /// What was said before.
+    pub held: usize,
+}
+
+impl TooLong {
+    /// How many there are too many.
+    pub fn over(&self) -> usize {
+        self.needed.saturating_sub(self.context)
+    }
 }
 
 /// How the next token is drawn; `temperature` 0 is greedy.
@@ -243,10 +267,18 @@ pub enum Event {
         turn: Option<Turn>,
         message: String,
     },
+    /// The message does not fit; the conversation is as it was before it.
+    TooLong(TooLong),
     /// The tokens of the conversation so far, for the tokens panel: text of each position.
     Tokens(Vec<String>),
     Counted {
         tag: u64,
+        tokens: usize,
+    },
+    /// The text's first `bytes` bytes are `tokens` tokens.
+    Cut {
+        tag: u64,
+        bytes: usize,
         tokens: usize,
     },
     /// The engine cannot go on (no model). Says what to do next.

@@ -51,6 +51,7 @@ pub fn event(event: &Event) {
             turn, done, total, ..
         } => debug!(turn, done, total, "prefill"),
         Event::Failed { message, .. } => error!("turn failed: {message}"),
+        Event::TooLong(f) => warn!("refused: {} tokens, a context of {}", f.needed, f.context),
         Event::Fatal(message) => error!("engine ended: {message}"),
         Event::Notice(message) => warn!("{message}"),
         _ => {}

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::decode::Cut;
-use super::event::{CachePicture, Event, Message, Role, Sampling, Stop, Turn, TurnStats};
+use super::event::{CachePicture, Event, Message, Role, Sampling, Stop, TooLong, Turn, TurnStats};
 use super::evict::Evictor;
 use super::picture::picture;
 use super::prefill;
@@ -36,14 +36,11 @@ pub enum TurnError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error(
-        "the conversation would take {needed} tokens, {over} more than the model's context of \
-         {context}; shorten it or use a model with a longer context (a larger budget does not help)"
+        "the conversation would take {} tokens, {} more than the model's context of {}; shorten it \
+         or use a model with a longer context (a larger budget does not help)",
+        .0.needed, .0.over(), .0.context
     )]
-    TooLong {
-        needed: usize,
-        over: usize,
-        context: usize,
-    },
+    TooLong(TooLong),
     #[error(
         "the budget comes to {budget} entries per KV head, which the observation window of {window} \
          alone would fill; the smallest legal budget is {smallest}"
@@ -335,7 +332,7 @@ impl Session {
     ) -> Result<TurnStats, TurnError> {
         let start = if fresh { 0 } else { self.cache.position };
         let needed = start + tokens.len();
-        self.fits(needed)?;
+        self.fits(needed, start)?;
         let evictor = self.evictor(needed)?;
         let network = &*self.model.network;
         let cache = match fresh {
@@ -395,15 +392,31 @@ impl Session {
         outcome.map(|()| stats)
     }
 
-    /// Whether so many tokens fit the model's context.
-    fn fits(&self, needed: usize) -> Result<(), TurnError> {
+    /// Tokens of what was said so far; `start` of them are in the cache.
+    fn held(&self, start: usize) -> Result<usize, TurnError> {
+        // Brought back and not read yet, or rewritten by the template.
+        if start > 0 || self.messages.is_empty() {
+            return Ok(start);
+        }
+        let Model {
+            tokenizer,
+            template,
+            ..
+        } = &self.model;
+        Ok(template
+            .encode_chat(tokenizer, &self.messages, false)?
+            .len())
+    }
+
+    /// Whether so many tokens fit the model's context; `start` of them are in the cache.
+    fn fits(&self, needed: usize, start: usize) -> Result<(), TurnError> {
         let context = self.model.network.description().context;
         match needed > context {
-            true => Err(TurnError::TooLong {
+            true => Err(TurnError::TooLong(TooLong {
                 needed,
-                over: needed - context,
                 context,
-            }),
+                held: self.held(start)?,
+            })),
             false => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
+use super::cut::cut;
 use super::event::{CachePicture, Command, Event, ModelInfo, PolicyInfo, Sampling, TurnStats};
 use super::handle::EngineHandle;
 use super::session::{Eviction, Model, Session, TurnError, Watcher};
@@ -167,6 +168,12 @@ fn run(
                     Err(error) => Event::Notice(error.to_string()),
                 });
             }
+            Command::Cut { tag, text, tokens } => {
+                out.event(match cut(&session.model().tokenizer, &text, tokens) {
+                    Ok((bytes, tokens)) => Event::Cut { tag, bytes, tokens },
+                    Err(error) => Event::Notice(error.to_string()),
+                });
+            }
             Command::Shutdown => return,
         }
     }
@@ -186,6 +193,7 @@ fn turn(
             out.event(Event::Tokens(session.token_texts()));
             out.event(Event::TurnFinished(stats));
         }
+        Err(TurnError::TooLong(figures)) => out.event(Event::TooLong(figures)),
         Err(error) => {
             let message = error.to_string();
             let turn = match error {

@@ -1,5 +1,6 @@
 //! Small generated models for tests: no network, no fixtures of megabytes. Not part of the API.
 
+pub mod pdf;
 pub mod random;
 pub mod tiny;
 pub mod vocabulary;

@@ -3,7 +3,7 @@
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 /// Fewer characters than this that came at once are typing (or a machine that was busy).
-const LEAST: usize = 24;
+pub(super) const LEAST: usize = 24;
 
 /// Replaces a paste among events that came at once by one [`Event::Paste`]. One line with its end
 /// is typing ahead; several are a paste, and the end of the last one sends nothing.
@@ -25,6 +25,7 @@ pub fn joined(events: Vec<Event>) -> Vec<Event> {
 
 fn flush(run: &mut Vec<Event>, out: &mut Vec<Event>) {
     let text: String = run.iter().filter_map(typed).collect();
+    let text = super::text::safe::newlines(&text);
     let body = text.trim_end_matches('\n');
     if body.contains('\n') && body.chars().count() >= LEAST {
         run.clear();
@@ -34,8 +35,8 @@ fn flush(run: &mut Vec<Event>, out: &mut Vec<Event>) {
     }
 }
 
-/// The character that a plain key press puts into a text.
-fn typed(event: &Event) -> Option<char> {
+/// The character that a plain key press puts into a text; Enter is the carriage return it was.
+pub(super) fn typed(event: &Event) -> Option<char> {
     let Event::Key(KeyEvent {
         code,
         modifiers,
@@ -49,7 +50,7 @@ fn typed(event: &Event) -> Option<char> {
     match code {
         KeyCode::Char(c) if plain => Some(*c),
         KeyCode::Char('j') if *modifiers == KeyModifiers::CONTROL => Some('\n'),
-        KeyCode::Enter if plain => Some('\n'),
+        KeyCode::Enter if plain => Some('\r'),
         KeyCode::Tab if plain => Some('\t'),
         _ => None,
     }
@@ -74,6 +75,19 @@ mod tests {
         assert_eq!(joined(keys(text)), [Event::Paste(text.into())]);
         let ended = joined(keys(&format!("{text}\n")));
         assert_eq!(ended, [Event::Paste(text.into())], "its end sends nothing");
+    }
+
+    #[test]
+    fn line_ends_of_windows_are_one_line_end() {
+        let mut events = Vec::new();
+        for line in ["the first line of it", "the second line"] {
+            events.extend(keys(line));
+            events.extend(keys("\n"));
+            let line_feed = KeyEvent::new(KeyCode::Char('j'), KeyModifiers::CONTROL);
+            events.push(Event::Key(line_feed));
+        }
+        let text = "the first line of it\nthe second line";
+        assert_eq!(joined(events), [Event::Paste(text.into())]);
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Slash {
             Slash::Copy => "[code [N] | all]",
             Slash::Open => "[NAME]",
             Slash::Export => "[PATH.md | PATH.json]",
-            Slash::File => "PATH",
+            Slash::File => "PATH [PAGES | LINES]",
             Slash::Policy => "NAME",
             Slash::Budget => "TOKENS | N% | SIZE",
             Slash::System => "TEXT",
@@ -91,7 +91,7 @@ impl Slash {
         match self {
             Slash::Help => "keys and commands",
             Slash::New => "start over with an empty cache",
-            Slash::File => "attach a text file to the message",
+            Slash::File => "attach text, HTML or PDF; report.pdf 3-7",
             Slash::Policy => "how the cache is evicted",
             Slash::Budget => "entries kept per KV head",
             Slash::System => "system prompt, from the next /new on",

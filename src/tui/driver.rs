@@ -278,13 +278,12 @@ impl Driver {
                 self.tell(Input::Listed(listing));
             }
             Effect::Mention(path) => self.background(move || {
-                let document = crate::document::read(&world::home(&path))
-                    .ok()
-                    .map(Box::new);
+                let document = Box::new(crate::document::read(&world::home(&path)));
                 Input::Mentioned { path, document }
             })?,
             Effect::Drop { path, text } => self.background(move || {
-                Input::Dropped(crate::document::read(&path).map(Box::new).map_err(|_| text))
+                let document = Box::new(crate::document::read(&path));
+                Input::Dropped { text, document }
             })?,
             Effect::Copy(text) => {
                 if let Err(why) = world::copy(self.screen.backend_mut(), text) {

@@ -15,6 +15,10 @@ use super::{burst, meta};
 const WAITING: usize = 256;
 /// Most events taken at once.
 const BATCH: usize = 4096;
+/// The same for a paste that arrives as keystrokes.
+const BURST: usize = 1 << 20;
+/// Such a paste comes in pieces; a pause of this length is its end.
+const QUIET: Duration = Duration::from_millis(25);
 /// How often a pause is noticed.
 const LOOK: Duration = Duration::from_millis(200);
 /// An Esc waits so long for the rest of a key that begins with one.
@@ -75,17 +79,22 @@ fn run(sender: &mpsc::Sender<io::Result<Event>>, paused: &AtomicBool) {
     }
 }
 
-/// Everything that has come.
+/// Everything that has come; a paste that is coming is waited for.
 fn batch() -> io::Result<Vec<Event>> {
     let mut events = vec![event::read()?];
+    let mut typed = usize::from(events.first().is_some_and(|e| burst::typed(e).is_some()));
     loop {
-        let wait = match events.last().is_some_and(meta::escape) {
-            true => ESCAPE,
-            false => Duration::ZERO,
+        let most = if typed >= burst::LEAST { BURST } else { BATCH };
+        let wait = match events.last() {
+            _ if typed >= burst::LEAST => QUIET,
+            Some(last) if meta::escape(last) => ESCAPE,
+            _ => Duration::ZERO,
         };
-        if events.len() >= BATCH || !event::poll(wait)? {
+        if events.len() >= most || !event::poll(wait)? {
             return Ok(events);
         }
-        events.push(event::read()?);
+        let event = event::read()?;
+        typed += usize::from(burst::typed(&event).is_some());
+        events.push(event);
     }
 }

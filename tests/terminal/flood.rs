@@ -12,7 +12,7 @@ fn large_pastes_are_one_element_and_huge_ones_refused() {
     app.until("[pasted 11,539 lines");
     // Sent whole, it does not fit, and that is said with figures; the text comes back.
     app.send("?\r");
-    app.until("more than the model's context of 2048");
+    app.until("of 2,048");
     app.until("[pasted 11,539 lines");
     app.send("\x15");
     app.gone("[pasted");

@@ -114,6 +114,29 @@ fn what_is_typed_while_it_answers_is_asked_next() {
 }
 
 #[test]
+fn the_first_part_that_fits_is_taken_on_one_key() {
+    let home = Home::new();
+    home.file(
+        "contract.pdf",
+        cachat::testing::pdf::document(&["a clause of the contract\n".repeat(6).as_str(); 30]),
+    );
+    let mut app = App::start_in(home, (120, 40), &["--max-tokens", "4"], &[]).ready();
+    app.say("/file contract.pdf");
+    app.until("contract.pdf · 30 pages");
+    app.until("Enter shows what can be done");
+    app.send("?\r");
+    app.until("This does not fit.");
+    app.until("/file contract.pdf 1-");
+    app.until("take the first 1,");
+    app.send("\r");
+    app.until("Enter sends it");
+    app.until("contract.pdf, first part · 1,");
+    app.send("\r");
+    app.until("4 tokens");
+    app.leave();
+}
+
+#[test]
 fn escape_sequences_are_shown_not_obeyed() {
     let home = Home::new();
     home.file(

@@ -23,6 +23,8 @@ pub struct Element {
     pub text: Arc<str>,
     pub lines: usize,
     pub chars: usize,
+    /// Of a file that has pages and was taken whole.
+    pub pages: Option<usize>,
     /// Not known until the model has counted them.
     pub tokens: Option<usize>,
 }
@@ -33,7 +35,11 @@ impl Element {
         let what = match &self.kind {
             ElementKind::Paste if self.lines == 1 => "pasted 1 line".to_owned(),
             ElementKind::Paste => format!("pasted {} lines", human::thousands(self.lines)),
-            ElementKind::File(name) => name.clone(),
+            ElementKind::File(name) => match self.pages {
+                Some(1) => format!("{name} · 1 page"),
+                Some(n) => format!("{name} · {} pages", human::thousands(n)),
+                None => name.clone(),
+            },
         };
         match (self.tokens, context) {
             (Some(n), Some(context)) if context > 0 => {
@@ -77,6 +83,7 @@ impl Elements {
             lines: text.lines().count(),
             chars: text.chars().count(),
             text: text.into(),
+            pages: None,
             tokens: None,
         };
         match self.all.get_mut(id) {
@@ -94,8 +101,20 @@ impl Elements {
         self.all.get(id as usize)
     }
 
+    /// The tag of the element that this character stands for.
+    pub fn tag(&self, mark: char) -> Option<u64> {
+        self.get(mark).map(|_| u64::from(mark as u32 - FIRST))
+    }
+
     pub fn by_tag(&self, tag: u64) -> Option<&Element> {
         self.all.get(usize::try_from(tag).ok()?)
+    }
+
+    /// Says how many pages an element has.
+    pub fn paged(&mut self, tag: u64, pages: Option<usize>) {
+        if let Some(e) = usize::try_from(tag).ok().and_then(|i| self.all.get_mut(i)) {
+            e.pages = pages;
+        }
     }
 
     pub fn counted(&mut self, tag: u64, tokens: usize) {

@@ -78,6 +78,43 @@ impl Composer {
         tag
     }
 
+    /// The tag of the element before the caret, else of the one behind it.
+    pub fn at_caret(&self) -> Option<u64> {
+        let (before, behind) = self.buffer.text().split_at(self.buffer.caret());
+        let near = [before.chars().next_back(), behind.chars().next()];
+        near.into_iter()
+            .flatten()
+            .find_map(|c| self.elements.tag(c))
+    }
+
+    /// Writes an element out: its text stands in its place and can be edited.
+    pub fn write_out(&mut self, tag: u64) {
+        if let Some(element) = self.elements.by_tag(tag) {
+            let text = element::without_reserved(element.text.trim_end_matches('\n'));
+            self.exchange(tag, &text);
+        }
+    }
+
+    /// Puts another element into an element's place; returns its tag.
+    pub fn exchange_element(&mut self, tag: u64, kind: ElementKind, text: String) -> u64 {
+        let (new, mark) = self.elements.add(kind, text);
+        self.exchange(tag, mark.encode_utf8(&mut [0; 4]));
+        new
+    }
+
+    fn exchange(&mut self, tag: u64, with: &str) {
+        let text = self.buffer.text();
+        let found = text
+            .char_indices()
+            .find(|&(_, c)| self.elements.tag(c) == Some(tag));
+        if let Some((at, mark)) = found {
+            let mut text = text.to_owned();
+            text.replace_range(at..at + mark.len_utf8(), with);
+            self.buffer.replace(text);
+            self.buffer.set_caret(at + with.len());
+        }
+    }
+
     /// Takes the message out and remembers it in the history.
     pub fn take(&mut self) -> Draft {
         let raw = self.buffer.text().to_owned();
@@ -140,79 +177,4 @@ impl Composer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_large_paste_is_one_element_and_goes_out_whole() {
-        let mut c = Composer::default();
-        c.buffer.insert("see ");
-        let text = "line\r\n".repeat(20);
-        assert!(matches!(c.paste(&text), Pasted::Element(_)));
-        c.buffer.insert("?");
-        assert_eq!(c.buffer.text().chars().count(), 6);
-        let draft = c.take();
-        assert!(c.expand(&draft).contains(&"line\n".repeat(20)));
-        assert!(c.is_empty());
-        c.older();
-        c.buffer.backspace();
-        c.buffer.backspace();
-        assert_eq!(c.buffer.text(), "see ");
-        c.buffer.undo();
-        assert!(c.buffer.text().chars().count() > 4);
-        assert_eq!(
-            c.paste(&"x".repeat(PASTE_LIMIT + 1)),
-            Pasted::Refused(PASTE_LIMIT + 1)
-        );
-    }
-
-    #[test]
-    fn history_keeps_the_draft() {
-        let mut c = Composer::default();
-        for m in ["one", "two"] {
-            c.buffer.insert(m);
-            c.take();
-        }
-        c.buffer.insert("draft");
-        assert!(c.older() && c.older() && !c.older());
-        assert_eq!(c.buffer.text(), "one");
-        assert!(c.newer() && c.newer() && !c.newer());
-        assert_eq!(c.buffer.text(), "draft");
-    }
-
-    proptest! {
-        #[test]
-        fn elements_survive_any_editing(ops in prop::collection::vec(0u8..18, 0..80)) {
-            let mut c = Composer::default();
-            c.paste(&"word ".repeat(400));
-            for op in ops {
-                match op {
-                    0 => c.buffer.insert("a"),
-                    1 => c.buffer.insert("é\u{301} 日"),
-                    2 => c.buffer.backspace(),
-                    3 => c.buffer.delete(),
-                    4 => c.buffer.left(),
-                    5 => c.buffer.right(),
-                    6 => c.buffer.word_left(),
-                    7 => c.buffer.word_right(),
-                    8 => c.buffer.kill_to_end(),
-                    9 => c.buffer.kill_word_back(),
-                    10 => c.buffer.yank(),
-                    11 => c.buffer.undo(),
-                    12 => c.buffer.redo(),
-                    13 => { c.older(); }
-                    14 => { c.newer(); }
-                    15 => { c.paste("\u{301}x\ny"); }
-                    16 => { let d = c.take(); c.restore(&d); }
-                    _ => c.buffer.insert("\n"),
-                }
-                let text = c.buffer.text();
-                prop_assert!(text.is_char_boundary(c.buffer.caret()));
-                let marks = text.chars().filter(|&ch| c.elements.get(ch).is_some()).count();
-                let expanded = c.elements.expand(text);
-                prop_assert_eq!(expanded.matches(&"word ".repeat(400)).count(), marks);
-            }
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Effect, State};
+use crate::document::Part;
 use crate::engine::event::Command;
 use crate::tui::command::Slash;
 use crate::tui::conversation::Level;
@@ -14,7 +15,10 @@ impl State {
             Slash::Quit => self.leave(effects),
             Slash::New => self.start_over(effects),
             Slash::File if argument.is_empty() => {
-                self.toast(Level::Warning, "/file needs a path: /file notes.md");
+                self.toast(
+                    Level::Warning,
+                    "/file needs a path: /file notes.md, or /file report.pdf 3-7",
+                );
             }
             Slash::File => effects.push(Effect::Read(path(argument))),
             Slash::Policy | Slash::Budget if argument.is_empty() => self.say_policy(),
@@ -170,7 +174,13 @@ fn path(text: &str) -> PathBuf {
         let inner = text.strip_prefix(q)?.strip_suffix(q)?;
         Some(inner)
     });
-    let text = quoted.unwrap_or(text);
+    // A part may follow the quoted name: `"my report.pdf" 3-7`.
+    let parted = ['"', '\''].into_iter().find_map(|q| {
+        let (inner, part) = text.strip_prefix(q)?.rsplit_once(q)?;
+        let part = Part::parse(part.trim().trim_start_matches('#'))?;
+        Some(format!("{inner}#{part}"))
+    });
+    let text = parted.as_deref().or(quoted).unwrap_or(text);
     let home = || directories::UserDirs::new().map(|d| d.home_dir().to_path_buf());
     match text.strip_prefix("~/") {
         Some(rest) => home().map_or_else(|| PathBuf::from(text), |h| h.join(rest)),

@@ -32,13 +32,16 @@ pub enum Input {
     Opened(Result<(String, Vec<Turn>), String>),
     /// The answer to [`Effect::List`].
     Listed(Listing),
-    /// The answer to [`Effect::Mention`]: `None` where it is no document.
+    /// The answer to [`Effect::Mention`].
     Mentioned {
         path: String,
-        document: Option<Box<Document>>,
+        document: Box<Result<Document, DocumentError>>,
     },
-    /// The answer to [`Effect::Drop`]: the document, or the text where it is none.
-    Dropped(Result<Box<Document>, String>),
+    /// The answer to [`Effect::Drop`], with the text that was pasted.
+    Dropped {
+        text: String,
+        document: Box<Result<Document, DocumentError>>,
+    },
     /// The answer to [`Effect::Editor`].
     Edited(Result<String, String>),
     /// Something of the world's own, for a moment.

@@ -103,8 +103,13 @@ impl State {
                 self.broken_off(effects);
                 self.note(Level::Error, message);
             }
+            Event::TooLong(figures) => {
+                self.phase = Phase::Idle;
+                self.refused(figures, effects);
+            }
             Event::Tokens(_) => {}
-            Event::Counted { tag, tokens } => self.composer.elements.counted(tag, tokens),
+            Event::Cut { tag, bytes, tokens } => self.cut_to(tag, bytes, tokens),
+            Event::Counted { tag, tokens } => self.counted(tag, tokens),
             Event::Fatal(message) => {
                 self.phase = Phase::Ended;
                 self.broken_off(effects);
@@ -115,7 +120,7 @@ impl State {
 
     /// A turn ended without its figures: what there is of the answer is kept, else its question
     /// goes back into the input.
-    fn broken_off(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn broken_off(&mut self, effects: &mut Vec<Effect>) {
         self.stopping = false;
         self.going_on = false;
         if let Some(answer) = self.conversation.answer_mut() {

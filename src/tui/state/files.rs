@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Effect, State};
-use crate::document::Document;
+use crate::document::{Document, DocumentError};
 use crate::tui::command::Completion;
-use crate::tui::composer::ElementKind;
+use crate::tui::conversation::Level;
 use crate::tui::text::safe;
 
 /// One name in a folder.
@@ -96,21 +96,28 @@ impl State {
             .collect()
     }
 
-    /// A file that was mentioned: its mention becomes the element. `None` where it is no file.
+    /// A file that was mentioned: its mention becomes the element. What is no file stays a word;
+    /// a file that cannot be read is said, and nothing is sent.
     pub(super) fn mentioned_file(
         &mut self,
         path: &str,
-        document: Option<Document>,
+        document: Result<Document, DocumentError>,
         effects: &mut Vec<Effect>,
     ) {
         self.mentions.retain(|p| p != path);
-        if let Some(document) = document {
-            let mention = format!("@{path}");
-            if let Some(at) = self.composer.buffer.text().find(&mention) {
-                self.composer.buffer.remove_range(at, at + mention.len());
-                let name = safe::one_line(&document.name);
-                self.attach(ElementKind::File(name), document.text, effects);
-                self.composer.buffer.set_caret(usize::MAX);
+        match document {
+            Ok(document) => {
+                let mention = format!("@{path}");
+                if let Some(at) = self.composer.buffer.text().find(&mention) {
+                    self.composer.buffer.remove_range(at, at + mention.len());
+                    self.attach_document(document, effects);
+                    self.composer.buffer.set_caret(usize::MAX);
+                }
+            }
+            Err(DocumentError::Missing(_) | DocumentError::Folder(_)) => {}
+            Err(error) => {
+                self.sending = false;
+                self.note(Level::Error, error.to_string());
             }
         }
         if self.mentions.is_empty() && self.sending {

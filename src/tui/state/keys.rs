@@ -68,6 +68,7 @@ impl State {
             }
             KeyCode::F(10) => self.open_search(),
             KeyCode::Char('o') if control => self.go_on(effects),
+            KeyCode::Char('x') if control => self.open_element(effects),
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }
@@ -262,7 +263,14 @@ impl State {
             KeyCode::Up if self.choice.is_some() => {
                 self.choice = self.choice.and_then(|c| c.checked_sub(1));
             }
+            KeyCode::Tab if self.refusal_choices().is_some() => return false,
             KeyCode::Tab => self.complete(&lines[self.choice.unwrap_or(0).min(last)].text),
+            KeyCode::Enter if key.modifiers.is_empty() && self.refusal_choices().is_some() => {
+                match self.choice {
+                    Some(at) => self.choose(at.min(last), effects),
+                    None => return false,
+                }
+            }
             KeyCode::Enter if key.modifiers.is_empty() => match self.choice {
                 Some(at) => {
                     let text = &lines[at.min(last)].text;

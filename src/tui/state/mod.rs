@@ -3,12 +3,14 @@
 
 mod command;
 mod effect;
+mod element;
 mod engine;
 mod files;
 mod keys;
 mod messages;
 mod mouse;
 mod phase;
+mod refusal;
 mod saved;
 mod search;
 #[cfg(test)]
@@ -21,6 +23,8 @@ pub use files::{Listing, Name, folder};
 pub use phase::{Phase, Speeds};
 pub use search::Search;
 
+use refusal::Refusal;
+
 use super::command::{Completion, completions};
 use super::composer::{Composer, Draft, ElementKind, Pasted};
 use super::conversation::{Conversation, Entry, Level, Part};
@@ -30,6 +34,7 @@ use super::panel::{Panel, Panels};
 use super::text::safe;
 use super::theme::Theme;
 use super::view::Areas;
+use crate::document::{Document, DocumentError};
 use crate::engine::event::{Command, Sampling};
 use crate::session::{Record, Turn};
 
@@ -117,6 +122,12 @@ pub struct State {
     /// Files of a message on its way that are still being read.
     mentions: Vec<String>,
     sending: bool,
+    /// A message that came back because it does not fit.
+    refusal: Option<Refusal>,
+    /// The element that is in the user's editor.
+    opened: Option<u64>,
+    /// A message that waits for a command to be typed.
+    stashed: Option<Draft>,
     /// Messages that wait for the running turn or for the model.
     pub queue: VecDeque<Draft>,
     /// The message being answered, until its prefill is through.
@@ -218,28 +229,28 @@ impl State {
                 }
             }
             Input::Read(result) => match *result {
-                Ok(document) => {
-                    let name = safe::one_line(&document.name);
-                    self.attach(ElementKind::File(name), document.text, &mut effects);
-                }
+                Ok(document) => self.attach_document(document, &mut effects),
                 Err(error) => self.note(Level::Error, error.to_string()),
             },
             Input::Sessions(sessions) => self.sessions = sessions,
             Input::Opened(opened) => self.opened(opened, &mut effects),
             Input::Listed(listing) => self.listing = listing,
             Input::Mentioned { path, document } => {
-                self.mentioned_file(&path, document.map(|d| *d), &mut effects);
+                self.mentioned_file(&path, *document, &mut effects);
             }
-            Input::Dropped(Ok(document)) => {
-                let name = safe::one_line(&document.name);
-                self.attach(ElementKind::File(name), document.text, &mut effects);
+            Input::Dropped { text, document } => match *document {
+                Ok(document) => self.attach_document(document, &mut effects),
+                // A path that is no file is what was pasted.
+                Err(DocumentError::Missing(_) | DocumentError::Folder(_)) => {
+                    self.paste_text(&text, &mut effects);
+                }
+                Err(error) => self.note(Level::Error, error.to_string()),
+            },
+            Input::Edited(Ok(text)) => self.edited(&text, &mut effects),
+            Input::Edited(Err(why)) => {
+                self.opened = None;
+                self.note(Level::Error, why);
             }
-            Input::Dropped(Err(text)) => self.paste_text(&text, &mut effects),
-            Input::Edited(Ok(text)) => {
-                let text = text.trim_end_matches('\n').to_owned();
-                self.composer.buffer.replace(text);
-            }
-            Input::Edited(Err(why)) => self.note(Level::Error, why),
             Input::Said(level, text) => self.toast(level, text),
             Input::Saved(Ok(path)) => {
                 self.toast(Level::Info, format!("saved as {}", path.display()));
@@ -270,8 +281,10 @@ impl State {
         });
     }
 
-    fn attach(&mut self, kind: ElementKind, text: String, effects: &mut Vec<Effect>) {
-        let tag = self.composer.attach(kind, text);
+    fn attach_document(&mut self, document: Document, effects: &mut Vec<Effect>) {
+        let kind = ElementKind::File(safe::one_line(&document.name));
+        let tag = self.composer.attach(kind, document.text);
+        self.composer.elements.paged(tag, document.pages);
         self.count(tag, effects);
     }
 
@@ -335,6 +348,9 @@ impl State {
                 let argument = argument.to_owned();
                 self.composer.take();
                 self.command(command, &argument, effects);
+                if let Some(draft) = self.stashed.take() {
+                    self.composer.restore(&draft);
+                }
             }
             Some(Err(why)) => self.toast(Level::Warning, why),
             None if self.phase == Phase::Ended => {
@@ -453,6 +469,9 @@ impl State {
     pub fn popup(&self) -> Vec<Completion> {
         let text = self.composer.buffer.text();
         let here = self.focus == Focus::Input && self.dismissed.as_deref() != Some(text);
+        if here && let Some(choices) = self.refusal_choices() {
+            return choices;
+        }
         if !here || self.composer.buffer.caret() != text.len() {
             return Vec::new();
         }

@@ -1,3 +1,5 @@
+mod documents;
+
 use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -436,7 +438,7 @@ fn mentioned_files_go_out_with_the_message() {
         [Effect::Mention("a.md".into())]
     );
     let document = crate::document::from_bytes("a.md", b"alpha").unwrap();
-    let document = Some(Box::new(document));
+    let document = Box::new(Ok(document));
     let effects = state.update(Input::Mentioned {
         path: "a.md".into(),
         document,

@@ -21,6 +21,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("Alt-Enter, Ctrl-J", "new line"),
             ("↑ ↓", "earlier messages"),
             ("Ctrl-_  Alt-_", "undo, redo"),
+            ("Ctrl-X", "open the paste or file here"),
             ("Ctrl-A E K U W Y", "as in a shell"),
         ],
     ),

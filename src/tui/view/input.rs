@@ -90,7 +90,12 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         .map(|l| wrap::width(&l.label))
         .max()
         .unwrap_or(0);
-    let label_width = label_width.min(usize::from(area.width) / 2);
+    // A choice is a sentence; a command's word on itself matters more than its arguments.
+    let most = match state.refusal_choices() {
+        Some(_) => usize::from(area.width).saturating_sub(4),
+        None => usize::from(area.width) / 2,
+    };
+    let label_width = label_width.min(most);
     let hint = usize::from(area.width).saturating_sub(label_width + 4);
     let visible = lines.iter().enumerate().skip(first);
     for ((i, line), y) in visible.zip(area.top()..area.bottom()) {

@@ -1,0 +1,199 @@
+//! HTML and PDF → text, where no file can do harm.
+//!
+//! The libraries that read such files were not written to be attacked: a file of a megabyte may
+//! unfold to gigabytes, never end, nest until the stack is full or meet a bug. So the program runs
+//! itself as a helper for each file, with bounds on time and memory which the helper watches
+//! itself; whatever happens to it, the app gets a text or one of the [`Trouble`]s. Where the helper
+//! is not switched on (tests, other programs) a thread with a large stack does the work.
+
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::part::Part;
+
+/// Most text taken out of one file, in bytes.
+pub const TEXT_LIMIT: usize = 32 << 20;
+/// The program's first argument when it is the helper.
+const ARGUMENT: &str = "internal-convert";
+const TIME: Duration = Duration::from_secs(60);
+const MEMORY: usize = 1 << 30;
+const STACK: usize = 256 << 20;
+/// How the helper ends when a bound is reached.
+const TOO_SLOW: u8 = 71;
+const TOO_LARGE: u8 = 72;
+
+/// Which reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// UTF-8 already.
+    Html,
+    Pdf,
+}
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converted {
+    pub text: String,
+    /// Pages that were read, where there are pages.
+    pub pages: Option<usize>,
+}
+
+/// Why nothing came out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trouble {
+    /// A password is asked for.
+    Locked,
+    /// Encrypted in a way that is not known.
+    Encryption,
+    Damaged,
+    /// Images only.
+    NoText {
+        pages: usize,
+    },
+    /// The fonts do not say which letters they draw.
+    Unreadable,
+    /// There is no such page.
+    Beyond {
+        all: usize,
+    },
+    TooMuchText,
+    TooSlow,
+    TooMuchMemory,
+    /// The helper could not be run.
+    Helper(String),
+}
+
+static HELPER: AtomicBool = AtomicBool::new(false);
+
+/// From now on files are converted in a process of their own: this program, which has to call
+/// [`helper`] at its start.
+pub fn use_helper() {
+    HELPER.store(true, Ordering::SeqCst);
+}
+
+/// The whole program, where it was started as the helper.
+pub fn helper() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() != Some(ARGUMENT) {
+        return None;
+    }
+    let format = match arguments.next().as_deref() {
+        Some("html") => Format::Html,
+        Some("pdf") => Format::Pdf,
+        _ => return Some(ExitCode::FAILURE),
+    };
+    let part = arguments.next().and_then(|text| Part::parse(&text));
+    // Nobody would read it.
+    std::panic::set_hook(Box::new(|_| {}));
+    // Tests have less patience.
+    let seconds = std::env::var("CACHAT_TEST_CONVERT_SECONDS").ok();
+    let time = seconds
+        .and_then(|s| s.parse().ok())
+        .map_or(TIME, Duration::from_secs);
+    let begun = Instant::now();
+    std::thread::spawn(move || {
+        loop {
+            // Nothing else can end work that a library is in the middle of.
+            if begun.elapsed() > time {
+                std::process::exit(TOO_SLOW.into());
+            }
+            if memory_stats::memory_stats().is_some_and(|m| m.physical_mem > MEMORY) {
+                std::process::exit(TOO_LARGE.into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
+    let result = match read {
+        Ok(_) => on_a_thread(format, bytes, part),
+        Err(error) => Err(Trouble::Helper(error.to_string())),
+    };
+    let written = serde_json::to_writer(io::stdout().lock(), &result);
+    Some(match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// The text of a file, within bounds.
+///
+/// # Errors
+/// One of the [`Trouble`]s, whatever the bytes are.
+pub fn convert(format: Format, bytes: &[u8], part: Option<Part>) -> Result<Converted, Trouble> {
+    match HELPER.load(Ordering::SeqCst) {
+        true => in_a_process(format, bytes, part)
+            .unwrap_or_else(|error| Err(Trouble::Helper(error.to_string()))),
+        false => on_a_thread(format, bytes.to_vec(), part),
+    }
+}
+
+fn in_a_process(
+    format: Format,
+    bytes: &[u8],
+    part: Option<Part>,
+) -> io::Result<Result<Converted, Trouble>> {
+    // The running program, also where its file was replaced meanwhile.
+    let program = match cfg!(target_os = "linux") {
+        true => "/proc/self/exe".into(),
+        false => std::env::current_exe()?,
+    };
+    let mut command = Command::new(program);
+    command.arg(ARGUMENT).arg(match format {
+        Format::Html => "html",
+        Format::Pdf => "pdf",
+    });
+    command.args(part.map(|part| part.to_string()));
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let mut answer = Vec::new();
+    let read = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // One that ended early is judged by how it ended.
+            let _ = stdin.map(|mut pipe| pipe.write_all(bytes));
+        });
+        // Escaping doubles a text at most, but for control characters, which are none of ours.
+        let limit = 2 * TEXT_LIMIT as u64 + 4096;
+        stdout.map_or(Ok(0), |pipe| pipe.take(limit).read_to_end(&mut answer))
+    });
+    if read.is_err() {
+        let _ = child.kill();
+    }
+    let status = child.wait()?;
+    read?;
+    Ok(match status.code() {
+        Some(0) => serde_json::from_slice(&answer).unwrap_or(Err(Trouble::TooMuchText)),
+        Some(code) if code == i32::from(TOO_SLOW) => Err(Trouble::TooSlow),
+        Some(code) if code == i32::from(TOO_LARGE) => Err(Trouble::TooMuchMemory),
+        // A full stack, no memory, a bug: it was this file's doing.
+        _ => Err(Trouble::Damaged),
+    })
+}
+
+fn on_a_thread(format: Format, bytes: Vec<u8>, part: Option<Part>) -> Result<Converted, Trouble> {
+    let work = move || {
+        let read = move || match format {
+            Format::Html => Ok(Converted {
+                text: super::html::text(&String::from_utf8_lossy(&bytes)),
+                pages: None,
+            }),
+            Format::Pdf => super::pdf::text(bytes, part),
+        };
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Trouble::Damaged))
+    };
+    let thread = std::thread::Builder::new()
+        .name("convert".into())
+        .stack_size(STACK)
+        .spawn(work)
+        .map_err(|error| Trouble::Helper(error.to_string()))?;
+    thread.join().unwrap_or(Err(Trouble::Damaged))
+}
