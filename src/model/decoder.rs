@@ -5,7 +5,7 @@ use super::{
     description::Description,
     error::{ModelError, Result},
     gguf::GgufFile,
-    network::{Network, PrefillHooks},
+    network::{Network, NoHooks, PrefillHooks},
     rope::{Angles, Rope},
 };
 use crate::cache::{KvCache, Layer, LayerState, QueryWindow};
@@ -146,6 +146,52 @@ impl<B: Backend> Decoder<B> {
         b.to_host(b.linear(&self.head, &h)?)
     }
 
+    /// Runs `tokens` behind what `cache` holds, layer by layer, on staged copies of its layers, and
+    /// returns those with the stream of the last `wanted` tokens; `None` when it was stopped.
+    fn stage(
+        &self,
+        cache: &KvCache,
+        tokens: &[u32],
+        hooks: &mut dyn PrefillHooks,
+        wanted: usize,
+    ) -> Result<Option<(Vec<LayerState>, B::Rows)>> {
+        let (b, d) = (&self.backend, &self.description);
+        let angles = self.rope.angles(cache.position, tokens.len());
+        let block_rows = self.block_rows();
+        let blocks = tokens.len().div_ceil(block_rows);
+        let mut x = self.embed(tokens)?;
+        let mut staged: Vec<LayerState> = Vec::with_capacity(d.layers);
+        for (l, block) in self.blocks.iter().enumerate() {
+            let mut state = cache.layers[l].clone();
+            for i in 0..blocks {
+                if hooks.stopped() {
+                    return Ok(None);
+                }
+                let offset = i * block_rows;
+                let rows = block_rows.min(tokens.len() - offset);
+                let run = Run {
+                    start: cache.position + offset,
+                    rows,
+                    angles: &angles,
+                    offset,
+                };
+                let behind = tokens.len() - offset - rows;
+                let wanted = match l + 1 == d.layers {
+                    true => wanted.saturating_sub(behind).min(rows),
+                    false => rows,
+                };
+                let slice = b.slice(&x, offset, rows)?;
+                if let Some(out) = block.forward(b, d, slice, &mut state, run, wanted)? {
+                    b.put(&mut x, offset + rows - wanted, &out)?;
+                }
+                hooks.progress(l * blocks + i + 1, d.layers * blocks);
+            }
+            staged.push(state);
+            hooks.layer_done(self, &mut staged, cache)?;
+        }
+        Ok(Some((staged, b.last(x, wanted)?)))
+    }
+
     /// Rows per block: enough to keep the kernels busy, few enough to stop soon.
     fn block_rows(&self) -> usize {
         const MACS: usize = 1_500_000_000;
@@ -193,49 +239,38 @@ impl<B: Backend> Network for Decoder<B> {
         tokens: &[u32],
         hooks: &mut dyn PrefillHooks,
     ) -> Result<Option<Vec<f32>>> {
-        let (b, d) = (&self.backend, &self.description);
-        let angles = self.rope.angles(cache.position, tokens.len());
-        let block_rows = self.block_rows();
-        let blocks = tokens.len().div_ceil(block_rows);
-        let mut x = self.embed(tokens)?;
-        let mut staged: Vec<LayerState> = Vec::with_capacity(d.layers);
-        for (l, block) in self.blocks.iter().enumerate() {
-            let mut state = cache.layers[l].clone();
-            for i in 0..blocks {
-                if hooks.stopped() {
-                    return Ok(None);
-                }
-                let offset = i * block_rows;
-                let rows = block_rows.min(tokens.len() - offset);
-                let run = Run {
-                    start: cache.position + offset,
-                    rows,
-                    angles: &angles,
-                    offset,
-                };
-                // Behind the last layer only the last token's stream is looked at.
-                let wanted = match (l + 1 == d.layers, i + 1 == blocks) {
-                    (true, false) => 0,
-                    (true, true) => 1,
-                    (false, _) => rows,
-                };
-                let slice = b.slice(&x, offset, rows)?;
-                if let Some(out) = block.forward(b, d, slice, &mut state, run, wanted)? {
-                    if wanted == rows {
-                        b.put(&mut x, offset, &out)?;
-                    } else {
-                        x = out;
-                    }
-                }
-                hooks.progress(l * blocks + i + 1, d.layers * blocks);
+        // Behind the last layer only the last token's stream is looked at.
+        match self.stage(cache, tokens, hooks, 1)? {
+            Some((staged, x)) => {
+                let logits = self.logits(x)?;
+                cache.layers = staged;
+                cache.position += tokens.len();
+                Ok(Some(logits))
             }
-            staged.push(state);
-            hooks.layer_done(self, &mut staged, cache)?;
+            None => Ok(None),
         }
-        let logits = self.logits(x)?;
-        cache.layers = staged;
-        cache.position += tokens.len();
-        Ok(Some(logits))
+    }
+
+    fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
+        if tokens.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let b = &self.backend;
+        let cache = self.empty_cache(0)?;
+        let Some((_, x)) = self.stage(&cache, tokens, &mut NoHooks, tokens.len())? else {
+            return Ok(Vec::new());
+        };
+        let mut out = Vec::with_capacity(tokens.len());
+        // The logits of a block at a time: all of them would be `tokens × vocabulary`.
+        let block_rows = self.block_rows();
+        for (i, next) in tokens[1..].chunks(block_rows).enumerate() {
+            let rows = b.slice(&x, i * block_rows, next.len())?;
+            let h = b.rms_norm(&rows, &self.norm, self.description.rms_epsilon)?;
+            let logits = b.to_host(b.linear(&self.head, &h)?)?;
+            let rows = logits.chunks_exact(self.description.vocabulary);
+            out.extend(rows.zip(next).map(|(row, &id)| log_softmax(row, id)));
+        }
+        Ok(out)
     }
 
     fn decode(
@@ -291,6 +326,14 @@ impl<B: Backend> Network for Decoder<B> {
         let a = b.attend(d, layer, &b.last_query(window)?)?;
         b.to_host(b.linear(&self.blocks[index].attention_out, &a)?)
     }
+}
+
+/// ln p of `id` under a row of logits; −∞ for a token that is none.
+fn log_softmax(logits: &[f32], id: u32) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
+    let of = logits.get(id as usize).copied();
+    f64::from(of.unwrap_or(f32::NEG_INFINITY) - max) - sum.ln()
 }
 
 /// Undoes the appending of a token that did not get through all layers.

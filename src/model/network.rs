@@ -32,6 +32,10 @@ pub trait Network: Send + Sync {
         hooks: &mut dyn PrefillHooks,
     ) -> Result<Option<Vec<f32>>>;
 
+    /// ln p of `tokens[1..]`, each given all the tokens before it, full cache: what the perplexity
+    /// of a text is made of, exp(−mean).
+    fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>>;
+
     /// Appends one token and returns the logits `[vocabulary]` after it. `None`, and the cache as
     /// it was, when `stopped` became true on the way.
     fn decode(

@@ -1,6 +1,7 @@
 //! Activations as int8.
 
 use super::layout::BLOCK;
+use super::residue::{self, Residue};
 use crate::model::kernels::pool::Pool;
 use std::sync::Mutex;
 
@@ -20,6 +21,8 @@ pub struct Activations {
     q: Vec<i8>,
     d: Vec<f32>,
     sum: Vec<f32>,
+    /// What rounding took from the coarse blocks of each panel.
+    residues: Vec<Vec<Residue>>,
 }
 
 /// Up to [`PANEL`] rows of activations.
@@ -77,13 +80,26 @@ impl Activations {
             }
         });
         drop(jobs);
-        Activations {
+        let mut all = Activations {
             rows,
             cols,
             q,
             d,
             sum,
-        }
+            residues: Vec::new(),
+        };
+        all.residues = residue::of_panels(pool, &all, x);
+        all
+    }
+
+    /// Rows, and columns of each.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
+
+    /// See [`Residue`].
+    pub fn residues(&self, index: usize) -> &[Residue] {
+        self.residues.get(index).map_or(&[], Vec::as_slice)
     }
 
     /// Rows `PANEL·index` and following.
@@ -133,7 +149,7 @@ impl Job<'_> {
 
 /// Fills `q`; returns the scale and the scaled sum.
 #[inline(always)]
-fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, f32) {
+pub(super) fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, f32) {
     // The bits of non-negative floats are ordered like the floats, and NaN is above infinity.
     let max = x
         .iter()

@@ -59,11 +59,22 @@ impl PackedMatrix {
         pool.run(chunks.len() * panels, |item| {
             let (part, first_row, tiles) = &chunks[item / panels];
             let panel = item % panels;
+            let residues = x.residues(panel);
             let x = x.panel(panel);
-            let mut scratch = [[0.0; TILE]; PANEL];
+            let (mut scratch, mut more) = ([[0.0; TILE]; PANEL], [[0.0; TILE]; PANEL]);
             let scratch = &mut scratch[..x.rows];
             for tile in tiles.clone() {
-                (kernel.tile)(part.form, part.tile(tile, self.cols), x, scratch);
+                let lines = part.tile(tile, self.cols);
+                (kernel.tile)(part.form, lines, x, scratch);
+                for residue in residues {
+                    let lines = &lines[residue.block * part.form.lines()..][..part.form.lines()];
+                    let more = &mut more[..residue.rows.len()];
+                    (kernel.tile)(part.form, lines, residue.panel(), more);
+                    for (&row, more) in residue.rows.iter().zip(&*more) {
+                        let sums = scratch[usize::from(row)].iter_mut();
+                        sums.zip(more).for_each(|(sum, more)| *sum += more);
+                    }
+                }
                 let row = first_row + tile * TILE;
                 let valid = TILE.min(part.rows - tile * TILE);
                 let output = &output;

@@ -15,6 +15,7 @@ mod matmul;
 mod neon;
 mod portable;
 mod region;
+mod residue;
 #[cfg(test)]
 mod tests;
 

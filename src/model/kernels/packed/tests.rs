@@ -121,6 +121,26 @@ fn product_agrees_with_f32_whatever_the_shape() {
 }
 
 #[test]
+fn a_channel_far_above_the_others_does_not_drown_its_neighbours() {
+    let pool = Pool::new(3);
+    let (rows, cols, m) = (40, 8 * BLOCK, 70);
+    let (bytes, w) = tensor(GgmlDType::Q8_0, rows, cols, 3);
+    let packed = PackedMatrix::from_ggml(GgmlDType::Q8_0, rows, cols, &bytes).unwrap();
+    let mut x = noise(m * cols, 4);
+    // Every third row has one.
+    let loud = 3 * BLOCK + 7;
+    for row in x.chunks_exact_mut(cols).step_by(3) {
+        row[loud] = 300.0;
+    }
+    let mut out = vec![0.0; m * rows];
+    packed.matmul(&pool, &x, &mut out);
+    let off = distance(&out, &reference(&w, cols, &x));
+    // As without it: half a step of 1/127 each, at random. Its own step of 300/127 would be 300 times that.
+    let bound = 4.0 * 0.5 / 127.0 / 3f32.sqrt() * (cols as f32).sqrt();
+    assert!(off < bound, "{off} > {bound}");
+}
+
+#[test]
 fn stacked_tensors_give_their_outputs_side_by_side() {
     let pool = Pool::new(2);
     let cols = 256;
