@@ -1,5 +1,6 @@
-//! Window scores in two passes over the keys: maxima and sums of every row, then the weights.
-//! Computing the products twice is cheaper than keeping `window × len` of them.
+//! Window scores in two passes: maxima and sums of every row, then the weights. The products of a short
+//! past are kept from one to the other; of a long one they are computed again, which is cheaper than
+//! sending `window × len` of them through memory.
 
 use super::HeadScores;
 use super::scratch::Scratch;
@@ -7,6 +8,15 @@ use super::simd::{Level, Simd, Task, exp};
 use super::tile::{Call, Item, Shape, load_queries, mask_and_max, page_scores, weigh};
 use super::{Chunks, Plan, Pool};
 use crate::cache::{KvElement, PAGE};
+use std::cell::Cell;
+
+/// Most products that are kept: 4 MiB of f32, about what the caches of the cores hold.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    /// The kept products of one call, kept for the next.
+    static PRODUCTS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
 
 /// What a pass does with one stacked row's scores of one page.
 trait Pass {
@@ -102,6 +112,14 @@ struct Sweep<'a, 'b, T, P> {
     call: &'a Call<'b, T>,
     item: &'a Item,
     pass: P,
+    products: Products<'a>,
+}
+
+/// Where the products of an item's pages come from and go to, `[pages, stacked rows, PAGE]`.
+enum Products<'a> {
+    Compute,
+    Keep(&'a mut [f32]),
+    Kept(&'a mut [f32]),
 }
 
 impl<T: KvElement, P: Pass> Task for Sweep<'_, '_, T, P> {
@@ -117,7 +135,18 @@ impl<T: KvElement, P: Pass> Task for Sweep<'_, '_, T, P> {
         for index in item.pages.clone() {
             let page = &head.pages()[index];
             let vectors = (head.len() - index * PAGE).min(PAGE).div_ceil(S::LANES);
-            page_scores(s, &shape, page.keys(), vectors, q, panels, scores);
+            let at = (index - item.pages.start) * shape.m * PAGE;
+            let scores = match &mut self.products {
+                Products::Kept(kept) => &mut kept[at..][..shape.m * PAGE],
+                products => {
+                    page_scores(s, &shape, page.keys(), vectors, q, panels, scores);
+                    if let Products::Keep(kept) = products {
+                        let from = &scores[..shape.m * PAGE];
+                        kept[at..][..shape.m * PAGE].copy_from_slice(from);
+                    }
+                    &mut scores[..shape.m * PAGE]
+                }
+            };
             self.pass.page();
             for m in 0..shape.m {
                 let row = &mut scores[m * PAGE..][..vectors * S::LANES];
@@ -148,17 +177,35 @@ pub(super) fn window_scores<T: KvElement>(
         return out;
     }
     let plan = Plan::whole_rows(call, pool.threads());
+    let most = plan.items.iter().map(|i| i.pages.len()).max().unwrap_or(0) * stacked * PAGE;
+    let keep = plan.items.len() * most <= KEPT;
+    let mut products = PRODUCTS.take();
+    if keep && products.len() < plan.items.len() * most {
+        products.resize(plan.items.len() * most, 0.0);
+    }
     let mut parts = vec![0.0f32; plan.items.len() * 2 * stacked];
     let chunks = Chunks::new(&mut parts, 2 * stacked);
+    let kept = Chunks::new(&mut products, most.max(1));
     plan.run(pool, |i| {
         if let Some(to) = chunks.claim(i) {
             let (maxima, sums) = to.split_at_mut(stacked);
             maxima.fill(f32::NEG_INFINITY);
             let item = &plan.items[i];
+            let products = match kept.claim(i).filter(|_| keep) {
+                Some(to) => Products::Keep(to),
+                None => Products::Compute,
+            };
             let pass = Normalisers { maxima, sums };
-            level.run(Sweep { call, item, pass });
+            let sweep = Sweep {
+                call,
+                item,
+                pass,
+                products,
+            };
+            level.run(sweep);
         }
     });
+    drop(kept);
     // Merge each head's parts into its first.
     for tile in &plan.tiles {
         let parts = &mut parts[tile.start * 2 * stacked..tile.end * 2 * stacked];
@@ -186,6 +233,7 @@ pub(super) fn window_scores<T: KvElement>(
             )
         })
         .collect();
+    let kept = Chunks::new(&mut products, most.max(1));
     plan.run(pool, |i| {
         let item = &plan.items[i];
         let from = &parts[first_of[item.head] * 2 * stacked..][..2 * stacked];
@@ -199,8 +247,19 @@ pub(super) fn window_scores<T: KvElement>(
             mean,
             peak,
         };
-        level.run(Sweep { call, item, pass });
+        let products = match kept.claim(i).filter(|_| keep) {
+            Some(from) => Products::Kept(from),
+            None => Products::Compute,
+        };
+        let sweep = Sweep {
+            call,
+            item,
+            pass,
+            products,
+        };
+        level.run(sweep);
     });
-    drop(targets);
+    drop((targets, kept));
+    PRODUCTS.set(products);
     out
 }

@@ -113,6 +113,12 @@ fn page_edges_equal_the_plain_version() {
     }
 }
 
+/// Too long for the window's products to be kept between the passes.
+#[test]
+fn a_long_past_equals_the_plain_version() {
+    check::<f16>(8, 7, 33, &[6000, 40], 2);
+}
+
 #[test]
 fn prefill_equals_the_plain_version() {
     for (dim, group) in [(64, 3), (128, 1), (64, 7), (80, 2), (256, 1)] {
