@@ -16,6 +16,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 fn session() -> Session {
+    session_with(Preset::AdaSnapKv, 24, 6)
+}
+
+fn session_with(preset: Preset, budget: usize, slack: usize) -> Session {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
@@ -34,13 +38,13 @@ fn session() -> Session {
         tokenizer,
     };
     let eviction = Eviction {
-        preset: Preset::AdaSnapKv,
+        preset,
         params: Params {
             window: 8,
-            slack: 6,
+            slack,
             ..Params::default()
         },
-        budget: Budget::Tokens(24),
+        budget: Budget::Tokens(budget),
     };
     Session::new(model, eviction, None).unwrap()
 }
@@ -132,4 +136,40 @@ fn the_panels_show_the_sums_of_the_cache_itself() {
     let last = &o.rounds[o.rounds.len() - 1].round;
     let freed = format!("−{}", human::bytes(last.freed_bytes));
     assert!(text(Panel::Evictions, o).contains(&freed));
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+
+    /// Whatever the policy, the budget and the turns: every byte on the panel is one of an entry.
+    #[test]
+    fn the_bytes_are_those_of_the_entries(
+        preset in 0..Preset::ALL.len(),
+        budget in 10usize..64,
+        slack in 1usize..16,
+        turns in proptest::collection::vec((1usize..40, 1usize..20), 1..4),
+    ) {
+        let mut session = session_with(Preset::ALL[preset], budget, slack);
+        let entry = {
+            let network = &session.model().network;
+            network.description().entry_bytes(network.kv_dtype().1) as u64
+        };
+        let mut screen = Screen::default();
+        for (words, max_tokens) in turns {
+            let sampling = Sampling { max_tokens, ..Sampling::default() };
+            session.ask(&"word ".repeat(words), &sampling, &mut screen).unwrap();
+            let picture = session.picture_with_holders();
+            let entries: u64 = picture.lens.iter().flatten().map(|&n| u64::from(n)).sum();
+            let held: u64 = picture.holders.iter().map(|&n| u64::from(n)).sum();
+            proptest::prop_assert_eq!(entries, held);
+            proptest::prop_assert_eq!(picture.used_bytes, entries * entry);
+            proptest::prop_assert!(picture.allocated_bytes >= picture.used_bytes);
+            proptest::prop_assert!(picture.full_bytes >= picture.used_bytes);
+            // What the screen was told last is what there is.
+            proptest::prop_assert_eq!(screen.observed.picture.used_bytes, picture.used_bytes);
+            let memory = text(Panel::Memory, &screen.observed);
+            let figure = format!("{} resident", human::bytes(picture.used_bytes));
+            proptest::prop_assert!(memory.contains(&figure), "{} in\n{}", figure, memory);
+        }
+    }
 }

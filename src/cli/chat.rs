@@ -37,7 +37,7 @@ pub struct ChatArgs {
 
     /// Go on with the last conversation
     #[arg(
-        short,
+        short = 'c',
         long = "continue",
         help_heading = "Conversation",
         conflicts_with = "resume"

@@ -75,7 +75,7 @@ impl Slash {
             Slash::Edit | Slash::Branch | Slash::Continue => "",
             Slash::Model => "PATH | REPO[:FILE] | NAME",
             Slash::Copy => "[code [N] | all]",
-            Slash::Open => "[NAME]",
+            Slash::Open => "[NAME | WORDS]",
             Slash::Export => "[PATH.md | PATH.json]",
             Slash::File => "PATH [PAGES | LINES]",
             Slash::Policy => "NAME",

@@ -1,6 +1,6 @@
 //! The session that is being written, for the driver.
 
-use crate::session::{Header, Record, Store, Turn, Writer};
+use crate::session::{Conversation, Header, Record, SessionError, Store, Turn, Writer};
 
 use super::human;
 
@@ -57,18 +57,49 @@ impl Sessions {
         if self.writer.as_ref().is_some_and(|w| w.name == name) {
             return Err(format!("{name} is this conversation"));
         }
-        let (conversation, writer) = self.store.open(name).map_err(|e| e.to_string())?;
+        let opened = match self.store.open(name) {
+            Err(SessionError::Unknown(_)) => self.mentioning(name)?,
+            opened => opened.map_err(|e| e.to_string())?,
+        };
+        let (conversation, writer) = opened;
         let name = writer.name.clone();
         (self.writer, self.broken) = (Some(writer), false);
         Ok((name, conversation.turns))
     }
 
-    /// Names, each with its title and age.
+    /// The only conversation in which these words occur.
+    fn mentioning(&self, words: &str) -> Result<(Conversation, Writer), String> {
+        let found = self.store.list(words);
+        match &found[..] {
+            [] => Err(format!(
+                "no conversation is named or mentions \u{201c}{words}\u{201d}"
+            )),
+            [only] => self.store.open(&only.name).map_err(|e| e.to_string()),
+            several => {
+                let names: Vec<_> = several.iter().take(5).map(|s| s.name.as_str()).collect();
+                let more = match several.len() {
+                    0..=5 => String::new(),
+                    n => format!(" and {} more", n - 5),
+                };
+                let names = names.join(", ");
+                Err(format!(
+                    "{} conversations mention \u{201c}{words}\u{201d}: {names}{more}; open one by its name",
+                    several.len()
+                ))
+            }
+        }
+    }
+
+    /// Names, each with its age, turns and title.
     pub fn list(&self) -> Vec<(String, String)> {
         let sessions = self.store.list("").into_iter().take(200);
         let hint = |s: crate::session::Summary| {
             let age = s.modified.elapsed().map(|d| d.as_secs_f64()).unwrap_or(0.0);
-            let hint = format!("{} · {}", human::age(age), s.title);
+            let turns = match s.turns {
+                1 => "1 turn".to_owned(),
+                n => format!("{n} turns"),
+            };
+            let hint = format!("{} · {turns} · {}", human::age(age), s.title);
             (s.name, hint)
         };
         sessions.map(hint).collect()
@@ -81,5 +112,45 @@ impl Sessions {
             model: self.model.clone(),
             policy: self.policy.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Piece;
+
+    /// A folder with one conversation for each question.
+    fn sessions(folder: &std::path::Path, questions: &[&str]) -> Sessions {
+        let store = Store::new(folder);
+        let mut sessions = Sessions::new(store, "tiny".into(), "full".into(), None);
+        for question in questions {
+            let record = Record::User(vec![Piece::Text((*question).into())]);
+            sessions.renew(&[record]).unwrap();
+        }
+        sessions.renew(&[]).unwrap();
+        sessions
+    }
+
+    #[test]
+    fn a_conversation_is_opened_by_what_was_said_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = ["about apples", "about oranges"];
+        let mut sessions = sessions(folder.path(), &said);
+        let (_, turns) = sessions.open("ORANGES").unwrap();
+        assert_eq!(turns[0].question, [Piece::Text("about oranges".into())]);
+        let several = sessions.open("about").unwrap_err();
+        assert!(several.contains("2 conversations mention"), "{several}");
+        let none = sessions.open("pears").unwrap_err();
+        assert!(none.contains("mentions \u{201c}pears\u{201d}"), "{none}");
+    }
+
+    #[test]
+    fn the_list_tells_age_turns_and_title() {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = sessions(folder.path(), &["what is it?"]);
+        let list = sessions.list();
+        let hint = &list[0].1;
+        assert!(hint.ends_with("· 1 turn · what is it?"), "{hint}");
     }
 }

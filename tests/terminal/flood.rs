@@ -72,7 +72,7 @@ fn a_tiny_terminal_is_usable() {
     let mut app = App::start_in(talkative(), (20, 5), &["--max-tokens", "8"], &[]);
     app.until("help");
     app.send("hi\r");
-    app.until("max-tokens");
+    app.until("Ctrl-O");
     app.send("\x1bOP");
     app.until("writing");
     std::thread::sleep(Duration::from_millis(100));

@@ -48,6 +48,49 @@ impl Panel {
     }
 }
 
+impl Panel {
+    /// What it shows, for who has never heard of eviction.
+    pub fn about(self) -> &'static str {
+        match self {
+            Panel::Budgets => {
+                "How many entries each KV head keeps in each layer; the colour compares that with an \
+                 equal share (uniform). Mass is the part of the last tokens' attention that goes to \
+                 what was kept; uniform beside it, what equal shares would hold."
+            }
+            Panel::Memory => {
+                "Resident: the keys and values that are kept. Allocated: the buffers they lie in. \
+                 Full cache: what they would take if nothing were evicted. The graph shows both over \
+                 time, with a mark at each eviction."
+            }
+            Panel::Evictions => {
+                "Each round drops the entries that the last tokens attend to least. Mass kept is the \
+                 part of their attention that stays; gain, what budgets adapted to the heads keep \
+                 beyond equal ones of the same total."
+            }
+            Panel::Tokens => {
+                "The text as the model has it. The stronger the colour, the more heads still hold \
+                 the token; what no head holds, the model can no longer read."
+            }
+            Panel::Speed => {
+                "Tokens per second over time: prefill is reading the prompt, decode is writing the \
+                 answer."
+            }
+        }
+    }
+
+    /// What its keys do.
+    pub fn keys(self) -> &'static str {
+        match self {
+            Panel::Budgets => "← ↑ ↓ → head · Space stands still · Tab next · Esc back",
+            Panel::Evictions => {
+                "↑ ↓ round · Enter its layers · Space stands still · Tab next · Esc back"
+            }
+            Panel::Tokens => "← ↑ ↓ → token · Space stands still · Tab next · Esc back",
+            Panel::Memory | Panel::Speed => "Space stands still · Tab next · Esc back",
+        }
+    }
+}
+
 /// How a panel is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {

@@ -1,10 +1,12 @@
 //! Where things are on the screen, from 20×5 to 300×80.
 
 use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
 
 use crate::tui::composer;
 use crate::tui::panel::Panel;
 use crate::tui::state::State;
+use crate::tui::text::wrap;
 
 /// Narrower screens have no side column.
 pub const SIDE_FROM: u16 = 72;
@@ -61,7 +63,9 @@ impl Areas {
                 true => shrink(body),
                 false => body,
             };
-            areas.panels.push((panel, inner));
+            let about = about(panel, inner, areas.framed);
+            let height = inner.height - about.len() as u16;
+            areas.panels.push((panel, Rect { height, ..inner }));
         }
         let side = match areas.framed && state.panels_open && area.width >= SIDE_FROM {
             true => match state.side {
@@ -204,6 +208,18 @@ impl Areas {
         } else {
             Place::Nowhere
         }
+    }
+}
+
+/// What a zoomed panel says of itself below, where there is room for it.
+pub(super) fn about(panel: Panel, inner: Rect, framed: bool) -> Vec<Line<'static>> {
+    const ROOM: u16 = 30;
+    match framed && inner.height >= ROOM {
+        true => wrap::wrap(
+            &[Span::raw(panel.about())],
+            usize::from(inner.width).min(110),
+        ),
+        false => Vec::new(),
     }
 }
 

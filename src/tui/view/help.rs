@@ -20,18 +20,22 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("Enter", "send"),
             ("Alt-Enter, Ctrl-J", "new line"),
             ("↑ ↓", "earlier messages"),
+            ("@path", "a file, found with Tab"),
+            ("Ctrl-G", "write in your editor"),
             ("Ctrl-_  Alt-_", "undo, redo"),
             ("Ctrl-X", "open the paste or file here"),
             ("Ctrl-A E K U W Y", "as in a shell"),
         ],
     ),
     (
-        "answer",
+        "conversation",
         &[
             ("Esc, Ctrl-C", "stop, keep what is there"),
             ("Ctrl-O", "go on with a stopped answer"),
-            ("PgUp PgDn", "scroll"),
+            ("PgUp PgDn, Shift-↑ ↓", "scroll"),
             ("Ctrl-Home  Ctrl-End", "first, last line"),
+            ("Ctrl-F, F10", "search"),
+            ("Alt-↑ ↓", "pick a message: copy, edit"),
         ],
     ),
     (
@@ -47,7 +51,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
     (
         "app",
         &[
-            ("F9", "mouse on or off"),
+            ("F9", "mouse off: select text"),
             ("Ctrl-L", "draw anew"),
             ("Ctrl-Z", "suspend"),
             ("Ctrl-C twice, Ctrl-D", "leave"),

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::areas::PROMPT;
+use crate::tui::command::Completion;
 use crate::tui::composer;
 use crate::tui::state::{Focus, Phase, State};
 use crate::tui::text::wrap;
@@ -90,12 +91,16 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         .map(|l| wrap::width(&l.label))
         .max()
         .unwrap_or(0);
-    // A choice is a sentence; a command's word on itself matters more than its arguments.
-    let most = match state.refusal_choices() {
-        Some(_) => usize::from(area.width).saturating_sub(4),
-        None => usize::from(area.width) / 2,
+    // What it takes gives way to what it does, and the name to nothing; a choice is a sentence.
+    let most = |f: fn(&Completion) -> usize| lines.iter().map(f).max().unwrap_or(0);
+    let name = most(|l| l.label.find(' ').map_or(wrap::width(&l.label), |at| at + 2));
+    let beside = usize::from(area.width).saturating_sub(4 + most(|l| wrap::width(&l.hint)));
+    let label_width = match state.refusal_choices() {
+        Some(_) => label_width.min(usize::from(area.width).saturating_sub(4)),
+        None => label_width
+            .min(beside.max(name))
+            .min(usize::from(area.width) * 2 / 3),
     };
-    let label_width = label_width.min(most);
     let hint = usize::from(area.width).saturating_sub(label_width + 4);
     let visible = lines.iter().enumerate().skip(first);
     for ((i, line), y) in visible.zip(area.top()..area.bottom()) {

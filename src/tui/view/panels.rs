@@ -1,9 +1,12 @@
 //! Frames around the panels.
 
 use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::areas::grow;
+use super::areas::{about, grow};
 use super::frame::block;
 use crate::tui::panel::{Look, Panel};
 use crate::tui::state::{Focus, State};
@@ -16,7 +19,7 @@ pub(super) fn side(state: &State, buf: &mut Buffer) {
     for turn in order {
         for &(panel, area) in &state.areas.panels {
             if focused(panel) == turn {
-                framed(state, panel, area, false, buf);
+                framed(state, panel, area, buf);
             }
         }
     }
@@ -24,29 +27,53 @@ pub(super) fn side(state: &State, buf: &mut Buffer) {
 
 /// One panel over the whole screen.
 pub(super) fn zoomed(state: &State, panel: Panel, buf: &mut Buffer) {
+    let theme = state.theme();
     for &(shown, area) in &state.areas.panels {
-        if shown == panel {
-            framed(state, panel, area, true, buf);
+        if shown != panel {
+            continue;
         }
+        if state.areas.framed {
+            // What it says of itself, and the frame around both.
+            let status = state.areas.status.y;
+            let inner = Rect {
+                height: status.saturating_sub(area.y + 1),
+                ..area
+            };
+            let lines = about(panel, inner, true);
+            for (line, y) in lines.into_iter().zip(area.bottom()..) {
+                let line = line.style(Style::new().fg(theme.dim));
+                buf.set_line(area.x, y, &line, area.width);
+            }
+            let keys = format!(" {} ", panel.keys());
+            let keys = Span::styled(keys, Style::new().fg(theme.dim));
+            let figure = figure(state, panel);
+            block(panel.title(), &figure, true, theme)
+                .title_bottom(Line::from(keys).right_aligned())
+                .render(grow(inner), buf);
+        }
+        inside(state, panel, area, true, buf);
     }
 }
 
-fn framed(
-    state: &State,
-    panel: Panel,
-    area: ratatui::layout::Rect,
-    zoomed: bool,
-    buf: &mut Buffer,
-) {
+fn framed(state: &State, panel: Panel, area: Rect, buf: &mut Buffer) {
+    let focused = state.focus == Focus::Panel(panel);
+    if state.areas.framed {
+        let figure = figure(state, panel);
+        block(panel.title(), &figure, focused, state.theme()).render(grow(area), buf);
+    }
+    inside(state, panel, area, false, buf);
+}
+
+fn figure(state: &State, panel: Panel) -> String {
+    match state.frozen {
+        Some(_) => "frozen".to_owned(),
+        None => state.panels.summary(panel, state.shown()),
+    }
+}
+
+fn inside(state: &State, panel: Panel, area: Rect, zoomed: bool, buf: &mut Buffer) {
     let (theme, observed) = (state.theme(), state.shown());
     let focused = state.focus == Focus::Panel(panel);
-    let mut figure = state.panels.summary(panel, observed);
-    if state.frozen.is_some() {
-        figure = "frozen".to_owned();
-    }
-    if state.areas.framed {
-        block(panel.title(), &figure, focused, theme).render(grow(area), buf);
-    }
     let look = Look {
         theme,
         focused,

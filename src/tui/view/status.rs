@@ -11,6 +11,10 @@ use crate::tui::human;
 use crate::tui::state::{Phase, State};
 use crate::tui::text::{safe, wrap};
 
+/// Rank of the model's name, and the fewest cells it may be shown in.
+const NAME: u8 = 4;
+const SHORTEST: usize = 8;
+
 /// A piece with its colour; larger ranks are given up first.
 struct Piece {
     text: String,
@@ -62,6 +66,10 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         texts + 3 * pieces.len().saturating_sub(1)
     };
     while width(&pieces) > room && pieces.len() > 1 {
+        let excess = width(&pieces) - room;
+        if shorten(&mut pieces, excess) {
+            break;
+        }
         let last = pieces.iter().enumerate().max_by_key(|(_, p)| p.rank);
         let at = last.map_or(0, |(i, _)| i);
         pieces.remove(at);
@@ -80,6 +88,23 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         ..area
     };
     Line::from(spans).render(row, buf);
+}
+
+/// A long model's name loses its end before it goes as a whole.
+fn shorten(pieces: &mut [Piece], excess: usize) -> bool {
+    let last = pieces.iter().map(|p| p.rank).max();
+    let Some(piece) = pieces
+        .iter_mut()
+        .find(|p| Some(p.rank) == last && p.rank == NAME)
+    else {
+        return false;
+    };
+    let left = wrap::width(&piece.text).saturating_sub(excess);
+    if left < SHORTEST {
+        return false;
+    }
+    piece.text = wrap::truncate(&piece.text, left);
+    true
 }
 
 fn pieces(state: &State) -> Vec<Piece> {
@@ -104,7 +129,7 @@ fn pieces(state: &State) -> Vec<Piece> {
         Phase::Idle => {}
     }
     if let Some(model) = &state.observed.model {
-        add(safe::one_line(&model.name), theme.text, 4);
+        add(safe::one_line(&model.name), theme.text, NAME);
         add(model.device.clone(), theme.dim, 7);
         let policy = &state.observed.policy;
         let budget = policy.budget.map(|n| format!(" {n}")).unwrap_or_default();

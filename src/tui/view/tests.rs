@@ -1,5 +1,6 @@
 //! Golden screens: what a person sees, at the sizes and colours people have.
 
+mod mouse;
 mod sheet;
 mod states;
 
