@@ -11,6 +11,7 @@ pub mod document;
 pub mod engine;
 pub mod model;
 pub mod policy;
+pub mod report;
 pub mod session;
 
 #[doc(hidden)]

@@ -4,6 +4,7 @@ pub mod args;
 pub mod ask;
 pub mod bench;
 pub mod chat;
+pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod crash;
@@ -83,6 +84,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory over context lengths and policies
     Bench(bench::BenchArgs),
+    /// Answer one question under several policies and compare them
+    Compare(compare::CompareArgs),
     /// Turn text into the model's token ids, as a JSON array
     Tokenize(tokenize::TokenizeArgs),
     /// List the models that are here and those that can be fetched
@@ -114,6 +117,7 @@ fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
         Some(Command::Ask(args)) => ask::run(args, dirs),
         Some(Command::Inspect(args)) => inspect::run(args, dirs),
         Some(Command::Bench(args)) => bench::run(args, dirs),
+        Some(Command::Compare(args)) => compare::run(args, dirs),
         Some(Command::Tokenize(args)) => tokenize::run(args, dirs),
         Some(Command::Models(args)) => models::run(args, dirs),
         Some(Command::Sessions(args)) => sessions::run(args, dirs),

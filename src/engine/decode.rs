@@ -12,7 +12,7 @@ use crate::model::detokenize::{Detokenizer, Utf8Stream};
 use crate::model::{ModelError, Network};
 
 /// How often a running answer shows its cache.
-const PICTURE_EVERY: Duration = Duration::from_millis(50);
+pub(super) const PICTURE_EVERY: Duration = Duration::from_millis(50);
 
 /// What an answer that was cut off goes on with.
 pub(super) struct Cut {

@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out of it. The screen and the command line know the
 //! engine only by these.
 
+pub use super::compare::CompareEvent;
 pub use crate::model::message::{Message, Role};
 use std::path::PathBuf;
 
@@ -16,6 +17,8 @@ pub enum Command {
     },
     /// Go on with the last answer, which was stopped or cut.
     Continue,
+    /// Answer a question under several policies and leave the conversation as it is.
+    Compare(Compare),
     /// Forget the conversation and empty the cache.
     Reset,
     /// From the next turn on. Strings as on the command line (`ada-snapkv`, `1024`, `25%`, `64MiB`).
@@ -59,6 +62,18 @@ impl TooLong {
     pub fn over(&self) -> usize {
         self.needed.saturating_sub(self.context)
     }
+}
+
+/// What is to be compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Compare {
+    /// `None` asks the last question again.
+    pub question: Option<String>,
+    /// Policies besides `full`, as on the command line.
+    pub policies: Vec<String>,
+    /// As on the command line; `None` = the one in force.
+    pub budget: Option<String>,
+    pub max_tokens: usize,
 }
 
 /// How the next token is drawn; `temperature` 0 is greedy.
@@ -281,6 +296,7 @@ pub enum Event {
         bytes: usize,
         tokens: usize,
     },
+    Compare(CompareEvent),
     /// The engine cannot go on (no model). Says what to do next.
     Fatal(String),
 }

@@ -1,6 +1,7 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
 pub mod bench;
+pub mod compare;
 mod cut;
 mod decode;
 pub mod event;

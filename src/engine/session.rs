@@ -50,6 +50,8 @@ pub enum TurnError {
         window: usize,
         smallest: usize,
     },
+    #[error("nothing was asked yet; write a question to compare its answers")]
+    NoQuestion,
     #[error("there is no answer to go on with; ask something first")]
     NoAnswer,
     #[error("the last answer is complete: the model ended it itself")]
@@ -201,13 +203,22 @@ impl Session {
 
     /// The budget in force for a conversation of `position` tokens.
     pub fn evictor(&self, position: usize) -> Result<Evictor, TurnError> {
+        self.evictor_of(self.eviction, position)
+    }
+
+    /// The same for any policy.
+    pub(super) fn evictor_of(
+        &self,
+        eviction: Eviction,
+        position: usize,
+    ) -> Result<Evictor, TurnError> {
         let network = &self.model.network;
         let d = network.description();
         let Eviction {
             preset,
             params,
             budget,
-        } = self.eviction;
+        } = eviction;
         let entry = d.entry_bytes(network.kv_dtype().1);
         let entries = budget.entries_per_head(position, d.all_kv_heads(), entry);
         // A size bounds the whole cache, slack included.
@@ -409,7 +420,7 @@ impl Session {
     }
 
     /// Whether so many tokens fit the model's context; `start` of them are in the cache.
-    fn fits(&self, needed: usize, start: usize) -> Result<(), TurnError> {
+    pub(super) fn fits(&self, needed: usize, start: usize) -> Result<(), TurnError> {
         let context = self.model.network.description().context;
         match needed > context {
             true => Err(TurnError::TooLong(TooLong {
@@ -423,7 +434,7 @@ impl Session {
 
     /// What has to be prefilled for `messages`, and whether from scratch. On later turns it is
     /// what the template puts behind the last answer: the answer's own tokens are in the cache.
-    fn new_tokens(&self, messages: &[Message]) -> Result<(bool, Vec<u32>), TurnError> {
+    pub(super) fn new_tokens(&self, messages: &[Message]) -> Result<(bool, Vec<u32>), TurnError> {
         let Model {
             tokenizer,
             template,

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::cut::cut;
-use super::event::{CachePicture, Command, Event, ModelInfo, PolicyInfo, Sampling, TurnStats};
+use super::event::{
+    CachePicture, Command, Compare, CompareEvent, Event, ModelInfo, PolicyInfo, Sampling, TurnStats,
+};
 use super::handle::EngineHandle;
 use super::session::{Eviction, Model, Session, TurnError, Watcher};
 use crate::policy::Budget;
@@ -129,6 +131,11 @@ fn run(
                 });
             }
             Command::Continue => turn(&mut session, &mut out, |s, out| s.resume(&sampling, out)),
+            Command::Compare(wish) => {
+                if let Err(message) = compare(&session, &wish, &mut out) {
+                    out.event(Event::Compare(CompareEvent::Failed(message)));
+                }
+            }
             Command::Reset | Command::Load(_) => {
                 let messages = match command {
                     Command::Load(messages) => Some(messages),
@@ -204,6 +211,23 @@ fn turn(
             out.event(Event::Failed { turn, message });
         }
     }
+}
+
+fn compare(session: &Session, wish: &Compare, out: &mut Out) -> Result<(), String> {
+    let mut evictions = vec![changed(
+        session.eviction(),
+        Some("full".into()),
+        wish.budget.clone(),
+    )?];
+    for name in &wish.policies {
+        let eviction = changed(session.eviction(), Some(name.clone()), wish.budget.clone())?;
+        if !evictions.contains(&eviction) {
+            evictions.push(eviction);
+        }
+    }
+    let question = wish.question.as_deref();
+    let compared = session.compare(question, &evictions, wish.max_tokens, out);
+    compared.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// The policy in force; a budget relative to the prompt is shown for a full context.

@@ -12,6 +12,7 @@ pub enum Slash {
     Retry,
     Edit,
     Continue,
+    Compare,
     Copy,
     Open,
     Branch,
@@ -24,7 +25,7 @@ pub enum Slash {
 }
 
 impl Slash {
-    pub const ALL: [Slash; 18] = [
+    pub const ALL: [Slash; 19] = [
         Slash::Help,
         Slash::New,
         Slash::File,
@@ -34,6 +35,7 @@ impl Slash {
         Slash::Retry,
         Slash::Edit,
         Slash::Continue,
+        Slash::Compare,
         Slash::Copy,
         Slash::Open,
         Slash::Branch,
@@ -61,6 +63,7 @@ impl Slash {
             Slash::Retry => "retry",
             Slash::Edit => "edit",
             Slash::Continue => "continue",
+            Slash::Compare => "compare",
             Slash::Copy => "copy",
             Slash::Open => "open",
             Slash::Branch => "branch",
@@ -73,6 +76,7 @@ impl Slash {
         match self {
             Slash::Help | Slash::New | Slash::Quit | Slash::Retry => "",
             Slash::Edit | Slash::Branch | Slash::Continue => "",
+            Slash::Compare => "[POLICY …] [BUDGET] [QUESTION]",
             Slash::Model => "PATH | REPO[:FILE] | NAME",
             Slash::Copy => "[code [N] | all]",
             Slash::Open => "[NAME | WORDS]",
@@ -103,6 +107,7 @@ impl Slash {
             Slash::Retry => "ask the last question again",
             Slash::Edit => "change the last question",
             Slash::Continue => "go on with a stopped answer",
+            Slash::Compare => "full, uniform and adaptive side by side",
             Slash::Copy => "copy the answer or its code",
             Slash::Open => "an earlier conversation",
             Slash::Branch => "go on in a copy, keep this one",

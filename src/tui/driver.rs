@@ -242,7 +242,10 @@ impl Driver {
     fn perform(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
             Effect::Engine(command) => {
-                if matches!(command, Command::Ask { .. } | Command::Continue) {
+                if matches!(
+                    command,
+                    Command::Ask { .. } | Command::Continue | Command::Compare(_)
+                ) {
                     self.engine.stop.store(false, Ordering::SeqCst);
                 }
                 self.outbox.push_back(command);

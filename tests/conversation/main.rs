@@ -1,11 +1,12 @@
 //! Conversations over small generated models, through the same engine as the app.
 
+mod comparing;
 mod going_on;
 
 use std::sync::Arc;
 
 use cachat::engine::event::{
-    CachePicture, Event, EvictionRound, Message, Role, Sampling, Stop, Trigger,
+    CachePicture, CompareEvent, Event, EvictionRound, Message, Role, Sampling, Stop, Trigger,
 };
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
 use cachat::model::gguf::GgufFile;
@@ -86,7 +87,7 @@ impl Watcher for Seen {
         match event {
             Event::Text { piece, .. } => self.text.push_str(&piece),
             Event::Eviction(round) => self.rounds.push(*round),
-            Event::Prefill { .. } => self.steps += 1,
+            Event::Prefill { .. } | Event::Compare(CompareEvent::Prefill { .. }) => self.steps += 1,
             Event::Decoded { .. } => self.decoded += 1,
             _ => {}
         }

@@ -53,3 +53,57 @@ fn a_stopped_answer_goes_on_also_after_a_crash() {
     assert!(answer.starts_with(&before) && answer.len() > before.len());
     assert_eq!(turns[0].end, Some(cachat::session::Ending::Length));
 }
+
+#[test]
+fn a_question_is_compared_and_the_conversation_stays() {
+    let args = ["--max-tokens", "20", "--budget", "24"];
+    let mut app = App::start_in(talkative(), (160, 50), &args, &[]).ready();
+    app.say("one two three four five six seven eight nine ten");
+    app.until("20 tokens");
+    app.say("/compare");
+    app.until("keep an answer");
+    for shown in [
+        "1 full",
+        "2 snapkv",
+        "3 ada-snapkv",
+        "24 per head",
+        "of the attention",
+        "KL",
+    ] {
+        app.until(shown);
+    }
+    // Narrow, the columns take turns under a table.
+    app.resize((80, 24));
+    app.until("agrees");
+    app.resize((160, 50));
+    app.send("\x1b");
+    app.until("shows it again");
+    app.until("one two three");
+    app.say("and then?");
+    app.until_that("a second answer", |s| s.matches("20 tokens").count() == 2);
+    app.say("/compare streaming 24 why is it so?");
+    app.until("keep an answer");
+    app.send("2");
+    app.until("kept the answer");
+    app.until("20 tokens · streaming");
+    app.leave();
+}
+
+#[test]
+fn esc_stops_a_comparison() {
+    let home = crate::pty::Home::with(&crate::slow());
+    let mut app = App::start_in(home, (120, 40), &["--max-tokens", "200"], &[]).ready();
+    let words = "some words of a long text ".repeat(400);
+    app.until("ctx ");
+    app.send("/compare 64 ");
+    app.until("/compare 64");
+    app.paste(&words);
+    app.until("[pasted");
+    app.send("\r");
+    app.until("reads");
+    app.send("\x1b");
+    app.until("was stopped");
+    app.send("\x1b");
+    app.until("? help");
+    app.leave();
+}

@@ -53,6 +53,7 @@ impl State {
             Slash::Copy => self.copy(argument, effects),
             Slash::Edit => self.edit(None, effects),
             Slash::Retry => self.retry(None, effects),
+            Slash::Compare => self.compare(argument, effects),
             Slash::Continue => self.go_on(effects),
             Slash::Model => self.change_model(argument, effects),
             Slash::Open => self.open(argument, effects),
@@ -65,6 +66,7 @@ impl State {
             return self.toast(Level::Warning, "stop the answer first (Esc)");
         }
         self.conversation.clear();
+        self.comparison = None;
         self.observed.restart();
         self.frozen = None;
         self.position = 0;
@@ -153,9 +155,11 @@ impl State {
         let stamp: String = self.clock.chars().filter(|c| c.is_ascii_digit()).collect();
         let text = match json {
             true => serde_json::to_string_pretty(&self.transcript()).unwrap_or_default(),
-            false => self
-                .conversation
-                .markdown(|raw| self.composer.elements.expand(raw)),
+            false => {
+                let elements = &self.composer.elements;
+                let said = self.conversation.markdown(|raw| elements.expand(raw));
+                said + &self.comparison_markdown().unwrap_or_default()
+            }
         };
         Effect::Save {
             path: match argument {

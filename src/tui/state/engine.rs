@@ -110,6 +110,7 @@ impl State {
             Event::Tokens(_) => {}
             Event::Cut { tag, bytes, tokens } => self.cut_to(tag, bytes, tokens),
             Event::Counted { tag, tokens } => self.counted(tag, tokens),
+            Event::Compare(event) => self.compared(event, effects),
             Event::Fatal(message) => {
                 self.phase = Phase::Ended;
                 self.broken_off(effects);

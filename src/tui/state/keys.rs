@@ -25,6 +25,9 @@ impl State {
         if self.search.is_some() {
             return self.search_key(key);
         }
+        if self.comparing() {
+            return self.compare_key(key, effects);
+        }
         if self.selected_key(key, effects) {
             return;
         }
@@ -67,8 +70,8 @@ impl State {
                 self.open_search();
             }
             KeyCode::F(10) => self.open_search(),
-            KeyCode::Char('o') if control => self.go_on(effects),
-            KeyCode::Char('x') if control => self.open_element(effects),
+            KeyCode::Char('o') if control && !self.comparing() => self.go_on(effects),
+            KeyCode::Char('x') if control && !self.comparing() => self.open_element(effects),
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }
@@ -130,6 +133,8 @@ impl State {
             self.help = false;
         } else if self.search.take().is_some() {
             // The place stays.
+        } else if self.comparing() {
+            self.leave_comparison(effects);
         } else if self.selected.take().is_some() {
             self.conversation.scroll.to_bottom();
         } else if let Focus::Panel(panel) = self.focus {

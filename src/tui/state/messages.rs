@@ -129,7 +129,7 @@ impl State {
         }
     }
 
-    fn put_on_clipboard(&mut self, text: String, effects: &mut Vec<Effect>) {
+    pub(super) fn put_on_clipboard(&mut self, text: String, effects: &mut Vec<Effect>) {
         let count = human::thousands(text.chars().count());
         self.toast(Level::Info, format!("copied {count} characters"));
         effects.push(Effect::Copy(text));
@@ -201,7 +201,11 @@ impl State {
 
     /// Goes back before the question at `entry` (or the one that an answer there belongs to, or
     /// the last one) and returns it.
-    fn rewind(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) -> Option<Draft> {
+    pub(super) fn rewind(
+        &mut self,
+        entry: Option<usize>,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Draft> {
         if self.phase.waiting() {
             self.toast(Level::Warning, "stop the answer first (Esc)");
             return None;
@@ -218,6 +222,7 @@ impl State {
         };
         let before = self.transcript_before(at);
         self.conversation.truncate(at);
+        self.comparison = None;
         self.open_last();
         self.selected = None;
         self.observed.restart();

@@ -2,6 +2,7 @@
 //! to be done comes out as [`Effect`]s, and times come in from outside.
 
 mod command;
+pub mod compare;
 mod effect;
 mod element;
 mod engine;
@@ -25,7 +26,7 @@ pub use search::Search;
 
 use refusal::Refusal;
 
-use super::command::{Completion, completions};
+use super::command::{Completion, Slash, completions};
 use super::composer::{Composer, Draft, ElementKind, Pasted};
 use super::conversation::{Conversation, Entry, Level, Part};
 use super::human;
@@ -104,6 +105,8 @@ pub struct State {
     pub size: (u16, u16),
     pub toast: Option<Toast>,
     pub search: Option<Search>,
+    /// The last `/compare`.
+    pub comparison: Option<Box<compare::Comparison>>,
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     /// A theme that is looked at while it is being chosen.
@@ -302,6 +305,10 @@ impl State {
         self.focus = Focus::Input;
         self.zoom = None;
         self.help = false;
+        if self.comparing() && !self.phase.busy() {
+            // What is pasted is to be seen.
+            self.comparison.as_mut().map(|c| c.open = false);
+        }
         match files::dropped(text) {
             Some(path) => effects.push(Effect::Drop {
                 path,
@@ -343,7 +350,13 @@ impl State {
             return;
         }
         let text = self.composer.buffer.text().trim().to_owned();
-        match super::command::Slash::parse(&text) {
+        match Slash::parse(&text) {
+            // Files that its question mentions are read first.
+            Some(Ok((Slash::Compare, argument))) if !State::mentioned(argument).is_empty() => {
+                self.mentions = State::mentioned(argument);
+                self.sending = true;
+                effects.extend(self.mentions.iter().cloned().map(Effect::Mention));
+            }
             Some(Ok((command, argument))) => {
                 let argument = argument.to_owned();
                 self.composer.take();
@@ -370,6 +383,9 @@ impl State {
     /// Sends the input once its files are read.
     fn send_now(&mut self, effects: &mut Vec<Effect>) {
         let draft = self.composer.take();
+        if let Some(Ok((Slash::Compare, argument))) = Slash::parse(draft.raw.trim()) {
+            return self.compare(argument, effects);
+        }
         match self.phase.waiting() {
             true => self.queue.push_back(draft),
             false => self.ask(draft, effects),

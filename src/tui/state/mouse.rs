@@ -11,6 +11,16 @@ const LINES: isize = 3;
 
 impl State {
     pub(super) fn mouse_event(&mut self, event: MouseEvent, _effects: &mut Vec<Effect>) {
+        if self.comparing()
+            && let Some(c) = self.comparison.as_mut()
+        {
+            match event.kind {
+                MouseEventKind::ScrollUp => c.top = c.top.saturating_sub(LINES as usize),
+                MouseEventKind::ScrollDown => c.top += LINES as usize,
+                _ => {}
+            }
+            return;
+        }
         let place = self.areas.at(event.column, event.row);
         match event.kind {
             MouseEventKind::ScrollUp => self.wheel(place, -1),

@@ -26,6 +26,8 @@ pub enum Phase {
         generated: usize,
         seconds: f64,
     },
+    /// A question is answered under several policies.
+    Comparing,
     /// No engine any more.
     Ended,
 }
@@ -35,7 +37,7 @@ impl Phase {
     pub fn busy(&self) -> bool {
         matches!(
             self,
-            Phase::Asked | Phase::Prefill { .. } | Phase::Decoding { .. }
+            Phase::Asked | Phase::Prefill { .. } | Phase::Decoding { .. } | Phase::Comparing
         )
     }
 

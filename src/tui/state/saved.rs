@@ -53,6 +53,7 @@ impl State {
     /// Shows an earlier conversation; the engine reads it with the next question.
     pub(super) fn bring_back(&mut self, turns: Vec<Turn>) {
         self.conversation.clear();
+        self.comparison = None;
         self.observed.restart();
         for turn in turns {
             let mut raw = String::new();

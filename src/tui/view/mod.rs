@@ -4,6 +4,7 @@
 mod areas;
 mod ascii;
 mod clusters;
+mod compare;
 mod conversation;
 mod frame;
 mod help;
@@ -43,6 +44,7 @@ pub fn draw(state: &State, frame: &mut Frame) {
     let areas = &state.areas;
     match state.zoom {
         Some(panel) => panels::zoomed(state, panel, frame.buffer_mut()),
+        None if state.comparing() => compare::draw(state, area, frame.buffer_mut()),
         None => {
             frame::columns(state, frame.buffer_mut());
             match state.conversation.is_empty() {

@@ -38,6 +38,15 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         buf.set_string(area.x + 1, area.y, text, Style::new().fg(colour));
         return;
     }
+    if let Some(c) = state.comparison.as_ref().filter(|_| state.comparing()) {
+        let keys = match state.stopping() {
+            true => "stopping".to_owned(),
+            false => super::compare::keys(c),
+        };
+        let keys = wrap::truncate(&keys, room);
+        buf.set_string(area.x + 1, area.y, keys, Style::new().fg(theme.accent));
+        return;
+    }
     if let Some(search) = &state.search {
         let found = match search.hits {
             _ if search.query.is_empty() => "Enter ↑ older · ↓ newer · Esc closes".to_owned(),
@@ -121,6 +130,7 @@ fn pieces(state: &State) -> Vec<Piece> {
         ),
         Phase::Ended => add("no model is running".into(), theme.bad, 0),
         _ if state.stopping() => add("stopping".into(), theme.warning, 0),
+        Phase::Comparing => add("comparing".into(), theme.accent, 2),
         Phase::Asked | Phase::Prefill { .. } => add("reading".into(), theme.accent, 2),
         Phase::Decoding { generated, .. } => {
             let tokens = human::thousands(*generated);

@@ -8,7 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier};
 
 use super::{draw, prepare};
 use crate::engine::event::{Event, Stop, TurnStats};
@@ -152,6 +152,23 @@ fn screens() {
         styles += &format!("── styles\n{}", legend.meaning());
         insta::assert_snapshot!(format!("{name}_styles"), styles);
     }
+}
+
+#[test]
+fn a_comparison_stands_side_by_side_where_there_is_room() {
+    let all = states::all(Depth::None);
+    let (_, mut state) = all.into_iter().find(|(n, _)| *n == "compared").unwrap();
+    insta::assert_snapshot!("compared_wide", text(&screen(&mut state, (160, 50))));
+    // What differs stands out without colours, too.
+    let buf = screen(&mut state, (160, 50));
+    let reversed = |c: &&ratatui::buffer::Cell| c.modifier.contains(Modifier::REVERSED);
+    let marked: String = buf
+        .content
+        .iter()
+        .filter(reversed)
+        .map(|c| c.symbol())
+        .collect();
+    assert!(marked.contains("the") && marked.contains("is"), "{marked}");
 }
 
 #[test]

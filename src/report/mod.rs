@@ -1,0 +1,3 @@
+//! REPORTS. Figures of the engine as text for people: tables and Markdown.
+
+pub mod compare;
