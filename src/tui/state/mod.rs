@@ -305,9 +305,11 @@ impl State {
         self.focus = Focus::Input;
         self.zoom = None;
         self.help = false;
-        if self.comparing() && !self.phase.busy() {
+        if !self.phase.busy()
+            && let Some(c) = self.comparison.as_mut()
+        {
             // What is pasted is to be seen.
-            self.comparison.as_mut().map(|c| c.open = false);
+            c.open = false;
         }
         match files::dropped(text) {
             Some(path) => effects.push(Effect::Drop {
