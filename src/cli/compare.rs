@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::compare::{CompareEvent, MAX_TOKENS, Run};
 use crate::engine::event::{CachePicture, Event};
-use crate::engine::session::{Session, Watcher};
+use crate::engine::session::{Session, TurnError, Watcher};
 use crate::report::compare::{conditions, table};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -72,7 +72,7 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
         let wrong = format!("--max-tokens is from 1 to {MAX_TOKENS} here");
         return Err(CliError::usage(wrong));
     }
-    let text = super::prompt::message(&args.conversation, args.question.as_deref())?;
+    let prompt = super::prompt::message(&args.conversation, args.question.as_deref())?;
     let mut policies = vec!["full".to_owned()];
     let wanted = match args.policies.is_empty() {
         true => vec!["snapkv".into(), "ada-snapkv".into()],
@@ -100,9 +100,12 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
         policies: Vec::new(),
         shown: String::new(),
     };
-    let found = session.compare(Some(&text), &evictions, args.max_tokens, &mut meter);
+    let found = session.compare(Some(&prompt.text), &evictions, args.max_tokens, &mut meter);
     meter.clear();
-    let found = found.map_err(super::load::turn_error)?;
+    let found = found.map_err(|e| match e {
+        TurnError::TooLong(figures) => prompt.refusal(figures),
+        other => super::load::turn_error(other),
+    })?;
     let mut out = std::io::stdout().lock();
     if args.json {
         let network = &session.model().network;

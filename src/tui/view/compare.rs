@@ -357,10 +357,12 @@ fn one_at_a_time(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) {
     };
     let how = wrap::truncate(&how.replace("differs –", "–"), width);
     let rule = "─".repeat(width.saturating_sub(wrap::width(&how) + 1));
-    put(Line::styled(
-        format!("─{how}{rule}"),
-        Style::new().fg(theme.border),
-    ));
+    let border = Style::new().fg(theme.border);
+    put(Line::from(vec![
+        Span::styled("─", border),
+        Span::styled(how, Style::new().fg(theme.dim)),
+        Span::styled(rule, border),
+    ]));
     let rest = Rect {
         y,
         height: area.bottom() - y,
