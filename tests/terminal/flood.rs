@@ -40,6 +40,17 @@ fn a_huge_paste_stops_nothing() {
     app.leave();
 }
 
+/// A terminal without bracketed paste: the text comes as keys, more of them than one read takes.
+#[test]
+fn a_long_paste_as_keystrokes_arrives_whole() {
+    let mut app = App::start((100, 30), &[]).ready();
+    app.send(&"some words of a long text\r".repeat(350));
+    app.until("[pasted 350 lines");
+    app.send("\x15");
+    app.gone("[pasted");
+    app.leave();
+}
+
 #[test]
 fn a_storm_of_sizes_while_it_answers() {
     let home = talkative();

@@ -4,7 +4,7 @@ use crate::engine::compare::{CompareEvent, Past, Plan, Run};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{answered, fresh, press, ready, screen, tell, type_in};
-use crate::engine::event::{Event, Stop, TurnStats};
+use crate::engine::event::{Event, Stop, TooLong, TurnStats};
 use crate::tui::panel::tests::fixture::SMOL;
 use crate::tui::state::{Input, State};
 use crate::tui::theme::Depth;
@@ -27,6 +27,7 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("search", search(depth)),
         ("selected", selected(depth)),
         ("failed", failed(depth)),
+        ("refused", refused(depth)),
         ("no_model", no_model(depth)),
         ("frozen", frozen(depth)),
         ("toast", toast(depth)),
@@ -313,6 +314,25 @@ fn no_model(depth: Depth) -> State {
 fn frozen(depth: Depth) -> State {
     let mut state = pressed(answered(depth), KeyCode::F(7));
     state.toast = None;
+    state
+}
+
+/// A contract that does not fit is back in the input, with what can be done.
+fn refused(depth: Depth) -> State {
+    let mut state = answered(depth);
+    let text = "A clause of the contract.\n".repeat(2000);
+    let file = crate::document::from_bytes("contract.txt", text.as_bytes());
+    state.update(Input::Read(Box::new(file)));
+    let (tag, tokens) = (1, 14_000);
+    tell(&mut state, Event::Counted { tag, tokens });
+    type_in(&mut state, " Who signs?");
+    press(&mut state, KeyCode::Enter);
+    let figures = TooLong {
+        needed: 20_860,
+        context: 8192,
+        held: 6840,
+    };
+    tell(&mut state, Event::TooLong(figures));
     state
 }
 
