@@ -18,7 +18,9 @@ const BATCH: usize = 4096;
 /// The same for a paste that arrives as keystrokes.
 const BURST: usize = 1 << 20;
 /// Such a paste comes in pieces; a pause of this length is its end.
-const QUIET: Duration = Duration::from_millis(25);
+const QUIET: Duration = Duration::from_millis(100);
+/// What came together is read together. Not zero: then crossterm does not look at what it has read already.
+const TOGETHER: Duration = Duration::from_millis(1);
 /// How often a pause is noticed.
 const LOOK: Duration = Duration::from_millis(200);
 /// An Esc waits so long for the rest of a key that begins with one.
@@ -88,7 +90,7 @@ fn batch() -> io::Result<Vec<Event>> {
         let wait = match events.last() {
             _ if typed >= burst::LEAST => QUIET,
             Some(last) if meta::escape(last) => ESCAPE,
-            _ => Duration::ZERO,
+            _ => TOGETHER,
         };
         if events.len() >= most || !event::poll(wait)? {
             return Ok(events);
