@@ -96,11 +96,11 @@ pub struct EvictionArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
-    /// 0 is greedy [default: 0.7]
+    /// 0 is greedy [default: 0.2]
     #[arg(long, value_name = "T", env = "CACHAT_TEMPERATURE", hide_env = true)]
     pub temperature: Option<f64>,
 
-    /// Nucleus: likeliest tokens up to this share [default: 0.95]
+    /// Nucleus: likeliest tokens up to this share [default: 0.9]
     #[arg(long, value_name = "SHARE", env = "CACHAT_TOP_P", hide_env = true)]
     pub top_p: Option<f64>,
 
@@ -116,7 +116,7 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "X", env = "CACHAT_REPEAT_PENALTY", hide_env = true)]
     pub repeat_penalty: Option<f32>,
 
-    /// The same seed gives the same answer [default: 42]
+    /// The same seed gives the same answer [default: 1]
     #[arg(long, value_name = "N", env = "CACHAT_SEED", hide_env = true)]
     pub seed: Option<u64>,
 

@@ -95,12 +95,12 @@ pub struct Sampling {
 impl Default for Sampling {
     fn default() -> Self {
         Sampling {
-            temperature: 0.7,
-            top_p: 0.95,
+            temperature: 0.2,
+            top_p: 0.9,
             top_k: 40,
             min_p: 0.0,
             repeat_penalty: 1.1,
-            seed: 42,
+            seed: 1,
             max_tokens: 1024,
         }
     }

@@ -430,10 +430,14 @@ impl State {
                     parts.push(Part::Chip(label));
                 }
                 None => {
-                    if text.is_empty() && matches!(parts.last(), Some(Part::Chip(_))) && c != '\n' {
+                    let behind_chip =
+                        text.is_empty() && matches!(parts.last(), Some(Part::Chip(_)));
+                    if behind_chip && c != '\n' {
                         text.push('\n');
                     }
-                    text.push(c);
+                    if !(behind_chip && c == ' ') {
+                        text.push(c);
+                    }
                 }
             }
         }
