@@ -76,7 +76,8 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
 fn head(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
     let question = c.plan.as_ref().map_or("", |p| p.question.as_str());
     // Of a long message the end is the question.
-    let line = question.trim().lines().next_back().unwrap_or_default();
+    let last = question.trim().lines().next_back();
+    let line = last.unwrap_or_default().trim();
     let line = wrap::truncate(&safe::one_line(line), area.width.into());
     let mut lines = vec![Line::styled(
         line,
