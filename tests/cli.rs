@@ -327,6 +327,39 @@ fn an_inspection_has_its_shape_and_takes_text_as_ask_does() {
 }
 
 #[test]
+fn a_comparison_measures_every_policy_against_the_full_cache() {
+    let place = Place::new(&TinySpec::llama());
+    let document = place.file("long.txt", "the user on the hill in the sun ".repeat(20));
+    let compare = |more: &[&str]| {
+        let mut compare = place.command("compare");
+        compare.args(["--budget", "40", "--window", "8", "--file"]);
+        compare.arg(&document).args(["-n", "24", "Which?"]);
+        compare.args(more).output().unwrap()
+    };
+    let output = compare(&["--json", "--policies", "snapkv,ada-reach"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let runs = record["runs"].as_array().unwrap();
+    let policies: Vec<_> = runs.iter().map(|r| r["policy"].as_str().unwrap()).collect();
+    assert_eq!(policies, ["full", "snapkv", "ada-reach"]);
+    let kv = |run: &Value, key: &str| run[key].as_u64().unwrap();
+    assert_eq!(kv(&runs[0], "kv_used_bytes"), kv(&runs[0], "kv_full_bytes"));
+    assert!(runs[0]["kl_mean"].is_null());
+    for run in &runs[1..] {
+        assert!(kv(run, "kv_used_bytes") * 2 < kv(run, "kv_full_bytes"));
+        assert!(run["kl_mean"].as_f64().unwrap() >= 0.0);
+        assert!(run["retained_mass"].as_f64().unwrap() < 1.0);
+    }
+
+    let output = compare(&[]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    for part in ["full", "snapkv", "ada-snapkv", "KL"] {
+        assert!(table.contains(part), "`{part}` is not in:\n{table}");
+    }
+    assert_eq!(compare(&["--policies", "best"]).status.code(), Some(2));
+}
+
+#[test]
 fn token_files_that_make_no_sense_are_refused() {
     let place = Place::new(&TinySpec::llama());
     for (content, says) in [
