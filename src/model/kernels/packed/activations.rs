@@ -48,8 +48,9 @@ struct Job<'a> {
 }
 
 impl Activations {
-    /// Quantises `x`, `[m, cols]`. A block with NaN or infinity in it becomes NaN.
-    pub fn quantize(pool: &Pool, x: &[f32], cols: usize) -> Self {
+    /// Quantises `x`, `[m, cols]`. A block with NaN or infinity in it becomes NaN. See
+    /// [`residue::of_panels`] for `coarse`.
+    pub fn quantize(pool: &Pool, x: &[f32], cols: usize, coarse: f32) -> Self {
         let rows = x.len() / cols;
         let blocks = cols / BLOCK;
         let mut q = vec![0; x.len()];
@@ -88,7 +89,7 @@ impl Activations {
             sum,
             residues: Vec::new(),
         };
-        all.residues = residue::of_panels(pool, &all, x);
+        all.residues = residue::of_panels(pool, &all, x, coarse);
         all
     }
 

@@ -5,6 +5,7 @@ use super::{
     activations::{Activations, PANEL},
     dispatch::Kernel,
     layout::TILE,
+    residue,
 };
 use crate::model::kernels::pool::Pool;
 
@@ -30,18 +31,31 @@ impl PackedMatrix {
         self.matmul_with(Kernel::best(), pool, x, out);
     }
 
+    /// [`PackedMatrix::matmul`] with a second 8-bit term for all activations, as if they had 16 bits:
+    /// for short prompts, where the time is not felt and every first word depends on it.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn matmul_fine(&self, pool: &Pool, x: &[f32], out: &mut [f32]) {
+        self.product(Kernel::best(), pool, x, out, 0.0);
+    }
+
     /// [`PackedMatrix::matmul`] by a certain kernel, for tests and benches.
     ///
     /// # Panics
     /// As there.
     pub fn matmul_with(&self, kernel: Kernel, pool: &Pool, x: &[f32], out: &mut [f32]) {
+        self.product(kernel, pool, x, out, residue::COARSE);
+    }
+
+    fn product(&self, kernel: Kernel, pool: &Pool, x: &[f32], out: &mut [f32], coarse: f32) {
         if self.rows == 0 || x.is_empty() {
             return;
         }
         assert!(x.len().is_multiple_of(self.cols), "x must be [m, cols]");
         let m = x.len() / self.cols;
         assert_eq!(out.len(), m * self.rows, "out must be [m, rows]");
-        let x = Activations::quantize(pool, x, self.cols);
+        let x = Activations::quantize(pool, x, self.cols, coarse);
         let output = Output(out.as_mut_ptr());
 
         // Items: panels of activations times, for each part, chunks of tiles.

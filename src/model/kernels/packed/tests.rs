@@ -141,6 +141,21 @@ fn a_channel_far_above_the_others_does_not_drown_its_neighbours() {
 }
 
 #[test]
+fn fine_products_are_those_of_16_bit_activations() {
+    let pool = Pool::new(3);
+    for m in [1, 3, 70] {
+        let (rows, cols) = (20, 96);
+        let (bytes, w) = tensor(GgmlDType::Q4_1, rows, cols, 3);
+        let packed = PackedMatrix::from_ggml(GgmlDType::Q4_1, rows, cols, &bytes).unwrap();
+        let x = noise(m * cols, 4);
+        let mut out = vec![0.0; m * rows];
+        packed.matmul_fine(&pool, &x, &mut out);
+        let off = distance(&out, &reference(&w, cols, &x));
+        assert!(off < 1e-3, "m = {m}: {off}");
+    }
+}
+
+#[test]
 fn stacked_tensors_give_their_outputs_side_by_side() {
     let pool = Pool::new(2);
     let cols = 256;
@@ -224,7 +239,7 @@ fn agree(form: Form, blocks: usize, m: usize, quant: impl Fn(usize) -> u8, x: &[
             block.store(form, row, &mut lines[b * form.lines()..][..form.lines()]);
         }
     }
-    let activations = activations::Activations::quantize(&pool, x, blocks * BLOCK);
+    let activations = activations::Activations::quantize(&pool, x, blocks * BLOCK, residue::COARSE);
     let panel = activations.panel(0);
     assert_eq!(panel.rows, m);
     let mut want = vec![[f32::NAN; TILE]; m];
