@@ -376,6 +376,21 @@ fn token_files_that_make_no_sense_are_refused() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_not_utf8_are_wrong_usage() {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::process::CommandExt;
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    let output = std::process::Command::new(BIN).arg(odd).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("invalid UTF-8"), "{said}");
+    let mut renamed = std::process::Command::new(BIN);
+    let output = renamed.arg0(odd).arg("--version").output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 #[test]
 fn tokenize_refuses_what_is_not_utf8() {
     let place = Place::new(&TinySpec::llama());

@@ -80,8 +80,9 @@ fn report(info: &PanicHookInfo<'_>) -> String {
         std::env::consts::ARCH,
         chrono::Local::now().to_rfc3339(),
         // The command's name only: arguments may hold private text.
-        std::env::args()
+        std::env::args_os()
             .nth(1)
+            .map(|word| word.to_string_lossy().into_owned())
             .filter(|word| word.len() < 16)
             .unwrap_or_default(),
         thread.name().unwrap_or("unnamed"),

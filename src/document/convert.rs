@@ -6,6 +6,7 @@
 //! itself; whatever happens to it, the app gets a text or one of the [`Trouble`]s. Where the helper
 //! is not switched on (tests, other programs) a thread with a large stack does the work.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode, Stdio};
@@ -78,16 +79,18 @@ pub fn use_helper() {
 
 /// The whole program, where it was started as the helper.
 pub fn helper() -> Option<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() != Some(ARGUMENT) {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().as_deref() != Some(OsStr::new(ARGUMENT)) {
         return None;
     }
-    let format = match arguments.next().as_deref() {
+    let format = match arguments.next().as_deref().and_then(OsStr::to_str) {
         Some("html") => Format::Html,
         Some("pdf") => Format::Pdf,
         _ => return Some(ExitCode::FAILURE),
     };
-    let part = arguments.next().and_then(|text| Part::parse(&text));
+    let part = arguments
+        .next()
+        .and_then(|text| Part::parse(text.to_str()?));
     // Nobody would read it.
     std::panic::set_hook(Box::new(|_| {}));
     // Tests have less patience.
@@ -156,36 +159,45 @@ fn in_a_process(
         .spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let mut answer = Vec::new();
+    // Escaping doubles a text at most, but for control characters, which are none of ours.
+    let limit = 2 * TEXT_LIMIT + 4096;
     let read = std::thread::scope(|scope| {
         scope.spawn(move || {
             // One that ended early is judged by how it ended.
             let _ = stdin.map(|mut pipe| pipe.write_all(bytes));
         });
-        // Escaping doubles a text at most, but for control characters, which are none of ours.
-        let limit = 2 * TEXT_LIMIT as u64 + 4096;
-        stdout.map_or(Ok(0), |pipe| pipe.take(limit).read_to_end(&mut answer))
+        stdout.map_or(Ok(0), |pipe| {
+            pipe.take(limit as u64).read_to_end(&mut answer)
+        })
     });
     if read.is_err() {
         let _ = child.kill();
     }
     let status = child.wait()?;
     read?;
-    Ok(match status.code() {
-        Some(0) => serde_json::from_slice(&answer).unwrap_or(Err(Trouble::TooMuchText)),
+    Ok(outcome(status.code(), &answer, limit))
+}
+
+/// What a helper's end means, of which at most `limit` bytes were read.
+fn outcome(status: Option<i32>, answer: &[u8], limit: usize) -> Result<Converted, Trouble> {
+    match status {
+        // Whatever the status: where the pipe was closed on it, it ends as if it had failed.
+        _ if answer.len() >= limit => Err(Trouble::TooMuchText),
+        Some(0) => serde_json::from_slice(answer).unwrap_or(Err(Trouble::TooMuchText)),
         Some(code) if code == i32::from(TOO_SLOW) => Err(Trouble::TooSlow),
         Some(code) if code == i32::from(TOO_LARGE) => Err(Trouble::TooMuchMemory),
         // A full stack, no memory, a bug: it was this file's doing.
         _ => Err(Trouble::Damaged),
-    })
+    }
 }
 
 fn on_a_thread(format: Format, bytes: Vec<u8>, part: Option<Part>) -> Result<Converted, Trouble> {
     let work = move || {
         let read = move || match format {
-            Format::Html => Ok(Converted {
-                text: super::html::text(&String::from_utf8_lossy(&bytes)),
-                pages: None,
-            }),
+            Format::Html => match super::html::text(&String::from_utf8_lossy(&bytes)) {
+                text if text.len() > TEXT_LIMIT => Err(Trouble::TooMuchText),
+                text => Ok(Converted { text, pages: None }),
+            },
             Format::Pdf => super::pdf::text(bytes, part),
         };
         catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Trouble::Damaged))
@@ -196,4 +208,18 @@ fn on_a_thread(format: Format, bytes: Vec<u8>, part: Option<Part>) -> Result<Con
         .spawn(work)
         .map_err(|error| Trouble::Helper(error.to_string()))?;
     thread.join().unwrap_or(Err(Trouble::Damaged))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_over_the_limit_is_too_much_text_however_the_helper_ends() {
+        for status in [Some(0), Some(1), None] {
+            assert_eq!(outcome(status, &[b'"'; 8], 8), Err(Trouble::TooMuchText));
+        }
+        assert_eq!(outcome(Some(1), b"", 8), Err(Trouble::Damaged));
+        assert_eq!(outcome(Some(71), b"", 8), Err(Trouble::TooSlow));
+    }
 }

@@ -62,7 +62,7 @@ const SOURCE: [&str; 16] = [
 /// What cannot become text: the words complete "it …".
 pub fn of(name: &str, bytes: &[u8]) -> Result<Kind, &'static str> {
     let head = &bytes[..bytes.len().min(1024)];
-    if contains(head, b"%PDF-") {
+    if is_pdf(name, head) {
         return Ok(Kind::Pdf);
     }
     if bytes.starts_with(b"PK\x03\x04") {
@@ -81,6 +81,21 @@ pub fn of(name: &str, bytes: &[u8]) -> Result<Kind, &'static str> {
         _ if begins_as_html(head) => Kind::Html,
         _ => Kind::Text,
     })
+}
+
+/// The marker at the beginning. Readers take it further in too, behind what a mail or a disk put
+/// before it; but a text may speak of it.
+fn is_pdf(name: &str, head: &[u8]) -> bool {
+    const MARKER: &[u8] = b"%PDF-";
+    let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    if start.trim_ascii_start().starts_with(MARKER) {
+        return true;
+    }
+    let named = name.to_ascii_lowercase().ends_with(".pdf");
+    // The head may end within a character.
+    let text = std::str::from_utf8(head).map_or_else(|e| e.error_len().is_none(), |_| true)
+        && !head.contains(&0);
+    (named || !text) && contains(head, MARKER)
 }
 
 /// The first thing is a doctype or a root element of HTML, in any encoding whose letters are ASCII's
@@ -130,6 +145,25 @@ mod tests {
             Ok(Kind::Text)
         );
         assert_eq!(of("a.pdf", b"only named so"), Ok(Kind::Text));
+    }
+
+    #[test]
+    fn a_text_may_speak_of_pdf() {
+        let source = "// Files that begin with %PDF- are PDFs: é".repeat(40);
+        assert_eq!(of("kind.rs", source.as_bytes()), Ok(Kind::Text));
+        let cut = format!("%%PDF-{}é", "x".repeat(1017));
+        assert!(std::str::from_utf8(&cut.as_bytes()[..1024]).is_err());
+        assert_eq!(of("stdin", cut.as_bytes()), Ok(Kind::Text));
+        let page = b"<!DOCTYPE html><p>%PDF-1.7";
+        assert_eq!(of("stdin", page), Ok(Kind::Html));
+        for (name, bytes) in [
+            ("stdin", &b"\xef\xbb\xbf \r\n%PDF-1.4\n"[..]),
+            ("a.PDF", b"From: somebody\n\n%PDF-1.4\n"),
+            ("stdin", b"From: somebody\n\n%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"),
+            ("stdin", b"\0\x01name\0%PDF-1.4\n"),
+        ] {
+            assert_eq!(of(name, bytes), Ok(Kind::Pdf), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -83,20 +83,85 @@ fn run(sender: &mpsc::Sender<io::Result<Event>>, paused: &AtomicBool) {
 
 /// Everything that has come; a paste that is coming is waited for.
 fn batch() -> io::Result<Vec<Event>> {
-    let mut events = vec![event::read()?];
-    let mut typed = usize::from(events.first().is_some_and(|e| burst::typed(e).is_some()));
+    gather(event::poll, event::read)
+}
+
+fn gather(
+    mut poll: impl FnMut(Duration) -> io::Result<bool>,
+    mut read: impl FnMut() -> io::Result<Event>,
+) -> io::Result<Vec<Event>> {
+    let mut events = Vec::new();
+    let mut typed = 0;
     loop {
-        let most = if typed >= burst::LEAST { BURST } else { BATCH };
-        let wait = match events.last() {
-            _ if typed >= burst::LEAST => QUIET,
-            Some(last) if meta::escape(last) => ESCAPE,
-            _ => TOGETHER,
+        let event = read()?;
+        let text = burst::typed(&event).is_some();
+        typed += usize::from(text);
+        let paste = typed >= burst::LEAST;
+        let escape = meta::escape(&event);
+        // Ctrl-C and Esc do not wait for the end of a paste. Elsewhere more may belong to an Esc.
+        let command = !text && event.is_key_press() && (paste || !escape);
+        events.push(event);
+        let (most, wait) = match paste {
+            true => (BURST, QUIET),
+            false if escape => (BATCH, ESCAPE),
+            false => (BATCH, TOGETHER),
         };
-        if events.len() >= most || !event::poll(wait)? {
+        if command || events.len() >= most || !poll(wait)? {
             return Ok(events);
         }
-        let event = event::read()?;
-        typed += usize::from(burst::typed(&event).is_some());
-        events.push(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::VecDeque;
+
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+    use super::*;
+
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> Event {
+        Event::Key(KeyEvent::new(code, modifiers))
+    }
+
+    /// How many events each batch takes of these, which all have come.
+    fn batches(events: Vec<Event>) -> Vec<usize> {
+        let waiting = RefCell::new(VecDeque::from(events));
+        let mut sizes = Vec::new();
+        while !waiting.borrow().is_empty() {
+            let read = || {
+                let event = waiting.borrow_mut().pop_front();
+                event.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))
+            };
+            let batch = gather(|_| Ok(!waiting.borrow().is_empty()), read);
+            sizes.push(batch.unwrap().len());
+        }
+        sizes
+    }
+
+    #[test]
+    fn a_paste_that_is_coming_holds_back_no_command() {
+        let text = || vec![key(KeyCode::Char('x'), KeyModifiers::NONE); 100];
+        assert_eq!(batches([text(), text()].concat()), [200]);
+        for command in [
+            key(KeyCode::Char('c'), KeyModifiers::CONTROL),
+            key(KeyCode::Esc, KeyModifiers::NONE),
+        ] {
+            assert_eq!(
+                batches([text(), vec![command], text()].concat()),
+                [101, 100]
+            );
+        }
+        // What is no key does not cut it.
+        let resize = vec![Event::Resize(80, 24)];
+        assert_eq!(batches([text(), resize, text()].concat()), [201]);
+    }
+
+    #[test]
+    fn an_escape_and_its_sequence_come_together() {
+        let arrow = [KeyCode::Esc, KeyCode::Char('['), KeyCode::Char('A')];
+        let arrow = arrow.map(|code| key(code, KeyModifiers::NONE));
+        assert_eq!(batches(arrow.to_vec()), [3]);
     }
 }

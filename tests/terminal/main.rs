@@ -126,7 +126,7 @@ fn the_first_part_that_fits_is_taken_on_one_key() {
     app.until("Enter shows what can be done");
     app.send("?\r");
     app.until("This does not fit.");
-    app.until("/file contract.pdf 1-");
+    app.until("/file PATH 1-");
     app.until("take the first 1,");
     app.send("\r");
     app.until("Enter sends it");

@@ -123,7 +123,7 @@ impl State {
         if let (Some(element), Some(room)) = (element, room)
             && let Some(part) = part(element, room)
         {
-            text.push_str(&format!(" {part} about what fits."));
+            text.push_str(&format!(" {part}"));
         }
         text
     }
@@ -207,7 +207,7 @@ impl State {
     }
 }
 
-/// The first pages or lines of a file that hold about so many tokens, as they are attached.
+/// Which first pages or lines of a file hold about so many tokens, and how they are attached.
 fn part(element: &Element, room: usize) -> Option<String> {
     let ElementKind::File(name) = &element.kind else {
         return None;
@@ -220,15 +220,20 @@ fn part(element: &Element, room: usize) -> Option<String> {
         Some(pages) => (pages, "page"),
         None => (element.lines, "line"),
     };
+    // Its folders are not known here, and not every text is a file's.
+    let at_path = name != "stdin" && !name.ends_with(", edited");
+    let how = |part: &str| match at_path {
+        true => format!(" (/file PATH {part})"),
+        false => String::new(),
+    };
     let fitting = all * room / element.tokens?.max(1);
     match fitting {
         0 => None,
-        1 => Some(format!("Its first {what} (/file {name} 1) is")),
-        n => {
-            let first = human::thousands(n);
-            Some(format!(
-                "Its first {first} {what}s (/file {name} 1-{n}) are"
-            ))
-        }
+        1 => Some(format!("Its first {what} is about what fits{}.", how("1"))),
+        n => Some(format!(
+            "Its first {} {what}s are about what fits{}.",
+            human::thousands(n),
+            how(&format!("1-{n}"))
+        )),
     }
 }

@@ -49,7 +49,7 @@ fn what_does_not_fit_comes_back_with_figures_and_choices() {
     for part in [
         "takes 20,050 tokens, 11,858 more than the model's context of 8,192.",
         "A larger budget does not help",
-        "Its first 1,963 lines (/file contract.txt 1-1963) are about what fits",
+        "Its first 1,963 lines are about what fits (/file PATH 1-1963).",
     ] {
         assert!(why.contains(part), "{why}");
     }
