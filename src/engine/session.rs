@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// Begins anew, or from `messages`, which are prefilled with the next question. Where they are
-    /// the beginning of what was said here, they keep their system prompt.
+    /// the beginning of what was said here, or go on from it, they keep their system prompt.
     pub fn restart(
         &mut self,
         system: Option<String>,
@@ -172,7 +172,8 @@ impl Session {
         let of_system = |m: &&Message| m.role == Role::System;
         let own = self.messages.first().filter(of_system).cloned();
         let said = &self.messages[usize::from(own.is_some())..];
-        let again = messages.as_ref().is_some_and(|m| said.starts_with(m)) && !said.is_empty();
+        let same = |m: &Vec<Message>| said.starts_with(m) || m.starts_with(said);
+        let again = messages.as_ref().is_some_and(same) && !said.is_empty();
         let system = system.map(|content| Message {
             role: Role::System,
             content,

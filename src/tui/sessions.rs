@@ -67,10 +67,16 @@ impl Sessions {
         Ok((name, conversation.turns))
     }
 
-    /// The only conversation in which these words occur.
+    /// The only other conversation in which these words occur.
     fn mentioning(&self, words: &str) -> Result<(Conversation, Writer), String> {
-        let found = self.store.list(words);
+        let mut found = self.store.list(words);
+        let all = found.len();
+        // The one that is open is in use.
+        found.retain(|s| self.writer.as_ref().is_none_or(|w| w.name != s.name));
         match &found[..] {
+            [] if all > 0 => Err(format!(
+                "only this conversation mentions \u{201c}{words}\u{201d}"
+            )),
             [] => Err(format!(
                 "no conversation is named or mentions \u{201c}{words}\u{201d}"
             )),
@@ -139,10 +145,23 @@ mod tests {
         let mut sessions = sessions(folder.path(), &said);
         let (_, turns) = sessions.open("ORANGES").unwrap();
         assert_eq!(turns[0].question, [Piece::Text("about oranges".into())]);
+        sessions.renew(&[]).unwrap();
         let several = sessions.open("about").unwrap_err();
         assert!(several.contains("2 conversations mention"), "{several}");
         let none = sessions.open("pears").unwrap_err();
         assert!(none.contains("mentions \u{201c}pears\u{201d}"), "{none}");
+    }
+
+    #[test]
+    fn the_conversation_itself_is_not_among_those_that_words_find() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = ["about apples", "about oranges"];
+        let mut sessions = sessions(folder.path(), &said);
+        sessions.open("oranges").unwrap();
+        let only = sessions.open("oranges").unwrap_err();
+        assert!(only.contains("only this conversation"), "{only}");
+        let (_, turns) = sessions.open("about").unwrap();
+        assert_eq!(turns[0].question, [Piece::Text("about apples".into())]);
     }
 
     #[test]

@@ -240,8 +240,14 @@ fn asking_again_has_no_trace_of_the_turn_that_was_taken_back() {
 
     // Another conversation takes the system prompt that holds now.
     let other = vec![said(Role::User, "x"), said(Role::Assistant, "y")];
-    kept.restart(Some("another prompt".into()), Some(other))
+    kept.restart(Some("another prompt".into()), Some(other.clone()))
         .unwrap();
     assert_eq!(kept.messages()[0].content, "another prompt");
     assert_eq!(kept.messages().len(), 3);
+
+    // What goes on from it is the same conversation: a compared answer that is kept.
+    let longer = [other, vec![said(Role::User, "z")]].concat();
+    kept.restart(Some("a third".into()), Some(longer)).unwrap();
+    assert_eq!(kept.messages()[0].content, "another prompt");
+    assert_eq!(kept.messages().len(), 4);
 }

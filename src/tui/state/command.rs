@@ -67,6 +67,7 @@ impl State {
         }
         self.conversation.clear();
         self.comparison = None;
+        self.go_on_first = false;
         self.observed.restart();
         self.frozen = None;
         self.position = 0;

@@ -62,6 +62,8 @@ pub struct Comparison {
     picked: bool,
     /// The question as it stood in the input; `None` = the last one was asked again.
     draft: Option<Draft>,
+    /// All that stood behind `/compare`.
+    argument: String,
     wish: Compare,
     /// Messages of the conversation that it belongs to.
     messages: usize,
@@ -120,11 +122,7 @@ impl State {
             _ => "",
         };
         if !why.is_empty() {
-            if let Some(draft) = draft {
-                // Nothing typed is lost.
-                let raw = format!("/compare {}", draft.raw);
-                self.composer.restore(&Draft { raw });
-            }
+            self.restore_compare(argument);
             return self.toast(Level::Warning, why);
         }
         let question = draft
@@ -136,15 +134,32 @@ impl State {
             budget,
             max_tokens: self.sampling.max_tokens.min(MAX_TOKENS),
         };
-        self.start_comparison(draft, wish, effects);
+        let asked = Comparison {
+            draft,
+            argument: argument.to_owned(),
+            wish,
+            ..Comparison::default()
+        };
+        self.start_comparison(asked, effects);
     }
 
-    fn start_comparison(&mut self, draft: Option<Draft>, wish: Compare, effects: &mut Vec<Effect>) {
+    /// Nothing typed is lost.
+    fn restore_compare(&mut self, argument: &str) {
+        if !argument.is_empty() {
+            let raw = format!("/compare {argument}");
+            self.composer.restore(&Draft { raw });
+        }
+    }
+
+    /// What was asked is taken over; everything else begins anew.
+    fn start_comparison(&mut self, asked: Comparison, effects: &mut Vec<Effect>) {
+        let wish = asked.wish.clone();
         self.comparison = Some(Box::new(Comparison {
             open: true,
             running: true,
-            draft,
-            wish: wish.clone(),
+            draft: asked.draft,
+            argument: asked.argument,
+            wish: asked.wish,
             messages: self.transcript().len(),
             ..Comparison::default()
         }));
@@ -215,14 +230,17 @@ impl State {
                 self.comparison_over(effects);
             }
             CompareEvent::Failed(message) => {
-                let last = self.comparison.take();
-                if let Some(draft) = last.and_then(|c| c.draft) {
-                    let raw = format!("/compare {}", draft.raw);
-                    self.composer.restore(&Draft { raw });
-                }
+                self.drop_comparison();
                 self.note(Level::Error, message);
                 self.comparison_over(effects);
             }
+        }
+    }
+
+    /// One that will not come to its end: what was typed goes back into the input.
+    pub(super) fn drop_comparison(&mut self) {
+        if let Some(c) = self.comparison.take_if(|c| c.running) {
+            self.restore_compare(&c.argument);
         }
     }
 
@@ -272,9 +290,15 @@ impl State {
                     self.put_on_clipboard(text, effects);
                 }
             }
+            KeyCode::Char('r') if self.phase == Phase::Ended => {
+                self.toast(Level::Warning, "no model is running; restart cachat");
+            }
+            KeyCode::Char('r') if self.phase.waiting() => {
+                self.toast(Level::Warning, "the model is not ready yet");
+            }
             KeyCode::Char('r') => {
-                let (draft, wish) = (c.draft.clone(), c.wish.clone());
-                self.start_comparison(draft, wish, effects);
+                let asked = Comparison::clone(c);
+                self.start_comparison(asked, effects);
             }
             _ => {}
         }

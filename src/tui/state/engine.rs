@@ -114,6 +114,7 @@ impl State {
             Event::Fatal(message) => {
                 self.phase = Phase::Ended;
                 self.broken_off(effects);
+                self.drop_comparison();
                 self.note(Level::Error, message);
             }
         }

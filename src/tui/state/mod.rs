@@ -229,6 +229,7 @@ impl State {
                 if self.phase != Phase::Ended {
                     self.phase = Phase::Ended;
                     self.put_back(&mut effects);
+                    self.drop_comparison();
                 }
             }
             Input::Read(result) => match *result {
@@ -450,8 +451,9 @@ impl State {
     /// What waits, once nothing runs.
     fn next(&mut self, effects: &mut Vec<Effect>) {
         if !self.phase.waiting() && std::mem::take(&mut self.go_on_first) {
-            return self.go_on(effects);
+            self.go_on(effects);
         }
+        // Also where there was nothing to go on with.
         if !self.phase.waiting()
             && let Some(draft) = self.queue.pop_front()
         {

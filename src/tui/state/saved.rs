@@ -54,6 +54,7 @@ impl State {
     pub(super) fn bring_back(&mut self, turns: Vec<Turn>) {
         self.conversation.clear();
         self.comparison = None;
+        self.go_on_first = false;
         self.observed.restart();
         for turn in turns {
             let mut raw = String::new();
@@ -134,6 +135,7 @@ impl State {
         if records.is_empty() {
             return self.toast(Level::Warning, "nothing was said yet");
         }
+        self.go_on_first = false;
         effects.push(Effect::NewSession(records));
         self.note(
             Level::Info,

@@ -496,9 +496,65 @@ fn a_comparison_is_shown_and_leaves_the_conversation_alone() {
     let failed = CompareEvent::Failed("no room".into());
     compare_event(&mut state, failed);
     assert!(!state.comparing() && !state.phase.busy());
+    assert_eq!(input(&state), "/compare 64", "its budget as well");
+    control(&mut state, 'c');
     assert_eq!(say(&mut state, "/compare why?"), [wish(Some("why?"), None)]);
     compare_event(&mut state, CompareEvent::Failed("no room".into()));
     assert_eq!(input(&state), "/compare why?", "nothing typed is lost");
+}
+
+#[test]
+fn a_comparison_without_an_engine_ends_and_loses_nothing() {
+    let fatal = || Input::Engine(Event::Fatal("a fault".into()));
+    for gone in [fatal, || Input::EngineGone] {
+        let mut state = ready();
+        say(&mut state, "/compare full 64 why?");
+        assert!(state.comparing());
+        state.update(gone());
+        assert_eq!(input(&state), "/compare full 64 why?");
+        assert!(!state.comparing() && !state.phase.busy());
+        // Refused, and as it was typed.
+        press(&mut state, KeyCode::Enter);
+        assert_eq!(input(&state), "/compare full 64 why?");
+        control(&mut state, 'c');
+        say(&mut state, "/compare 64");
+        assert_eq!(input(&state), "/compare 64");
+
+        let mut state = ready();
+        say(&mut state, "/compare why?");
+        compared(&mut state, "why?", &["full", "snapkv"]);
+        state.update(gone());
+        assert!(state.comparing(), "what there is stays");
+        assert_eq!(press(&mut state, KeyCode::Char('r')), []);
+        assert!(state.toast.take().unwrap().text.contains("restart"));
+        assert_eq!(press(&mut state, KeyCode::Esc), []);
+        assert!(!state.comparing());
+    }
+}
+
+#[test]
+fn a_comparison_is_not_repeated_before_the_model_is_ready() {
+    let mut state = ready();
+    say(&mut state, "/compare why?");
+    compared(&mut state, "why?", &["full", "snapkv"]);
+    tell(&mut state, Event::Loading { share: 0.5 });
+    assert_eq!(press(&mut state, KeyCode::Char('r')), []);
+    assert!(state.toast.take().unwrap().text.contains("not ready"));
+    press(&mut state, KeyCode::Esc);
+    assert!(!state.comparing());
+}
+
+#[test]
+fn what_was_to_go_on_is_forgotten_with_its_conversation() {
+    let mut state = ready();
+    said(&mut state, "one", "first");
+    let answer = state.conversation.answer_mut().unwrap();
+    (answer.end, answer.open) = (Some(Ending::Length), true);
+    tell(&mut state, Event::Loading { share: 0.5 });
+    say(&mut state, "/continue");
+    say(&mut state, "/new");
+    assert_eq!(say(&mut state, "two"), []);
+    assert_eq!(tell(&mut state, ready_event()), [ask("two")]);
 }
 
 #[test]
