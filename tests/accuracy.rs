@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 
 use cachat::engine::evict::Evictor;
-use cachat::engine::inspect::inspect;
+use cachat::engine::inspect::{inspect, kl};
 use cachat::model::gguf::GgufFile;
 use cachat::model::{DeviceKind, LoadOptions, Network, NoHooks};
 use cachat::policy::{Params, Preset};
@@ -34,18 +34,6 @@ fn ids(value: &Value) -> Vec<u32> {
 fn jaccard(a: &[u32], b: &[u32]) -> f64 {
     let common = a.iter().filter(|p| b.binary_search(p).is_ok()).count();
     common as f64 / (a.len() + b.len() - common) as f64
-}
-
-fn log_softmax(logits: &[f32]) -> Vec<f64> {
-    let max = logits.iter().copied().fold(f32::MIN, f32::max);
-    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
-    let row = logits.iter().map(|&x| f64::from(x - max) - sum.ln());
-    row.collect()
-}
-
-fn kl(p: &[f32], q: &[f32]) -> f64 {
-    let (p, q) = (log_softmax(p), log_softmax(q));
-    p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q)).sum()
 }
 
 #[test]

@@ -58,14 +58,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         policies.dedup();
     }
     let failed = |e: ModelError| CliError::failed(e.to_string());
-    let mut evictions = Vec::new();
-    for policy in policies {
-        let settings = Settings {
-            policy,
-            ..settings.clone()
-        };
-        evictions.push(super::load::eviction(&settings)?);
-    }
+    let evictions = super::load::evictions(&settings, policies)?;
     let model = super::load::model(&settings, dirs)?;
     let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
     let d = session.model().network.description().clone();

@@ -83,14 +83,7 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
             policies.push(policy);
         }
     }
-    let mut evictions = Vec::new();
-    for policy in policies {
-        let settings = Settings {
-            policy,
-            ..settings.clone()
-        };
-        evictions.push(super::load::eviction(&settings)?);
-    }
+    let evictions = super::load::evictions(&settings, policies)?;
     let model = super::load::model(&settings, dirs)?;
     let session = Session::new(model, evictions[0], settings.system.clone())
         .map_err(|e| CliError::failed(e.to_string()))?;

@@ -130,6 +130,20 @@ fn open(
     })
 }
 
+/// [`eviction`] under each of `policies`, everything else as the settings say.
+pub fn evictions(
+    settings: &Settings,
+    policies: impl IntoIterator<Item = String>,
+) -> Result<Vec<Eviction>, CliError> {
+    let under = |policy| {
+        eviction(&Settings {
+            policy,
+            ..settings.clone()
+        })
+    };
+    policies.into_iter().map(under).collect()
+}
+
 /// The settings' policy.
 pub fn eviction(settings: &Settings) -> Result<Eviction, CliError> {
     let preset = settings

@@ -206,7 +206,7 @@ fn top(logits: &[f32], n: usize) -> Vec<(u32, f32)> {
 }
 
 /// KL(p ‖ q) of two rows of logits, in nats.
-pub(super) fn kl(p: &[f32], q: &[f32]) -> f64 {
+pub fn kl(p: &[f32], q: &[f32]) -> f64 {
     let log_softmax = |x: &[f32]| -> Vec<f64> {
         let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = x.iter().map(|&v| f64::from(v - max).exp()).sum();

@@ -191,10 +191,8 @@ pub(super) fn window_scores<T: KvElement>(
             let (maxima, sums) = to.split_at_mut(stacked);
             maxima.fill(f32::NEG_INFINITY);
             let item = &plan.items[i];
-            let products = match kept.claim(i).filter(|_| keep) {
-                Some(to) => Products::Keep(to),
-                None => Products::Compute,
-            };
+            let to = kept.claim(i).filter(|_| keep);
+            let products = to.map_or(Products::Compute, Products::Keep);
             let pass = Normalisers { maxima, sums };
             let sweep = Sweep {
                 call,
@@ -247,10 +245,8 @@ pub(super) fn window_scores<T: KvElement>(
             mean,
             peak,
         };
-        let products = match kept.claim(i).filter(|_| keep) {
-            Some(from) => Products::Kept(from),
-            None => Products::Compute,
-        };
+        let products = kept.claim(i).filter(|_| keep);
+        let products = products.map_or(Products::Compute, Products::Kept);
         let sweep = Sweep {
             call,
             item,

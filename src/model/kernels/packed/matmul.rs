@@ -75,7 +75,9 @@ impl PackedMatrix {
             let panel = item % panels;
             let residues = x.residues(panel);
             let x = x.panel(panel);
-            let (mut scratch, mut more) = ([[0.0; TILE]; PANEL], [[0.0; TILE]; PANEL]);
+            let most = residues.iter().map(|r| r.rows.len()).max();
+            let mut more = vec![[0.0; TILE]; most.unwrap_or(0)];
+            let mut scratch = [[0.0; TILE]; PANEL];
             let scratch = &mut scratch[..x.rows];
             for tile in tiles.clone() {
                 let lines = part.tile(tile, self.cols);
