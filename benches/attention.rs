@@ -2,7 +2,7 @@
 //! fast in one process: compare the two lines of each group.
 
 use cachat::cache::{Head, HostLayer};
-use cachat::model::kernels::attention::{attend, plain, window_scores};
+use cachat::model::kernels::attention::{Queries, attend, plain, window_scores};
 use cachat::model::kernels::pool::Pool;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use half::f16;
@@ -53,7 +53,7 @@ fn decode(c: &mut Criterion) {
         group.bench_function("fast", |b| {
             b.iter(|| {
                 for layer in &layers {
-                    attend(&pool, layer, &q, 1, HEADS, SCALE, &mut out);
+                    attend(&pool, layer, &Queries::last(&q, 1, HEADS, SCALE), &mut out);
                 }
             })
         });
@@ -61,7 +61,7 @@ fn decode(c: &mut Criterion) {
         group.bench_function("plain", |b| {
             b.iter(|| {
                 for layer in &layers {
-                    plain::attend(layer, &q, 1, HEADS, SCALE, &mut out);
+                    plain::attend(layer, &Queries::last(&q, 1, HEADS, SCALE), &mut out);
                 }
             })
         });
@@ -80,11 +80,18 @@ fn prefill(c: &mut Criterion) {
         group.throughput(Throughput::Elements((rows * (len - rows / 2)) as u64));
         group.sample_size(10);
         group.bench_function("fast", |b| {
-            b.iter(|| attend(&pool, &layer, &q, rows, HEADS, SCALE, &mut out))
+            b.iter(|| {
+                attend(
+                    &pool,
+                    &layer,
+                    &Queries::last(&q, rows, HEADS, SCALE),
+                    &mut out,
+                )
+            })
         });
         if len == 512 {
             group.bench_function("plain", |b| {
-                b.iter(|| plain::attend(&layer, &q, rows, HEADS, SCALE, &mut out))
+                b.iter(|| plain::attend(&layer, &Queries::last(&q, rows, HEADS, SCALE), &mut out))
             });
         }
     }
@@ -99,10 +106,10 @@ fn window(c: &mut Criterion) {
         group.throughput(Throughput::Elements((32 * len) as u64));
         group.sample_size(10);
         group.bench_function("fast", |b| {
-            b.iter(|| window_scores(&pool, &layer, &q, 32, HEADS, SCALE))
+            b.iter(|| window_scores(&pool, &layer, &Queries::last(&q, 32, HEADS, SCALE)))
         });
         group.bench_function("plain", |b| {
-            b.iter(|| plain::window_scores(&layer, &q, 32, HEADS, SCALE))
+            b.iter(|| plain::window_scores(&layer, &Queries::last(&q, 32, HEADS, SCALE)))
         });
     }
 }

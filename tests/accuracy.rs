@@ -5,13 +5,14 @@ mod common;
 use std::sync::Arc;
 
 use cachat::engine::evict::Evictor;
-use cachat::engine::inspect::{inspect, kl};
+use cachat::engine::inspect::inspect;
+use cachat::engine::logits::kl;
 use cachat::model::gguf::GgufFile;
 use cachat::model::{DeviceKind, LoadOptions, Network, NoHooks};
 use cachat::policy::{Params, Preset};
 use serde_json::Value;
 
-fn load(exact: bool) -> Option<Box<dyn Network>> {
+fn load(exact: bool) -> Option<Arc<dyn Network>> {
     let file = Arc::new(GgufFile::open(common::real_model()?).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
@@ -55,7 +56,7 @@ fn the_fast_mode_keeps_nearly_the_reference_sets() {
                 params: Params::default(),
                 budget: budget.parse().unwrap(),
             };
-            let found = inspect(&*network, &evictor, &tokens, 0).unwrap();
+            let found = inspect(&network, &evictor, &tokens, 0).unwrap();
             let heads = found.layers.iter().enumerate().flat_map(|(l, layer)| {
                 let expected = &case["variants"][variant]["kept"][l];
                 let same = move |(h, kept): (usize, &Vec<u32>)| jaccard(kept, &ids(&expected[h]));
@@ -80,12 +81,12 @@ fn the_fast_mode_says_nearly_the_same() {
         ids(&fixture("reference/declaration_300.json")["tokens"]),
         ids(&fixture("reference/constitution_1000.json")["tokens"]),
     ] {
-        let last = |network: &dyn Network| {
-            let mut cache = network.empty_cache(32).unwrap();
-            let logits = network.prefill(&mut cache, &prompt, &mut NoHooks);
+        let last = |network: &Arc<dyn Network>| {
+            let mut sequence = network.clone().sequence(32).unwrap();
+            let logits = sequence.prefill(&prompt, &mut NoHooks);
             logits.unwrap().unwrap()
         };
-        let kl = kl(&last(&*exact), &last(&*fast));
+        let kl = kl(&last(&exact), &last(&fast));
         println!("{} tokens: KL of the last logits {kl:.5}", prompt.len());
         assert!(kl <= 0.005, "{} tokens: KL {kl}", prompt.len());
     }

@@ -16,7 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 fn session() -> Session {
-    session_with(Preset::AdaSnapKv, 24, 6)
+    session_with(Preset::ADA_SNAPKV, 24, 6)
 }
 
 fn session_with(preset: Preset, budget: usize, slack: usize) -> Session {
@@ -92,7 +92,10 @@ fn the_panels_show_the_sums_of_the_cache_itself() {
     let mut session = session();
     let d = session.model().network.description();
     let element = session.model().network.kv_dtype().1;
-    let (heads, entry) = (d.all_kv_heads(), d.entry_bytes(element));
+    let (heads, entry) = (
+        d.all_kv_heads(),
+        d.layers[0].attention().entry_bytes(element),
+    );
     let mut screen = Screen::default();
     let greedy = Sampling {
         temperature: 0.0,
@@ -152,7 +155,7 @@ proptest::proptest! {
         let mut session = session_with(Preset::ALL[preset], budget, slack);
         let entry = {
             let network = &session.model().network;
-            network.description().entry_bytes(network.kv_dtype().1) as u64
+            network.description().layers[0].attention().entry_bytes(network.kv_dtype().1) as u64
         };
         let mut screen = Screen::default();
         for (words, max_tokens) in turns {

@@ -11,7 +11,7 @@ use cachat::model::{DeviceKind, LoadOptions, Network};
 use cachat::policy::{Params, Preset};
 use serde_json::Value;
 
-fn load() -> Option<Box<dyn Network>> {
+fn load() -> Option<Arc<dyn Network>> {
     let file = Arc::new(GgufFile::open(common::real_model()?).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
@@ -84,7 +84,7 @@ fn every_policy_keeps_what_the_authors_code_keeps() {
                 continue;
             }
             let what = format!("{name} {variant}");
-            let found = inspect(&*network, &evictor(variant), &tokens, 0).unwrap();
+            let found = inspect(&network, &evictor(variant), &tokens, 0).unwrap();
             same_sets(&found, expected, &what);
             // Scores of the reach policy have no ties: its loss is exact.
             if variant.starts_with("ada-reach") {
@@ -105,7 +105,7 @@ fn decoding_equals_the_reference() {
     let Some(network) = load() else { return };
     let case = case("declaration_300");
     let tokens = ids(&case["tokens"]);
-    let found = inspect(&*network, &evictor("ada-snapkv.128"), &tokens, 48).unwrap();
+    let found = inspect(&network, &evictor("ada-snapkv.128"), &tokens, 48).unwrap();
     let expected = &case["variants"]["ada-snapkv.128"];
     let margins: Vec<f64> = serde_json::from_value(case["full_margins"].clone()).unwrap();
     let sure = margins.iter().position(|&m| m < 0.02).unwrap_or(48);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::layer::in_order;
 use super::page::{KvElement, PAGE, Page};
 
 /// One KV head's entries in position order, in pages, so that appending copies nothing.
@@ -69,6 +70,37 @@ impl<T: KvElement> Head<T> {
             out.positions.push(self.positions[i]);
         }
         out
+    }
+
+    /// The entries of both, in position order; where both hold a position, this head's.
+    pub fn put_back(&self, other: &Self) -> Self {
+        let mut out = Head::new(self.head_dim);
+        for (of_other, i) in in_order(&self.positions, &other.positions) {
+            let (from, i) = (if of_other { other } else { self }, i as usize);
+            let slot = out.next_slot();
+            if let (Some(to), Some(page)) = (out.pages.last_mut(), from.pages.get(i / PAGE)) {
+                Arc::make_mut(to).copy_slot(slot, page, i % PAGE, self.head_dim);
+            }
+            out.positions.push(from.positions[i]);
+        }
+        out
+    }
+
+    /// All keys after RoPE in f32, `[len, head_dim]`.
+    pub fn keys(&self) -> Vec<f32> {
+        let mut keys = Vec::with_capacity(self.len() * self.head_dim);
+        for i in 0..self.len() {
+            let page = self.pages[i / PAGE].keys()[i % PAGE..].iter();
+            keys.extend(page.step_by(PAGE).map(|x| x.to_f32()));
+        }
+        keys
+    }
+
+    /// All values in f32, `[len, head_dim]`.
+    pub fn values(&self) -> Vec<f32> {
+        let all = self.pages.iter().flat_map(|p| p.values());
+        let used = self.len() * self.head_dim;
+        all.take(used).map(|x| x.to_f32()).collect()
     }
 
     /// Drops all entries after the first `len`.
@@ -145,6 +177,19 @@ mod tests {
         assert_eq!(small.used_bytes(), 5 * 2 * 4 * 2);
         assert_eq!(small.allocated_bytes(), PAGE * 2 * 4 * 2);
         assert_eq!(head.allocated_bytes(), 4 * PAGE * 2 * 4 * 2);
+    }
+
+    #[test]
+    fn what_was_taken_out_can_be_put_back() {
+        let whole = head(2 * PAGE + 9);
+        let (odd, even): (Vec<u32>, Vec<u32>) =
+            (0..whole.len() as u32).partition(|i| i % 2 == 1 || *i < 5);
+        let again = whole.gather(&odd).put_back(&whole.gather(&even));
+        assert_eq!(again.positions(), whole.positions());
+        assert_eq!(again.keys(), whole.keys());
+        assert_eq!(again.values(), whole.values());
+        let twice = again.put_back(&whole.gather(&[0, 70]));
+        assert_eq!(twice.positions(), whole.positions());
     }
 
     #[test]

@@ -1,105 +1,63 @@
-//! One layer's KV heads, in whichever storage the device wants.
+//! What every layer of a cache can do, wherever its entries lie.
 
-use half::f16;
+/// One layer's entries in a backend's own storage: each KV head holds its own number of them, with
+/// their positions. A clone is a fork: cheap, and neither side ever sees what the other does.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// One position's queries after RoPE, as the backend keeps them for the observation window.
+    type Query: Clone + Send + Sync + std::fmt::Debug;
 
-use super::{Head, KvElement, tensor::TensorLayer};
-
-/// The KV heads of one layer in host memory.
-#[derive(Clone, Debug)]
-pub struct HostLayer<T> {
-    pub heads: Vec<Head<T>>,
-}
-
-impl<T: KvElement> HostLayer<T> {
-    pub fn new(kv_heads: usize, head_dim: usize) -> Self {
-        HostLayer {
-            heads: (0..kv_heads).map(|_| Head::new(head_dim)).collect(),
-        }
-    }
-
-    /// Keeps of each head the entries at `kept` (indices, ascending).
-    pub fn gather(&self, kept: &[Vec<u32>]) -> Self {
-        let heads = self.heads.iter().zip(kept);
-        HostLayer {
-            heads: heads.map(|(head, kept)| head.gather(kept)).collect(),
-        }
-    }
-}
-
-/// One layer's entries. A clone is cheap and independent (see [`Head`] and [`TensorLayer`]).
-#[derive(Clone, Debug)]
-pub enum Layer {
-    F16(HostLayer<f16>),
-    F32(HostLayer<f32>),
-    /// On a device, or for the portable path.
-    Tensor(TensorLayer),
-}
-
-/// Does the same for either host storage, and something else for tensors.
-macro_rules! each {
-    ($layer:expr, $host:ident => $do:expr, $tensor:ident => $or:expr) => {
-        match $layer {
-            Layer::F16($host) => $do,
-            Layer::F32($host) => $do,
-            Layer::Tensor($tensor) => $or,
-        }
-    };
-}
-
-impl Layer {
     /// Entries of each KV head.
-    pub fn lens(&self) -> Vec<usize> {
-        each!(self, l => l.heads.iter().map(Head::len).collect(), t => t.lens())
-    }
+    fn lens(&self) -> Vec<usize>;
 
     /// Original positions of one KV head's entries, ascending.
-    pub fn positions(&self, head: usize) -> &[u32] {
-        each!(self, l => l.heads[head].positions(), t => t.positions(head))
-    }
+    fn positions(&self, head: usize) -> &[u32];
 
     /// Entries of all heads together.
-    pub fn entries(&self) -> usize {
+    fn entries(&self) -> usize {
         self.lens().iter().sum()
     }
 
-    /// Keeps of each head the entries at `kept` (indices, ascending); the others' memory is freed.
-    pub fn gather(&self, kept: &[Vec<u32>]) -> candle_core::Result<Layer> {
-        Ok(match self {
-            Layer::F16(l) => Layer::F16(l.gather(kept)),
-            Layer::F32(l) => Layer::F32(l.gather(kept)),
-            Layer::Tensor(t) => Layer::Tensor(t.gather(kept)?),
-        })
-    }
+    /// Takes out of each head the entries at `kept` (indices, ascending), in a store of their own.
+    fn gather(&self, kept: &[Vec<u32>]) -> candle_core::Result<Self>;
 
-    /// Takes back the last `entries` of every head.
-    pub fn take_back(&mut self, entries: usize) {
-        each!(self, l => for head in &mut l.heads {
-            head.truncate(head.len().saturating_sub(entries));
-        }, t => t.take_back(entries))
-    }
+    /// Puts entries that were taken out of it (or of what it was forked from) back between those
+    /// of each head, in position order; a position that is there already stays as it is.
+    fn put_back(&self, other: &Self) -> candle_core::Result<Self>;
+
+    /// Drops the last `entries` of every head.
+    fn take_back(&mut self, entries: usize);
 
     /// Bytes of keys and values in use.
-    pub fn used_bytes(&self) -> usize {
-        each!(self, l => l.heads.iter().map(Head::used_bytes).sum(), t => t.used_bytes())
-    }
+    fn used_bytes(&self) -> usize;
 
     /// Bytes of the buffers that hold them.
-    pub fn allocated_bytes(&self) -> usize {
-        each!(self, l => l.heads.iter().map(Head::allocated_bytes).sum(), t => t.allocated_bytes())
-    }
+    fn allocated_bytes(&self) -> usize;
 
-    /// Bytes of this layer's buffers that `other`, which it was cloned from, does not share.
-    pub fn own_bytes(&self, other: &Layer) -> usize {
-        match (self, other) {
-            (Layer::F16(a), Layer::F16(b)) => own_bytes(a, b),
-            (Layer::F32(a), Layer::F32(b)) => own_bytes(a, b),
-            (Layer::Tensor(a), Layer::Tensor(b)) => a.own_bytes(b),
-            _ => self.allocated_bytes(),
-        }
-    }
+    /// Bytes of this layer's buffers that `other`, which it was forked from, does not share.
+    fn own_bytes(&self, other: &Self) -> usize;
 }
 
-fn own_bytes<T: KvElement>(a: &HostLayer<T>, b: &HostLayer<T>) -> usize {
-    let heads = a.heads.iter().zip(&b.heads);
-    heads.map(|(a, b)| a.own_bytes(b)).sum()
+/// Where the entries of two heads come from when they are put together in position order: of each
+/// the side (false = `a`) and its index there. `a` wins where both hold a position.
+pub(super) fn in_order(a: &[u32], b: &[u32]) -> Vec<(bool, u32)> {
+    let mut order = Vec::with_capacity(a.len() + b.len());
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() || j < b.len() {
+        match (a.get(i), b.get(j)) {
+            (Some(x), Some(y)) if y < x => {
+                order.push((true, j as u32));
+                j += 1;
+            }
+            (Some(x), y) => {
+                j += usize::from(y == Some(x));
+                order.push((false, i as u32));
+                i += 1;
+            }
+            (None, _) => {
+                order.push((true, j as u32));
+                j += 1;
+            }
+        }
+    }
+    order
 }

@@ -1,21 +1,27 @@
 //! Ragged keys and values as candle tensors: the storage of the portable path, on any device.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::PAGE;
+use super::layer::in_order;
+use super::{PAGE, Store};
 
 /// One KV head: `len` rows of `keys` and `values`, each `[capacity, head_dim]`.
 #[derive(Clone, Debug)]
 struct TensorHead {
     positions: Vec<u32>,
+    /// Rows of the buffers that any of those who share them has written.
+    written: Arc<AtomicUsize>,
     keys: Tensor,
     values: Tensor,
 }
 
 /// The KV heads of one layer.
 ///
-/// A clone shares the buffers. That is safe for a prefill that may be given up, since it writes
-/// only behind the rows that the original uses, and only one of the two ever goes on.
+/// A clone shares the buffers, and whichever side appends first goes on in them; the other copies
+/// its own rows out when it comes to append, for the place behind them is taken.
 #[derive(Clone, Debug)]
 pub struct TensorLayer {
     heads: Vec<TensorHead>,
@@ -30,6 +36,7 @@ impl TensorLayer {
         let head = || -> Result<TensorHead> {
             Ok(TensorHead {
                 positions: Vec::new(),
+                written: Arc::default(),
                 keys: empty()?,
                 values: empty()?,
             })
@@ -40,14 +47,6 @@ impl TensorLayer {
             device: device.clone(),
             head_dim,
         })
-    }
-
-    pub fn lens(&self) -> Vec<usize> {
-        self.heads.iter().map(|h| h.positions.len()).collect()
-    }
-
-    pub fn positions(&self, head: usize) -> &[u32] {
-        &self.heads[head].positions
     }
 
     /// One KV head's keys (after RoPE) and values, each `[len, head_dim]`.
@@ -71,13 +70,17 @@ impl TensorLayer {
             let head = &mut self.heads[h];
             let len = head.positions.len();
             let capacity = head.keys.dim(0)?;
-            if len + rows > capacity {
+            let full = len + rows > capacity;
+            if full || !head.claims(len, rows) {
                 // A quarter more each time: copies are rare, and little is allocated for nothing.
-                let wanted = (len + rows)
-                    .max(capacity + capacity / 4)
-                    .next_multiple_of(PAGE);
+                let wanted = match full {
+                    true => (len + rows).max(capacity + capacity / 4),
+                    false => capacity,
+                };
+                let wanted = wanted.next_multiple_of(PAGE);
                 head.keys = self::grown(&head.keys, len, wanted)?;
                 head.values = self::grown(&head.values, len, wanted)?;
+                head.written = Arc::new(AtomicUsize::new(len + rows));
             }
             head.keys.slice_set(&keys, 0, len)?;
             head.values.slice_set(&values, 0, len)?;
@@ -85,15 +88,37 @@ impl TensorLayer {
         }
         Ok(())
     }
+}
 
-    /// Keeps of each head the entries at `kept` (indices, ascending).
-    pub fn gather(&self, kept: &[Vec<u32>]) -> Result<Self> {
+impl TensorHead {
+    /// Takes `rows` rows behind the first `len`; false where another has written there.
+    fn claims(&self, len: usize, rows: usize) -> bool {
+        let (ok, no) = (Ordering::AcqRel, Ordering::Acquire);
+        let written = &self.written;
+        written.compare_exchange(len, len + rows, ok, no).is_ok()
+    }
+}
+
+impl Store for TensorLayer {
+    /// `[1, heads, head_dim]`
+    type Query = Tensor;
+
+    fn lens(&self) -> Vec<usize> {
+        self.heads.iter().map(|h| h.positions.len()).collect()
+    }
+
+    fn positions(&self, head: usize) -> &[u32] {
+        &self.heads[head].positions
+    }
+
+    fn gather(&self, kept: &[Vec<u32>]) -> Result<Self> {
         let heads = self.heads.iter().zip(kept).map(|(head, kept)| {
             let index = Tensor::from_slice(kept, kept.len(), &self.device)?;
             let capacity = kept.len().max(1).next_multiple_of(PAGE);
             let pick = |x: &Tensor| grown(&x.index_select(&index, 0)?, kept.len(), capacity);
             Ok(TensorHead {
                 positions: kept.iter().map(|&i| head.positions[i as usize]).collect(),
+                written: Arc::new(AtomicUsize::new(kept.len())),
                 keys: pick(&head.keys)?,
                 values: pick(&head.values)?,
             })
@@ -104,19 +129,55 @@ impl TensorLayer {
         })
     }
 
-    pub fn take_back(&mut self, entries: usize) {
+    fn put_back(&self, other: &Self) -> Result<Self> {
+        let heads = self.heads.iter().zip(&other.heads).map(|(a, b)| {
+            let order = in_order(&a.positions, &b.positions);
+            let (first, len) = (a.positions.len() as u32, order.len());
+            let rows: Vec<u32> = order
+                .iter()
+                .map(|&(of_b, i)| if of_b { first + i } else { i })
+                .collect();
+            let index = Tensor::from_slice(&rows, len, &self.device)?;
+            let capacity = len.max(1).next_multiple_of(PAGE);
+            let join = |x: &Tensor, y: &Tensor| {
+                let y = y.narrow(0, 0, b.positions.len())?;
+                let both = Tensor::cat(&[x.narrow(0, 0, a.positions.len())?, y], 0)?;
+                grown(&both.index_select(&index, 0)?, len, capacity)
+            };
+            let position = |&(of_b, i): &(bool, u32)| match of_b {
+                true => b.positions[i as usize],
+                false => a.positions[i as usize],
+            };
+            Ok(TensorHead {
+                positions: order.iter().map(position).collect(),
+                written: Arc::new(AtomicUsize::new(len)),
+                keys: join(&a.keys, &b.keys)?,
+                values: join(&a.values, &b.values)?,
+            })
+        });
+        Ok(TensorLayer {
+            heads: heads.collect::<Result<_>>()?,
+            ..self.clone()
+        })
+    }
+
+    fn take_back(&mut self, entries: usize) {
         for head in &mut self.heads {
-            head.positions
-                .truncate(head.positions.len().saturating_sub(entries));
+            let kept = head.positions.len().saturating_sub(entries);
+            head.positions.truncate(kept);
+            // Where nobody else holds them, the rows can be written again.
+            if let Some(written) = Arc::get_mut(&mut head.written) {
+                *written.get_mut() = kept;
+            }
         }
     }
 
-    pub fn used_bytes(&self) -> usize {
+    fn used_bytes(&self) -> usize {
         let entry = 2 * self.head_dim * self.dtype.size_in_bytes();
-        self.heads.iter().map(|h| h.positions.len() * entry).sum()
+        self.entries() * entry
     }
 
-    pub fn allocated_bytes(&self) -> usize {
+    fn allocated_bytes(&self) -> usize {
         let bytes = |x: &Tensor| x.elem_count() * self.dtype.size_in_bytes();
         self.heads
             .iter()
@@ -124,8 +185,7 @@ impl TensorLayer {
             .sum()
     }
 
-    /// Bytes of buffers that `other` does not share.
-    pub fn own_bytes(&self, other: &Self) -> usize {
+    fn own_bytes(&self, other: &Self) -> usize {
         let bytes = |a: &Tensor, b: &Tensor| match a.id() == b.id() {
             true => 0,
             false => a.elem_count() * self.dtype.size_in_bytes(),

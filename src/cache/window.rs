@@ -2,25 +2,17 @@
 
 use std::collections::VecDeque;
 
-use candle_core::Tensor;
-
-/// One position's queries after RoPE, `[heads, head_dim]`.
-#[derive(Clone, Debug)]
-pub enum Query {
-    Host(Vec<f32>),
-    /// `[1, heads, head_dim]`
-    Tensor(Tensor),
-}
-
 /// The last `w` queries of a layer, oldest first, so that a short follow-up and an eviction
 /// during decoding have a full window.
-#[derive(Clone, Debug, Default)]
-pub struct QueryWindow {
+///
+/// A row is one position's queries after RoPE of all heads, as the backend keeps them.
+#[derive(Clone, Debug)]
+pub struct QueryWindow<Q> {
     capacity: usize,
-    rows: VecDeque<Query>,
+    rows: VecDeque<Q>,
 }
 
-impl QueryWindow {
+impl<Q: Clone> QueryWindow<Q> {
     pub fn new(capacity: usize) -> Self {
         QueryWindow {
             capacity,
@@ -28,7 +20,7 @@ impl QueryWindow {
         }
     }
 
-    pub fn push(&mut self, query: Query) {
+    pub fn push(&mut self, query: Q) {
         self.rows.push_back(query);
         while self.rows.len() > self.capacity {
             self.rows.pop_front();
@@ -52,12 +44,12 @@ impl QueryWindow {
         self.rows.pop_back();
     }
 
-    pub fn rows(&self) -> &VecDeque<Query> {
+    pub fn rows(&self) -> &VecDeque<Q> {
         &self.rows
     }
 
     /// The window without all but its last row.
-    pub fn last(&self) -> QueryWindow {
+    pub fn last(&self) -> Self {
         QueryWindow {
             capacity: 1,
             rows: self.rows.back().cloned().into_iter().collect(),

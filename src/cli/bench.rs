@@ -77,7 +77,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let warm = session
         .evictor(d.context)
         .map_err(super::load::turn_error)?;
-    row(&**network, &warm, 64.min(d.context / 2), 4).map_err(failed)?;
+    row(network, &warm, 64.min(d.context / 2), 4).map_err(failed)?;
     let mut rows = Vec::new();
     let mut out = std::io::stdout().lock();
     if !args.json {
@@ -87,7 +87,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         session.set_eviction(eviction);
         for &context in &args.contexts {
             let evictor = session.evictor(context).map_err(super::load::turn_error)?;
-            let network = &*session.model().network;
+            let network = &session.model().network;
             let measured = row(network, &evictor, context, args.generate).map_err(failed)?;
             if !args.json {
                 writeln!(out, "{}", line(&measured))?;

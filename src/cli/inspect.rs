@@ -73,7 +73,7 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
         Given::Text(text) => encode(&model, settings.system.as_deref(), text)?,
     };
     let session = Session::new(model, eviction, None).map_err(failed)?;
-    let network = &*session.model().network;
+    let network = &session.model().network;
     let d = network.description().clone();
     if tokens.len() > d.context {
         return Err(CliError::failed(format!(
@@ -90,8 +90,8 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
     let found = inspect(network, &evictor, &tokens, args.generate).map_err(failed)?;
     let report = serde_json::json!({
         "model": {
-            "name": d.name, "architecture": d.architecture, "layers": d.layers,
-            "heads": d.heads, "kv_heads": d.kv_heads, "head_dim": d.head_dim,
+            "name": d.name, "architecture": d.architecture(), "layers": d.layers.len(),
+            "heads": d.heads(), "kv_heads": d.kv_heads(), "head_dim": d.head_dim(),
         },
         "policy": evictor.preset.name(),
         "budget": evictor.budget,

@@ -78,13 +78,13 @@ fn info(model: &Model, found: source::ResolvedModel) -> ModelInfo {
     ModelInfo {
         // The file's own title may be anything; people know the model by its file.
         name: found.name,
-        architecture: d.architecture.clone(),
+        architecture: d.architecture().into(),
         path: found.path,
         device: network.device(),
-        layers: d.layers,
-        heads: d.heads,
-        kv_heads: d.kv_heads,
-        head_dim: d.head_dim,
+        layers: d.layers.len(),
+        heads: d.heads(),
+        kv_heads: d.kv_heads(),
+        head_dim: d.head_dim(),
         context: d.context,
         weight_bytes: network.weight_bytes(),
         kv_dtype: network.kv_dtype().0.into(),
@@ -118,7 +118,7 @@ fn open(
     let tokenizer = Tokenizer::from_gguf(file).map_err(|e| failed(&e))?;
     let template = ChatTemplate::from_gguf(file, &tokenizer).map_err(|e| failed(&e))?;
     tracing::info!(
-        model = ?settings.model.to_string(), architecture = ?network.description().architecture,
+        model = ?settings.model.to_string(), architecture = ?network.description().architecture(),
         device = %network.device(), policy = %settings.policy, budget = %settings.budget,
         exact = settings.exact,
         "model opened"

@@ -1,13 +1,15 @@
 //! Speed and memory of one context length under one policy.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::decode::make_room;
 use super::evict::Evictor;
-use crate::cache::{KvCache, LayerState};
-use crate::model::{Network, PrefillHooks, error::Result};
+use super::lane::{From, Lane, Unread, Voice};
+use super::logits::argmax;
+use super::picture::full_bytes;
+use crate::model::{Network, error::Result};
 
 /// One row of `cachat bench`.
 #[derive(Clone, Debug, Serialize)]
@@ -31,48 +33,50 @@ pub struct BenchRow {
 
 /// Prefills `context` tokens and decodes `generate` greedily behind them.
 pub fn row(
-    network: &dyn Network,
+    network: &Arc<dyn Network>,
     evictor: &Evictor,
     context: usize,
     generate: usize,
 ) -> Result<BenchRow> {
-    let d = network.description();
     forget_peak();
-    let mut cache = network.empty_cache(evictor.params.window)?;
-    let mut hooks = Measure {
-        evictor,
-        tokens: context,
-        peak: 0,
-        eviction_ms: 0.0,
-    };
-    let tokens = words(context, d.vocabulary);
+    let mut lane = Lane::new(network, *evictor)?;
+    let tokens = words(context, network.description().vocabulary);
     let begun = Instant::now();
-    let logits = network.prefill(&mut cache, &tokens, &mut hooks)?;
-    let mut token = super::inspect::argmax(&logits.unwrap_or_default());
+    let read = lane.read(&tokens, &mut Unread)?;
     let prefill = begun.elapsed().as_secs_f64();
-    let mut peak = hooks.peak;
+    let (logits, eviction_ms) =
+        read.map_or_else(Default::default, |r| (r.logits, r.evicted.milliseconds));
     let begun = Instant::now();
-    for _ in 0..generate {
-        make_room(network, &mut cache, evictor)?;
-        let logits = network.decode(&mut cache, token, &|| false)?;
-        token = super::inspect::argmax(&logits.unwrap_or_default());
-        peak = peak.max(cache.allocated_bytes() as u64);
-    }
+    lane.decode(From::Logits(logits), &mut Greedy { left: generate })?;
     let decode = begun.elapsed().as_secs_f64();
-    let entry = d.entry_bytes(network.kv_dtype().1);
+    let layers = lane.layers();
     Ok(BenchRow {
         policy: evictor.preset.name().into(),
-        budget: evictor.bounded().then_some(evictor.budget),
+        budget: evictor.bound_per_head(),
         context,
         prefill_tokens_per_second: context as f64 / prefill,
         decode_tokens_per_second: generate as f64 / decode.max(1e-9),
         time_to_first_token_ms: prefill * 1000.0,
-        eviction_ms: hooks.eviction_ms,
-        kv_used_bytes: cache.used_bytes() as u64,
-        kv_peak_bytes: peak,
-        kv_full_bytes: (cache.position * d.all_kv_heads() * entry) as u64,
+        eviction_ms,
+        kv_used_bytes: layers.used_bytes() as u64,
+        kv_peak_bytes: lane.peak().held,
+        kv_full_bytes: full_bytes(layers),
         rss_peak_bytes: rss_peak(),
     })
+}
+
+/// Feeds the likeliest token so many times.
+struct Greedy {
+    left: usize,
+}
+
+impl Voice for Greedy {
+    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+        let token = argmax(&logits);
+        let more = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        Ok(more.then_some(token))
+    }
 }
 
 /// A run of ordinary tokens, the same every time.
@@ -82,33 +86,6 @@ fn words(count: usize, vocabulary: usize) -> Vec<u32> {
         .map(|i| (i * i * 31 + i * 7919 + 17) % span)
         .map(|id| id as u32)
         .collect()
-}
-
-struct Measure<'a> {
-    evictor: &'a Evictor,
-    tokens: usize,
-    peak: u64,
-    eviction_ms: f64,
-}
-
-impl PrefillHooks for Measure<'_> {
-    fn layer_done(
-        &mut self,
-        network: &dyn Network,
-        staged: &mut [LayerState],
-        before: &KvCache,
-    ) -> Result<()> {
-        let allocated: usize = staged.iter().map(|s| s.layer.allocated_bytes()).sum();
-        self.peak = self.peak.max((allocated + before.allocated_bytes()) as u64);
-        let index = staged.len().saturating_sub(1);
-        let begun = Instant::now();
-        if let Some(state) = staged.last_mut() {
-            self.evictor
-                .evict(network, index, state, before.position + self.tokens)?;
-        }
-        self.eviction_ms += begun.elapsed().as_secs_f64() * 1000.0;
-        Ok(())
-    }
 }
 
 /// Starts the system's peak anew (Linux); without it the peak is the process's so far.

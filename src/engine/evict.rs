@@ -1,9 +1,8 @@
-//! Eviction of a layer: the model's scores, the policy's choice, the cache's gathering.
+//! Eviction: the network's measures, the policy's choice, the cache's gathering.
 
-use crate::cache::LayerState;
-use crate::engine::event::LayerEviction;
-use crate::model::{Network, error::Result};
-use crate::policy::{self, LayerBudget, Params, Policy, Preset, Score};
+use super::event::LayerEviction;
+use crate::model::{Layers, error::Result};
+use crate::policy::{Choice, Extent, Params, Preset, Round};
 
 /// A policy with its budget resolved for a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,94 +13,197 @@ pub struct Evictor {
     pub budget: usize,
 }
 
-/// What was decided for a layer.
-#[derive(Clone, Debug)]
-pub struct Evicted {
-    pub report: LayerEviction,
-    /// Per KV head, indices of the kept entries in the layer before.
-    pub kept: Vec<Vec<u32>>,
+/// Told what a round does while it does it.
+pub trait EvictionHooks {
+    /// `layer` is about to be cut down to what was chosen.
+    fn before(&mut self, _layer: usize, _layers: &dyn Layers) -> Result<()> {
+        Ok(())
+    }
+
+    /// It was.
+    fn after(&mut self, _layer: usize, _layers: &dyn Layers) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Evictor {
-    fn policy(&self) -> Policy {
-        self.preset.policy()
+    /// One that keeps everything.
+    pub fn none(params: Params) -> Self {
+        Evictor {
+            preset: Preset::FULL,
+            params,
+            budget: 0,
+        }
     }
 
     /// Whether the cache is bounded at all.
     pub fn bounded(&self) -> bool {
-        self.policy().layers != LayerBudget::Unbounded
+        self.preset.policy().layers.bounded()
     }
 
-    /// Entries per KV head besides the window that layer `layer` of `layers` keeps when the
-    /// conversation has had `position` tokens.
-    fn base(&self, layer: usize, layers: usize, position: usize) -> usize {
-        let window = self.params.window;
-        let base = self.budget.saturating_sub(window);
-        let seen = position.saturating_sub(window);
-        self.policy().layers.base(base, seen, layer, layers)
+    /// The budget where there is one.
+    pub fn bound_per_head(&self) -> Option<usize> {
+        self.bounded().then_some(self.budget)
     }
 
-    /// Most entries the layer may ever hold while decoding: its budget and the slack.
-    pub fn bound(&self, layer: usize, layers: usize, position: usize, kv_heads: usize) -> usize {
-        let per_head = self.base(layer, layers, position) + self.params.window + self.params.slack;
-        per_head * kv_heads
+    fn extent(&self, layers: &dyn Layers) -> Extent {
+        let growing = layers.description().layers.iter().filter(|l| l.grows());
+        Extent {
+            layers: growing.count(),
+            position: layers.position(),
+            budget: self.budget,
+        }
     }
 
-    /// Entries the layer keeps after an eviction.
-    pub fn target(&self, layer: usize, layers: usize, position: usize, kv_heads: usize) -> usize {
-        (self.base(layer, layers, position) + self.params.window) * kv_heads
+    /// The layers that a policy bounds: each with its place among them and its KV heads.
+    fn growing(layers: &dyn Layers) -> Vec<(usize, usize)> {
+        let all = layers.description().layers.iter().enumerate();
+        let growing = all.filter(|(_, shape)| shape.grows());
+        let of = growing.map(|(layer, shape)| (layer, shape.attention().kv_heads));
+        of.collect()
+    }
+
+    /// Entries each layer that grows keeps after an eviction: (layer, KV heads, entries).
+    fn targets(&self, layers: &dyn Layers) -> Vec<(usize, usize, usize)> {
+        let (extent, policy) = (self.extent(layers), self.preset.policy());
+        let target = |(index, (layer, kv_heads))| {
+            let base = extent.base(&policy, &self.params, index);
+            (layer, kv_heads, (base + self.params.window) * kv_heads)
+        };
+        let growing = Self::growing(layers).into_iter().enumerate();
+        growing.map(target).collect()
     }
 
     /// Entries the whole cache keeps after an eviction of all layers; `None` = no bound. The
     /// safeguard's rounding may leave a few more.
-    pub fn total(&self, layers: usize, position: usize, kv_heads: usize) -> Option<usize> {
-        let targets = (0..layers).map(|l| self.target(l, layers, position, kv_heads));
-        self.bounded().then(|| targets.sum())
+    pub fn total(&self, layers: &dyn Layers) -> Option<usize> {
+        let targets = || self.targets(layers).into_iter().map(|(_, _, n)| n);
+        self.bounded().then(|| targets().sum())
     }
 
-    /// Evicts a layer down to its budget; `None` when everything fits.
-    pub fn evict(
-        &self,
-        network: &dyn Network,
-        index: usize,
-        state: &mut LayerState,
-        position: usize,
-    ) -> Result<Option<Evicted>> {
-        if !self.bounded() || position <= self.budget {
-            return Ok(None);
+    /// Layers that one more token would take over their bound, budget and slack; where the heads of
+    /// all layers share one total, all of them or none.
+    pub fn due(&self, layers: &dyn Layers) -> Vec<usize> {
+        if !self.bounded() {
+            return Vec::new();
         }
-        let d = network.description();
-        let base = self.base(index, d.layers, position);
-        let lens = state.layer.lens();
-        let window = self.params.window;
-        let evictable: usize = lens.iter().map(|n| n.saturating_sub(window)).sum();
-        let policy = self.policy();
-        if policy::fits(&policy, evictable, base * lens.len()) {
-            return Ok(None);
+        let slack = self.params.slack;
+        let targets = self.targets(layers);
+        if self.preset.policy().allocator.pools() {
+            let bound: usize = targets.iter().map(|(_, heads, n)| n + slack * heads).sum();
+            let next =
+                |(layer, heads, _): &(usize, usize, usize)| layers.layer_entries(*layer) + heads;
+            return match targets.iter().map(next).sum::<usize>() > bound {
+                true => targets.iter().map(|(layer, _, _)| *layer).collect(),
+                false => Vec::new(),
+            };
         }
-        let scores = network.window_scores(state)?;
-        let Some(selection) = policy::select(&policy, &self.params, &lens, base, &scores) else {
-            return Ok(None);
+        let over = |&(layer, heads, n): &(usize, usize, usize)| {
+            layers.layer_entries(layer) + heads > n + slack * heads
         };
-        state.layer = state.layer.gather(&selection.kept)?;
-        // Streaming asks no attention; its uniform twin is a SnapKV of the same total.
-        let uniform_retained = match policy.score {
-            Score::Recency => {
-                let snap = Preset::SnapKv.policy();
-                policy::select(&snap, &self.params, &lens, base, &scores)
-                    .map_or(selection.uniform_retained, |s| s.retained)
+        let due = targets.into_iter().filter(over);
+        due.map(|(layer, _, _)| layer).collect()
+    }
+
+    /// Begins a round over `layers`.
+    pub fn begin(&self, layers: &dyn Layers) -> Evicting {
+        let policy = self.preset.policy();
+        let active = self.bounded() && layers.position() > self.budget;
+        let extent = self.extent(layers);
+        Evicting {
+            evictor: *self,
+            extent,
+            growing: Self::growing(layers).into_iter().map(|(l, _)| l).collect(),
+            round: active.then(|| policy.round(self.params, extent)),
+            done: Vec::new(),
+        }
+    }
+}
+
+/// A round of eviction on its way over the layers.
+pub struct Evicting {
+    evictor: Evictor,
+    extent: Extent,
+    /// Layers of the network that the round counts, in its order.
+    growing: Vec<usize>,
+    /// `None` where there is nothing to evict.
+    round: Option<Box<dyn Round>>,
+    done: Vec<LayerEviction>,
+}
+
+impl Evicting {
+    /// `layer` has all its entries: shows it to the policy and does what that decides.
+    pub fn layer(
+        &mut self,
+        layer: usize,
+        layers: &mut dyn Layers,
+        told: &mut dyn EvictionHooks,
+    ) -> Result<()> {
+        let Some(round) = &mut self.round else {
+            return Ok(());
+        };
+        let Some(index) = self.growing.iter().position(|&l| l == layer) else {
+            return Ok(());
+        };
+        let (policy, params) = (self.evictor.preset.policy(), &self.evictor.params);
+        if !policy.allocator.pools() {
+            // Before anything is measured.
+            let lens = layers.lens(layer);
+            let evictable = lens.iter().map(|n| n.saturating_sub(params.window)).sum();
+            let base = self.extent.base(&policy, params, index);
+            if policy.layers.fits(evictable, base * lens.len()) {
+                return Ok(());
             }
-            _ => selection.uniform_retained,
-        };
-        Ok(Some(Evicted {
-            report: LayerEviction {
-                layer: index,
-                before_entries: lens.iter().sum(),
+        }
+        let choices = layers.select(layer, index, &mut **round)?;
+        self.apply(choices, layers, told)
+    }
+
+    /// All layers were shown.
+    pub fn finish(&mut self, layers: &mut dyn Layers, told: &mut dyn EvictionHooks) -> Result<()> {
+        let choices = self.round.as_mut().map(|round| round.finish());
+        self.apply(choices.unwrap_or_default(), layers, told)
+    }
+
+    /// What was decided for each layer, in their order.
+    pub fn into_report(mut self) -> Vec<LayerEviction> {
+        self.done.sort_by_key(|l| l.layer);
+        self.done
+    }
+
+    fn apply(
+        &mut self,
+        choices: Vec<Choice>,
+        layers: &mut dyn Layers,
+        told: &mut dyn EvictionHooks,
+    ) -> Result<()> {
+        for Choice { layer, selection } in choices {
+            let Some(&layer) = self.growing.get(layer) else {
+                continue;
+            };
+            let before = layers.layer_entries(layer);
+            told.before(layer, layers)?;
+            layers.keep(layer, &selection.kept)?;
+            told.after(layer, layers)?;
+            let report = LayerEviction {
+                layer,
+                before_entries: before,
                 budgets: selection.kept.iter().map(|k| k.len() as u32).collect(),
                 retained: selection.retained,
-                uniform_retained,
-            },
-            kept: selection.kept,
-        }))
+                uniform_retained: selection.uniform_retained,
+            };
+            // A layer that is cut down again stands once, from what it had at first.
+            match self.done.iter_mut().find(|l| l.layer == layer) {
+                Some(first) => {
+                    let before_entries = first.before_entries;
+                    *first = LayerEviction {
+                        before_entries,
+                        ..report
+                    };
+                }
+                None => self.done.push(report),
+            }
+        }
+        Ok(())
     }
 }

@@ -1,10 +1,14 @@
 //! What eviction decides for a prompt, and what it costs against the full cache.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::evict::Evictor;
-use crate::cache::{KvCache, LayerState};
-use crate::model::{Network, NoHooks, PrefillHooks, error::Result};
+use super::lane::{From, Lane, Reader, Unread, Voice};
+use super::logits::{argmax, kl, top};
+use super::picture::full_bytes;
+use crate::model::{Layers, Network, error::Result};
 
 /// One layer's decisions.
 #[derive(Clone, Debug, Serialize)]
@@ -59,94 +63,99 @@ pub struct Inspection {
     pub kv: KvReport,
 }
 
-/// Evicts like a turn does and measures each layer on the way.
-struct Measure<'a> {
-    evictor: &'a Evictor,
-    tokens: usize,
-    layers: Vec<LayerReport>,
-    peak: usize,
+/// Measures each layer on the way of a read.
+struct Measure {
+    layers: Vec<Measured>,
 }
 
-impl PrefillHooks for Measure<'_> {
-    fn layer_done(
-        &mut self,
-        network: &dyn Network,
-        staged: &mut [LayerState],
-        before: &KvCache,
-    ) -> Result<()> {
-        let bytes = |l: &[LayerState]| l.iter().map(|s| s.layer.allocated_bytes()).sum::<usize>();
-        self.peak = self.peak.max(bytes(staged) + before.allocated_bytes());
-        let index = staged.len() - 1;
-        let Some(state) = staged.last_mut() else {
-            return Ok(());
-        };
-        let full = state.layer.clone();
-        let kv_heads = full.lens().len();
-        let y = network.attention_output(index, &full, &state.window)?;
-        let position = before.position + self.tokens;
-        let evicted = self.evictor.evict(network, index, state, position)?;
-        let l1 = |y: &[f32]| y.iter().map(|&x| f64::from(x).abs()).sum::<f64>();
-        let (retained_mass, l1_loss) = match evicted {
-            Some(evicted) => {
-                let small = network.attention_output(index, &state.layer, &state.window)?;
-                let lost: Vec<f32> = y.iter().zip(&small).map(|(a, b)| a - b).collect();
-                (evicted.report.retained, l1(&lost))
-            }
-            None => (vec![1.0; kv_heads], 0.0),
-        };
-        self.layers.push(LayerReport {
-            budgets: state.layer.lens(),
-            kept: (0..kv_heads)
-                .map(|h| state.layer.positions(h).to_vec())
-                .collect(),
-            retained_mass,
-            l1_loss,
-            l1_full: l1(&y),
+/// A layer's attention output for the last prompt token, before and after its eviction.
+struct Measured {
+    full: Vec<f32>,
+    evicted: Option<Vec<f32>>,
+}
+
+impl Measured {
+    fn loss(&self) -> f64 {
+        let evicted = self.evicted.as_ref().map_or(&self.full, |y| y);
+        let lost: Vec<f32> = self.full.iter().zip(evicted).map(|(a, b)| a - b).collect();
+        l1(&lost)
+    }
+}
+
+fn l1(y: &[f32]) -> f64 {
+    y.iter().map(|&x| f64::from(x).abs()).sum()
+}
+
+impl Reader for Measure {
+    fn before_eviction(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
+        self.layers.push(Measured {
+            full: layers.attention_output(layer)?,
+            evicted: None,
         });
+        Ok(())
+    }
+
+    fn cut(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
+        let evicted = layers.attention_output(layer)?;
+        if let Some(measured) = self.layers.get_mut(layer) {
+            measured.evicted = Some(evicted);
+        }
         Ok(())
     }
 }
 
 /// Runs the prompt twice, with and without eviction, and decodes `generate` tokens from both.
 pub fn inspect(
-    network: &dyn Network,
+    network: &Arc<dyn Network>,
     evictor: &Evictor,
     tokens: &[u32],
     generate: usize,
 ) -> Result<Inspection> {
-    let window = evictor.params.window;
-    let mut cache = network.empty_cache(window)?;
-    let mut measure = Measure {
-        evictor,
-        tokens: tokens.len(),
-        layers: Vec::new(),
-        peak: 0,
-    };
+    let mut lane = Lane::new(network, *evictor)?;
+    let mut measure = Measure { layers: Vec::new() };
     // The first token comes from the full prefill: eviction happens behind each layer's queries.
-    let first = network.prefill(&mut cache, tokens, &mut measure)?;
-    let first = first.unwrap_or_default();
-    let d = network.description();
-    let (dtype, element) = network.kv_dtype();
+    let read = lane.read(tokens, &mut measure)?;
+    let (first, evictions) = read.map_or_else(Default::default, |r| (r.logits, r.evicted.layers));
+    let layers = lane.layers();
     let kv = KvReport {
-        used_bytes: cache.used_bytes() as u64,
-        allocated_bytes: cache.allocated_bytes() as u64,
-        peak_bytes: measure.peak as u64,
-        full_bytes: (tokens.len() * d.all_kv_heads() * d.entry_bytes(element)) as u64,
-        dtype: dtype.into(),
+        used_bytes: layers.used_bytes() as u64,
+        allocated_bytes: layers.allocated_bytes() as u64,
+        peak_bytes: lane.peak().held,
+        full_bytes: full_bytes(layers),
+        dtype: network.kv_dtype().0.into(),
     };
+    let mut reports = Vec::with_capacity(measure.layers.len());
+    for (l, measured) in measure.layers.iter().enumerate() {
+        let budgets = layers.lens(l);
+        let evicted = evictions.iter().find(|e| e.layer == l);
+        reports.push(LayerReport {
+            kept: (0..budgets.len())
+                .map(|h| layers.positions(l, h).to_vec())
+                .collect(),
+            retained_mass: match evicted {
+                Some(evicted) => evicted.retained.clone(),
+                None => vec![1.0; budgets.len()],
+            },
+            l1_loss: measured.loss(),
+            l1_full: l1(&measured.full),
+            budgets,
+        });
+    }
     let mut full = FullReport {
         last_logits_top: top(&first, 50),
         greedy: Vec::new(),
     };
     let mut evicted = EvictedReport::default();
     if generate > 0 {
-        let mut whole = network.empty_cache(window)?;
-        network.prefill(&mut whole, tokens, &mut NoHooks)?;
-        let mut forced = cache.clone();
-        let teacher = decode(network, &mut whole, &first, generate, None)?;
+        let keep = Evictor::none(evictor.params);
+        let mut whole = Lane::new(network, keep)?;
+        whole.read(tokens, &mut Unread)?;
+        let mut forced = lane.fork(keep);
+        let mut free = lane.fork(keep);
+        let teacher = decode(&mut whole, &first, generate, None)?;
         full.greedy = teacher.iter().map(|(id, _)| *id).collect();
-        let student = decode(network, &mut forced, &first, generate, Some(&full.greedy))?;
-        let free = decode(network, &mut cache, &first, generate, None)?;
+        let student = decode(&mut forced, &first, generate, Some(&full.greedy))?;
+        let free = decode(&mut free, &first, generate, None)?;
         evicted.greedy = free.iter().map(|(id, _)| *id).collect();
         // Step 0 is the prefill's own logits, the same for both; the KL starts behind it.
         let steps = teacher.iter().zip(&student).skip(1);
@@ -161,7 +170,7 @@ pub fn inspect(
         evicted.first_divergence = pairs.into_iter().position(|(a, b)| a != b);
     }
     Ok(Inspection {
-        layers: measure.layers,
+        layers: reports,
         full,
         evicted,
         kv,
@@ -170,49 +179,31 @@ pub fn inspect(
 
 /// Greedy decoding, or along `forced` tokens: per step the token and the logits it came from.
 fn decode(
-    network: &dyn Network,
-    cache: &mut KvCache,
+    lane: &mut Lane,
     first: &[f32],
     steps: usize,
     forced: Option<&[u32]>,
 ) -> Result<Vec<(u32, Vec<f32>)>> {
-    let mut logits = first.to_vec();
-    let mut out = Vec::with_capacity(steps);
-    for step in 0..steps {
-        let token = forced.map_or_else(|| argmax(&logits), |f| f[step]);
-        let next = match step + 1 < steps {
-            true => network.decode(cache, token, &|| false)?.unwrap_or_default(),
-            false => Vec::new(),
-        };
-        out.push((token, std::mem::replace(&mut logits, next)));
-    }
-    Ok(out)
-}
-
-/// The likeliest token; the lowest id of equals.
-pub(super) fn argmax(logits: &[f32]) -> u32 {
-    let best = logits
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-    best.map_or(0, |(i, _)| i as u32)
-}
-
-fn top(logits: &[f32], n: usize) -> Vec<(u32, f32)> {
-    let mut all: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).collect();
-    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    all.truncate(n);
-    all
-}
-
-/// KL(p ‖ q) of two rows of logits, in nats.
-pub fn kl(p: &[f32], q: &[f32]) -> f64 {
-    let log_softmax = |x: &[f32]| -> Vec<f64> {
-        let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = x.iter().map(|&v| f64::from(v - max).exp()).sum();
-        let log = sum.ln();
-        x.iter().map(|&v| f64::from(v - max) - log).collect()
+    let mut voice = Steps {
+        steps,
+        forced,
+        out: Vec::with_capacity(steps),
     };
-    let (p, q) = (log_softmax(p), log_softmax(q));
-    p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q)).sum()
+    lane.decode(From::Logits(first.to_vec()), &mut voice)?;
+    Ok(voice.out)
+}
+
+struct Steps<'a> {
+    steps: usize,
+    forced: Option<&'a [u32]>,
+    out: Vec<(u32, Vec<f32>)>,
+}
+
+impl Voice for Steps<'_> {
+    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+        let step = self.out.len();
+        let token = self.forced.map_or_else(|| argmax(&logits), |f| f[step]);
+        self.out.push((token, logits));
+        Ok((step + 1 < self.steps).then_some(token))
+    }
 }

@@ -1,16 +1,20 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
+mod answer;
 pub mod bench;
 pub mod compare;
 mod cut;
-mod decode;
 pub mod event;
 pub mod evict;
 pub mod handle;
 pub mod inspect;
+pub mod lane;
 pub mod log;
+pub mod logits;
 mod picture;
-mod prefill;
+mod reading;
 pub mod sampler;
 pub mod session;
+mod turn_error;
+pub mod watcher;
 pub mod worker;

@@ -1,68 +1,73 @@
 //! The cache and its evictions as the screen is told of them.
 
 use super::event::{CachePicture, EvictionRound, LayerEviction, Trigger, Turn};
-use super::evict::Evictor;
-use crate::cache::KvCache;
-use crate::model::Network;
+use super::lane::{Evicted, Lane, Peak};
+use crate::model::Layers;
 
-/// The cache as it is, without [`CachePicture::holders`].
-pub(super) fn picture(
-    network: &dyn Network,
-    cache: &KvCache,
-    evictor: Option<&Evictor>,
-    peak_bytes: u64,
-) -> CachePicture {
-    let d = network.description();
-    let bound = |e: &Evictor| e.total(d.layers, cache.position, d.kv_heads);
+/// A lane's cache as it is, without [`CachePicture::holders`].
+pub(super) fn picture(lane: &Lane) -> CachePicture {
+    let layers = lane.layers();
+    picture_of(layers, lane.evictor().total(layers), lane.peak())
+}
+
+/// The same with who holds what: some milliseconds for a long full cache.
+pub(super) fn picture_with_holders(lane: &Lane) -> CachePicture {
     CachePicture {
-        lens: counts(&cache.lens()),
+        holders: lane.layers().holders(),
+        ..picture(lane)
+    }
+}
+
+/// Layers of a cache, `bound` entries where a policy bounds them.
+pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) -> CachePicture {
+    let lens = (0..layers.count()).map(|l| layers.lens(l));
+    let counts = |lens: Vec<usize>| lens.into_iter().map(|n| n as u32).collect();
+    CachePicture {
+        lens: lens.map(counts).collect(),
         filled_layers: None,
-        used_bytes: cache.used_bytes() as u64,
-        allocated_bytes: cache.allocated_bytes() as u64,
-        peak_bytes,
-        full_bytes: full_bytes(network, cache.position),
+        used_bytes: layers.used_bytes() as u64,
+        allocated_bytes: layers.allocated_bytes() as u64,
+        peak_bytes: peak.most,
+        full_bytes: full_bytes(layers),
         process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
-        position: cache.position,
-        bound_entries: evictor.and_then(bound),
+        position: layers.position(),
+        bound_entries: bound,
         holders: Vec::new(),
     }
 }
 
 /// Bytes of keys and values that a cache which evicts nothing would use.
-pub(super) fn full_bytes(network: &dyn Network, position: usize) -> u64 {
-    let d = network.description();
-    let entry = d.entry_bytes(network.kv_dtype().1);
-    (position * d.all_kv_heads() * entry) as u64
+pub(super) fn full_bytes(layers: &dyn Layers) -> u64 {
+    let d = layers.description();
+    d.full_bytes(layers.position(), layers.element_bytes()) as u64
 }
 
+/// A round over the whole cache.
 pub(super) fn round(
-    network: &dyn Network,
+    layers: &dyn Layers,
     trigger: Trigger,
     turn: Turn,
-    layers: Vec<LayerEviction>,
-    milliseconds: f64,
+    evicted: Evicted,
 ) -> EvictionRound {
-    let before_entries: usize = layers.iter().map(|l| l.before_entries).sum();
-    let after: u32 = layers.iter().flat_map(|l| &l.budgets).sum();
-    let entry = network.description().entry_bytes(network.kv_dtype().1);
-    let mean = |of: fn(&LayerEviction) -> &Vec<f32>| {
-        let all: Vec<f32> = layers.iter().flat_map(of).copied().collect();
+    let of = evicted.layers;
+    let after = |l: &LayerEviction| l.budgets.iter().map(|&n| n as usize).sum::<usize>();
+    let freed = |l: &LayerEviction| {
+        let shape = layers.description().layers[l.layer].attention();
+        l.before_entries.saturating_sub(after(l)) * shape.entry_bytes(layers.element_bytes())
+    };
+    let mean = |part: fn(&LayerEviction) -> &Vec<f32>| {
+        let all: Vec<f32> = of.iter().flat_map(part).copied().collect();
         all.iter().map(|&x| f64::from(x)).sum::<f64>() / all.len().max(1) as f64
     };
     EvictionRound {
         trigger,
         turn,
-        before_entries,
-        after_entries: after as usize,
-        freed_bytes: (before_entries.saturating_sub(after as usize) * entry) as u64,
+        before_entries: of.iter().map(|l| l.before_entries).sum(),
+        after_entries: of.iter().map(after).sum(),
+        freed_bytes: of.iter().map(freed).sum::<usize>() as u64,
         retained_mass: mean(|l| &l.retained),
         uniform_retained_mass: mean(|l| &l.uniform_retained),
-        milliseconds,
-        layers,
+        milliseconds: evicted.milliseconds,
+        layers: of,
     }
-}
-
-pub(super) fn counts(lens: &[Vec<usize>]) -> Vec<Vec<u32>> {
-    let layer = |l: &Vec<usize>| l.iter().map(|&n| n as u32).collect();
-    lens.iter().map(layer).collect()
 }

@@ -1,13 +1,18 @@
 //! One conversation: its messages, its cache, its turns.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::decode::Cut;
-use super::event::{CachePicture, Event, Message, Role, Sampling, Stop, TooLong, Turn, TurnStats};
+use super::answer::{Drawn, answer};
+use super::event::{
+    CachePicture, Event, Message, Role, Sampling, Stop, TooLong, Trigger, Turn, TurnStats,
+};
 use super::evict::Evictor;
-use super::picture::picture;
-use super::prefill;
-use crate::cache::KvCache;
+use super::lane::Lane;
+use super::picture;
+use super::reading;
+pub use super::turn_error::TurnError;
+pub use super::watcher::Watcher;
 use crate::model::template::{ChatTemplate, TemplateError};
 use crate::model::tokenizer::Tokenizer;
 use crate::model::{ModelError, Network};
@@ -15,7 +20,7 @@ use crate::policy::{Budget, Params, Preset};
 
 /// A loaded model with its words.
 pub struct Model {
-    pub network: Box<dyn Network>,
+    pub network: Arc<dyn Network>,
     pub tokenizer: Tokenizer,
     pub template: ChatTemplate,
 }
@@ -28,64 +33,16 @@ pub struct Eviction {
     pub budget: Budget,
 }
 
-/// Why a turn could not be had. The conversation is as it was before it.
-#[derive(Debug, thiserror::Error)]
-pub enum TurnError {
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    #[error(
-        "the conversation would take {} tokens, {} more than the model's context of {}; shorten it \
-         or use a model with a longer context (a larger budget does not help)",
-        .0.needed, .0.over(), .0.context
-    )]
-    TooLong(TooLong),
-    #[error(
-        "the budget comes to {budget} entries per KV head, which the observation window of {window} \
-         alone would fill; the smallest legal budget is {smallest}"
-    )]
-    Budget {
-        budget: usize,
-        window: usize,
-        smallest: usize,
-    },
-    #[error("nothing was asked yet; write a question to compare its answers")]
-    NoQuestion,
-    #[error("there is no answer to go on with; ask something first")]
-    NoAnswer,
-    #[error("the last answer is complete: the model ended it itself")]
-    Complete,
-    #[error(
-        "the conversation fills the model's context of {context} tokens, so that the answer cannot \
-         go on; start a new one or use a model with a longer context"
-    )]
-    Filled { context: usize },
-}
-
-/// Where a turn's news goes, and whether it should end.
-pub trait Watcher {
-    fn stopped(&self) -> bool;
-    fn event(&mut self, event: Event);
-    fn picture(&mut self, picture: CachePicture);
-}
-
 /// The conversation so far.
 pub struct Session {
-    pub(super) model: Model,
+    model: Model,
     eviction: Eviction,
     messages: Vec<Message>,
-    pub(super) cache: KvCache,
-    /// Tokens in the cache or pending, for the repeat penalty.
-    pub(super) tokens: Vec<u32>,
-    /// Drawn but not yet in the cache.
-    pub(super) pending: Option<u32>,
-    /// How the last answer ended, where it was given here.
-    pub(super) ended: Option<Stop>,
-    /// There while the last answer can go on from the cache as it is.
-    pub(super) cut: Option<Cut>,
+    pub(super) lane: Lane,
+    drawn: Drawn,
+    /// The last turn's messages up to the answer, as the template writes them.
+    prompt: Vec<u32>,
     turn: Turn,
-    pub(super) peak_bytes: u64,
     /// The budget as the last turn resolved it.
     in_force: Option<Evictor>,
 }
@@ -97,7 +54,7 @@ impl Session {
         eviction: Eviction,
         system: Option<String>,
     ) -> Result<Self, ModelError> {
-        let cache = model.network.empty_cache(eviction.params.window)?;
+        let lane = Lane::new(&model.network, Evictor::none(eviction.params))?;
         let system = system.map(|content| Message {
             role: Role::System,
             content,
@@ -106,13 +63,10 @@ impl Session {
             model,
             eviction,
             messages: system.into_iter().collect(),
-            cache,
-            tokens: Vec::new(),
-            pending: None,
-            ended: None,
-            cut: None,
+            lane,
+            drawn: Drawn::default(),
+            prompt: Vec::new(),
             turn: 0,
-            peak_bytes: 0,
             in_force: None,
         })
     }
@@ -136,7 +90,17 @@ impl Session {
 
     /// How many heads still hold each position.
     pub fn holders(&self) -> Vec<u16> {
-        self.cache.holders()
+        self.lane.layers().holders()
+    }
+
+    /// The budget as the last turn resolved it.
+    pub fn in_force(&self) -> Option<Evictor> {
+        self.in_force
+    }
+
+    /// Tokens the conversation has had, kept or evicted.
+    pub fn position(&self) -> usize {
+        self.lane.position()
     }
 
     /// The cache as it is, with who holds what: some milliseconds for a long full cache.
@@ -147,6 +111,15 @@ impl Session {
         }
     }
 
+    /// Whether the cache still holds every token in every head.
+    pub(super) fn nothing_evicted(&self) -> bool {
+        let layers = self.lane.layers();
+        let shapes = layers.description().layers.iter().enumerate();
+        shapes.filter(|(_, shape)| shape.grows()).all(|(l, shape)| {
+            layers.layer_entries(l) == layers.position() * shape.attention().kv_heads
+        })
+    }
+
     /// The text of every position, control tokens by name. A character that several tokens make
     /// up is shown as U+FFFD in each.
     pub fn token_texts(&self) -> Vec<String> {
@@ -155,7 +128,7 @@ impl Session {
             true => tokenizer.token(id).unwrap_or_default().to_owned(),
             false => String::from_utf8_lossy(&tokenizer.token_bytes(id)).into_owned(),
         };
-        self.tokens.iter().map(text).collect()
+        self.drawn.tokens.iter().map(text).collect()
     }
 
     /// Begins anew, or from `messages`, which are prefilled with the next question. Where they are
@@ -165,10 +138,7 @@ impl Session {
         system: Option<String>,
         messages: Option<Vec<Message>>,
     ) -> Result<(), ModelError> {
-        self.cache = self
-            .model
-            .network
-            .empty_cache(self.eviction.params.window)?;
+        self.lane = Lane::new(&self.model.network, Evictor::none(self.eviction.params))?;
         let of_system = |m: &&Message| m.role == Role::System;
         let own = self.messages.first().filter(of_system).cloned();
         let said = &self.messages[usize::from(own.is_some())..];
@@ -183,21 +153,16 @@ impl Session {
             .into_iter()
             .chain(messages.into_iter().flatten())
             .collect();
-        self.tokens.clear();
-        self.pending = None;
-        self.ended = None;
-        self.cut = None;
+        self.drawn = Drawn::default();
+        self.prompt.clear();
         self.turn = 0;
-        self.peak_bytes = 0;
         self.in_force = None;
         Ok(())
     }
 
     /// Another policy or budget, from the next turn on.
     pub fn set_eviction(&mut self, eviction: Eviction) {
-        for state in &mut self.cache.layers {
-            state.window.resize(eviction.params.window);
-        }
+        self.lane.set_evictor(Evictor::none(eviction.params));
         self.eviction = eviction;
         self.in_force = None;
     }
@@ -220,8 +185,8 @@ impl Session {
             params,
             budget,
         } = eviction;
-        let entry = d.entry_bytes(network.kv_dtype().1);
-        let entries = budget.entries_per_head(position, d.all_kv_heads(), entry);
+        let bytes = d.token_bytes(network.kv_dtype().1);
+        let entries = budget.entries_per_head(position, bytes);
         // A size bounds the whole cache, slack included.
         let budget = match budget {
             Budget::Bytes(_) => entries.saturating_sub(params.slack),
@@ -244,14 +209,11 @@ impl Session {
 
     /// The cache as it is, without [`CachePicture::holders`].
     pub fn picture(&self) -> CachePicture {
-        let before_any_turn = || self.evictor(self.cache.position).ok();
-        let evictor = self.in_force.or_else(before_any_turn);
-        picture(
-            &*self.model.network,
-            &self.cache,
-            evictor.as_ref(),
-            self.peak_bytes,
-        )
+        let position = self.lane.position();
+        let evictor = self.in_force.or_else(|| self.evictor(position).ok());
+        let layers = self.lane.layers();
+        let bound = evictor.and_then(|e| e.total(layers));
+        picture::picture_of(layers, bound, self.lane.peak())
     }
 
     /// Answers `text`. When it fails or is stopped before its prefill is through, the conversation
@@ -267,13 +229,13 @@ impl Session {
             role: Role::User,
             content: text.to_owned(),
         });
-        let (fresh, tokens) = self.new_tokens(&messages)?;
+        let ahead = self.ahead(&messages)?;
         let answer = Message {
             role: Role::Assistant,
             content: String::new(),
         };
         messages.push(answer);
-        self.turn_of(self.turn + 1, fresh, tokens, messages, sampling, watcher)
+        self.turn_of(self.turn + 1, ahead, messages, sampling, watcher)
     }
 
     /// Goes on with the last answer where it was stopped or cut. What the cache holds is not read
@@ -289,11 +251,11 @@ impl Session {
             _ => return Err(TurnError::NoAnswer),
         };
         let context = self.model.network.description().context;
-        if self.ended == Some(Stop::Eos) {
+        if self.drawn.ended == Some(Stop::Eos) {
             return Err(TurnError::Complete);
         }
         let turn = self.turn.max(1);
-        if self.pending.is_none() || self.turn == 0 {
+        if self.drawn.pending.is_none() || self.turn == 0 {
             let (last, before) = answer;
             let Model {
                 tokenizer,
@@ -302,13 +264,19 @@ impl Session {
             } = &self.model;
             // The template's own beginning of an answer, and behind it what there is of this one:
             // the message stays open.
-            let mut tokens = template.encode_chat(tokenizer, before, true)?;
+            let prompt = template.encode_chat(tokenizer, before, true)?;
             let said = tokenizer.encode_on(&last.content);
+            let mut tokens = prompt.clone();
             tokens.extend(said.map_err(TemplateError::from)?);
+            let ahead = Ahead {
+                fresh: true,
+                tokens,
+                prompt,
+            };
             let messages = self.messages.clone();
-            return self.turn_of(turn, true, tokens, messages, sampling, watcher);
+            return self.turn_of(turn, ahead, messages, sampling, watcher);
         }
-        let position = self.cache.position;
+        let position = self.lane.position();
         if position >= context {
             return Err(TurnError::Filled { context });
         }
@@ -317,72 +285,82 @@ impl Session {
             None => self.evictor(position)?,
         };
         self.in_force = Some(evictor);
+        self.lane.set_evictor(evictor);
         watcher.event(Event::TurnStarted {
             turn,
             prompt_tokens: 0,
             position,
         });
-        self.answer(
-            None,
-            TurnStats::new(turn, 0, 0.0),
-            &evictor,
-            sampling,
-            watcher,
-        )
+        self.answer(None, TurnStats::new(turn, 0, 0.0), sampling, watcher)
     }
 
-    /// Reads `tokens` and answers into the last of `messages`, which replace the session's own
-    /// once everything is read.
+    /// Reads what is `ahead` and answers into the last of `messages`, which replace the session's
+    /// own once everything is read.
     fn turn_of(
         &mut self,
         turn: Turn,
-        fresh: bool,
-        tokens: Vec<u32>,
+        ahead: Ahead,
         messages: Vec<Message>,
         sampling: &Sampling,
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
-        let start = if fresh { 0 } else { self.cache.position };
+        let Ahead {
+            fresh,
+            tokens,
+            prompt,
+        } = ahead;
+        let start = if fresh { 0 } else { self.lane.position() };
         let needed = start + tokens.len();
         self.fits(needed, start)?;
         let evictor = self.evictor(needed)?;
-        let network = &*self.model.network;
-        let cache = match fresh {
-            true => network.empty_cache(evictor.params.window)?,
-            false => self.cache.clone(),
+        let mut anew = match fresh {
+            true => Some(Lane::new(&self.model.network, evictor)?),
+            false => None,
         };
         watcher.event(Event::TurnStarted {
             turn,
             prompt_tokens: tokens.len(),
             position: start,
         });
-        let reading = prefill::read(network, cache, &tokens, &evictor, turn, watcher)?;
+        let lane = match &mut anew {
+            Some(lane) => lane,
+            None => {
+                self.lane.set_evictor(evictor);
+                &mut self.lane
+            }
+        };
+        let reading = reading::read(lane, &tokens, turn, watcher)?;
         let stats = TurnStats::new(turn, tokens.len(), reading.seconds);
         let Some(through) = reading.through else {
             // Over the pictures of the prefill that was given up.
             watcher.picture(self.picture_with_holders());
             return Ok(stats);
         };
-        self.cache = through.cache;
-        self.peak_bytes = self.peak_bytes.max(through.peak);
+        if let Some(mut lane) = anew {
+            lane.remember(self.lane.peak());
+            self.lane = lane;
+        }
         self.turn = turn;
         self.in_force = Some(evictor);
         self.messages = messages;
-        self.cut = None;
+        self.prompt = prompt;
+        self.drawn.paused = None;
         // A drawn token that was pending stands at the head of the new ones.
-        if self.pending.take().is_some() {
-            self.tokens.pop();
+        if self.drawn.pending.take().is_some() {
+            self.drawn.tokens.pop();
         }
         match fresh {
-            true => self.tokens = tokens,
-            false => self.tokens.extend(tokens),
+            true => self.drawn.tokens = tokens,
+            false => self.drawn.tokens.extend(tokens),
         }
-        if let Some(round) = through.round {
+        if !through.evicted.layers.is_empty() {
+            let layers = self.lane.layers();
+            let round = picture::round(layers, Trigger::Prefill, turn, through.evicted);
             watcher.event(Event::Eviction(Box::new(round)));
         }
         watcher.event(Event::Tokens(self.token_texts()));
         watcher.picture(self.picture_with_holders());
-        self.answer(Some(through.logits), stats, &evictor, sampling, watcher)
+        self.answer(Some(through.logits), stats, sampling, watcher)
     }
 
     /// Decodes onto the last message.
@@ -390,18 +368,26 @@ impl Session {
         &mut self,
         logits: Option<Vec<f32>>,
         mut stats: TurnStats,
-        evictor: &Evictor,
         sampling: &Sampling,
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
         let begun = Instant::now();
-        let (more, outcome) = self.decode(logits, sampling, evictor, &mut stats, watcher);
+        let (more, outcome) = answer(
+            &mut self.lane,
+            &self.model.tokenizer,
+            logits,
+            &mut self.drawn,
+            sampling,
+            &mut stats,
+            watcher,
+        );
         stats.decode_seconds = begun.elapsed().as_secs_f64();
         if let Some(last) = self.messages.last_mut() {
             last.content.push_str(&more);
         }
         watcher.picture(self.picture_with_holders());
-        outcome.map(|()| stats)
+        outcome?;
+        Ok(stats)
     }
 
     /// Tokens of what was said so far; `start` of them are in the cache.
@@ -433,33 +419,45 @@ impl Session {
         }
     }
 
-    /// What has to be prefilled for `messages`, and whether from scratch. On later turns it is
-    /// what the template puts behind the last answer: the answer's own tokens are in the cache.
-    pub(super) fn new_tokens(&self, messages: &[Message]) -> Result<(bool, Vec<u32>), TurnError> {
+    /// What has to be prefilled for `messages`. On later turns it is what the template puts behind
+    /// the last answer: the answer's own tokens are in the cache.
+    pub(super) fn ahead(&self, messages: &[Message]) -> Result<Ahead, TurnError> {
         let Model {
             tokenizer,
             template,
             ..
         } = &self.model;
-        let all = template.encode_chat(tokenizer, messages, true)?;
-        let Some((_, before)) = self.messages.split_last().filter(|_| self.turn > 0) else {
-            return Ok((true, all));
+        let prompt = template.encode_chat(tokenizer, messages, true)?;
+        let behind = match self.turn > 0 {
+            true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
+            false => &[],
         };
-        let before = template.encode_chat(tokenizer, before, true)?;
-        let behind = all.strip_prefix(&before[..]).unwrap_or_default();
-        let end = behind
-            .iter()
-            .position(|id| tokenizer.eos_ids().contains(id));
-        Ok(match end {
+        let ends = |id: &u32| tokenizer.eos_ids().contains(id);
+        Ok(match behind.iter().position(ends) {
             Some(end) => {
-                let pending = self.pending.into_iter();
-                (
-                    false,
-                    pending.chain(behind[end..].iter().copied()).collect(),
-                )
+                let pending = self.drawn.pending.into_iter();
+                Ahead {
+                    fresh: false,
+                    tokens: pending.chain(behind[end..].iter().copied()).collect(),
+                    prompt,
+                }
             }
-            // The template rewrites what was said: nothing in the cache can be relied on.
-            None => (true, all),
+            // The first turn, or the template rewrites what was said: nothing in the cache can be
+            // relied on.
+            None => Ahead {
+                fresh: true,
+                tokens: prompt.clone(),
+                prompt,
+            },
         })
     }
+}
+
+/// What a turn reads.
+pub(super) struct Ahead {
+    /// From scratch; else behind what the cache has.
+    pub fresh: bool,
+    pub tokens: Vec<u32>,
+    /// The turn's messages up to the answer, as the template writes them.
+    prompt: Vec<u32>,
 }

@@ -1,20 +1,56 @@
 //! What the decoder asks of a device. Rows are activations, one per token.
 
-use super::{decoder::Run, description::Description, error::Result, gguf::GgufFile};
-use crate::cache::{Layer, LayerState, QueryWindow};
-use crate::policy::HeadScores;
+use std::sync::Arc;
 
-/// Arithmetic on one device. `Rows` is `[rows, width]`.
-pub trait Backend: Send + Sync + Sized {
+use super::{
+    description::Description,
+    error::Result,
+    gguf::GgufFile,
+    rope::Rope,
+    shape::{AttentionShape, Gate, Span},
+};
+use crate::cache::{LayerState, QueryWindow, Store};
+use crate::policy::{Choice, Needs, Observed, Round};
+
+/// Where a run of rows stands.
+#[derive(Debug)]
+pub struct Place<'a, A> {
+    /// Position of the first row.
+    pub start: usize,
+    pub rows: usize,
+    /// Angles of the whole prefill, and the first row's place in them; `None` where the layer is
+    /// not told positions.
+    pub angles: Option<&'a A>,
+    pub offset: usize,
+}
+
+/// The norms of each head's queries and keys.
+#[derive(Debug)]
+pub struct QkNorms<'a, V> {
+    /// `[head_dim]` each.
+    pub q: &'a V,
+    pub k: &'a V,
+    pub epsilon: f32,
+}
+
+/// Arithmetic on one device, and how it keeps a layer's entries. `Rows` is `[rows, width]`.
+pub trait Backend: Send + Sync + Sized + 'static {
     type Rows;
     /// A weight matrix `[outputs, inputs]` with its bias, if any; may be several stacked.
     type Linear: Send + Sync;
     type Vector: Send + Sync;
     /// The token table; nothing where the output head serves.
     type Embedding: Send + Sync;
+    /// Cosines and sines of a run of positions, where the kernels want them.
+    type Angles;
+    /// One layer's keys and values.
+    type Layer: Store;
 
     fn device(&self) -> String;
     fn kv_dtype(&self) -> (&'static str, usize);
+
+    /// Rows of a prefill's block: enough to keep the device busy, few enough to stop soon.
+    fn block_rows(&self, d: &Description) -> usize;
 
     /// Stacks the named weights (`NAME.weight`, with `NAME.bias` where the file has it), each with
     /// its outputs, over the same `inputs`.
@@ -25,11 +61,7 @@ pub trait Backend: Send + Sync + Sized {
         inputs: usize,
     ) -> Result<Self::Linear>;
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Self::Vector>;
-    fn load_embedding(
-        &self,
-        file: &std::sync::Arc<GgufFile>,
-        d: &Description,
-    ) -> Result<Self::Embedding>;
+    fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Self::Embedding>;
     /// Loads items `0..n`, in parallel where that helps.
     fn load_all<T: Send>(
         &self,
@@ -46,25 +78,56 @@ pub trait Backend: Send + Sync + Sized {
     ) -> Result<Self::Rows>;
     fn rms_norm(&self, x: &Self::Rows, weight: &Self::Vector, epsilon: f32) -> Result<Self::Rows>;
     fn linear(&self, weight: &Self::Linear, x: &Self::Rows) -> Result<Self::Rows>;
-    /// `silu(gate) × up` of `[rows, gate | up]`.
-    fn swiglu(&self, gate_up: &Self::Rows) -> Result<Self::Rows>;
+    /// `gate(g) × u` of `[rows, g | u]`.
+    fn gated(&self, gate: Gate, gate_up: &Self::Rows) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
 
-    /// Splits `[rows, q | k | v]`, applies RoPE, appends keys and values to the layer and the
-    /// queries to its window, and returns the queries `[rows, heads × head_dim]`.
+    /// Angles of `rows` positions from `start` on; made once per step and kind of layer.
+    fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Self::Angles>;
+    /// Splits `[rows, q | k | v]`, norms queries and keys where there are norms, applies RoPE,
+    /// appends keys and values to the layer and the queries to its window, and returns the queries
+    /// `[rows, heads × head_dim]`.
     fn append(
         &self,
-        d: &Description,
-        state: &mut LayerState,
+        a: &AttentionShape,
+        norms: Option<QkNorms<'_, Self::Vector>>,
+        state: &mut LayerState<Self::Layer>,
         qkv: Self::Rows,
-        run: Run,
+        place: Place<'_, Self::Angles>,
     ) -> Result<Self::Rows>;
-    /// Causal attention of the last rows of the layer, `[rows, heads × head_dim]`.
-    fn attend(&self, d: &Description, layer: &Layer, q: &Self::Rows) -> Result<Self::Rows>;
-    fn window_scores(&self, d: &Description, state: &LayerState) -> Result<Vec<HeadScores>>;
+    /// Attention of the rows `q` over what `span` says they see of the layer,
+    /// `[rows, heads × head_dim]`.
+    fn attend(
+        &self,
+        a: &AttentionShape,
+        layer: &Self::Layer,
+        q: &Self::Rows,
+        span: Span,
+    ) -> Result<Self::Rows>;
+    /// What the observation window thinks of the layer's entries, and what else is needed, per KV
+    /// head.
+    fn observe(
+        &self,
+        a: &AttentionShape,
+        state: &LayerState<Self::Layer>,
+        needs: Needs,
+    ) -> Result<Vec<Observed>>;
+    /// What `round` keeps, shown this layer as its layer `index`: measured where the entries are,
+    /// decided on the host unless a backend does better.
+    fn select(
+        &self,
+        a: &AttentionShape,
+        state: &LayerState<Self::Layer>,
+        index: usize,
+        round: &mut dyn Round,
+    ) -> Result<Vec<Choice>> {
+        let observed = self.observe(a, state, round.needs())?;
+        Ok(round.observe(index, observed))
+    }
     /// The window's last query as one row.
-    fn last_query(&self, window: &QueryWindow) -> Result<Self::Rows>;
-    fn empty_layer(&self, d: &Description) -> Result<Layer>;
+    fn last_query(&self, window: &QueryWindow<<Self::Layer as Store>::Query>)
+    -> Result<Self::Rows>;
+    fn empty_layer(&self, a: &AttentionShape) -> Result<Self::Layer>;
 
     fn slice(&self, x: &Self::Rows, start: usize, rows: usize) -> Result<Self::Rows>;
     fn put(&self, x: &mut Self::Rows, start: usize, rows: &Self::Rows) -> Result<()>;

@@ -2,37 +2,22 @@
 
 use super::{
     error::{ModelError, Result},
+    family::{self, Family},
     gguf::GgufFile,
+    shape::{AttentionShape, LayerShape, Mixer, Rotary},
 };
-
-/// Which dimensions of a head RoPE turns together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RopePairing {
-    /// `(0, 1), (2, 3), …`: llama files, whose q/k rows are permuted for it.
-    Interleaved,
-    /// `(0, d/2), (1, d/2 + 1), …`: qwen2 files.
-    Halves,
-}
 
 /// A decoder-only transformer with RMS norms, RoPE, grouped queries and a gated MLP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     pub name: String,
-    pub architecture: String,
-    pub layers: usize,
+    pub family: &'static Family,
+    pub layers: Vec<LayerShape>,
     pub hidden: usize,
-    pub heads: usize,
-    pub kv_heads: usize,
-    pub head_dim: usize,
-    pub feed_forward: usize,
     pub vocabulary: usize,
     /// Positions the model was trained for.
     pub context: usize,
     pub rms_epsilon: f32,
-    pub rope_base: f32,
-    /// Positions are divided by this (linear RoPE scaling).
-    pub rope_scale: f32,
-    pub rope_pairing: RopePairing,
     /// The output head is the embedding matrix.
     pub tied: bool,
 }
@@ -44,15 +29,8 @@ impl Description {
     /// An unsupported architecture, missing keys, or numbers that cannot be a network.
     pub fn from_gguf(file: &GgufFile) -> Result<Self> {
         let architecture = file.architecture()?.to_owned();
-        let rope_pairing = match architecture.as_str() {
-            "llama" => RopePairing::Interleaved,
-            "qwen2" => RopePairing::Halves,
-            _ => {
-                return Err(ModelError::Architecture(
-                    architecture.escape_debug().to_string(),
-                ));
-            }
-        };
+        let family = family::of(&architecture)
+            .ok_or_else(|| ModelError::Architecture(architecture.escape_debug().to_string()))?;
         let key = |name: &str| format!("{architecture}.{name}");
         let size = |name: &str| -> Result<usize> { Ok(file.u32(&key(name))? as usize) };
         let optional = |name: &str| -> Result<Option<usize>> {
@@ -66,7 +44,7 @@ impl Description {
         };
         let embedding = file.tensor_info("token_embd.weight")?;
         let scaled = file.get_str(&key("rope.scaling.type"))?.unwrap_or("none");
-        let rope_scale = match scaled {
+        let scale = match scaled {
             "none" => 1.0,
             "linear" => file.get_f32(&key("rope.scaling.factor"))?.unwrap_or(1.0),
             other => {
@@ -76,6 +54,28 @@ impl Description {
                 )));
             }
         };
+        let rotary = Rotary {
+            dim: optional("rope.dimension_count")?.unwrap_or(head_dim),
+            base: file.get_f32(&key("rope.freq_base"))?.unwrap_or(10_000.0),
+            scale,
+            pairing: family.pairing,
+        };
+        let attention = AttentionShape {
+            heads,
+            kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
+            head_dim,
+            rotary: Some(rotary),
+            window: None,
+            scale: 1.0 / (head_dim as f32).sqrt(),
+            soft_cap: None,
+        };
+        let layer = LayerShape {
+            mixer: Mixer::Attention(attention),
+            feed_forward: size("feed_forward_length")?,
+        };
+        let layers = size("block_count")?;
+        // Before so many shapes are made.
+        within("layers", layers, 1024)?;
         let description = Description {
             name: match file.get_str("general.name")? {
                 Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
@@ -86,85 +86,109 @@ impl Description {
                     .to_string_lossy()
                     .into_owned(),
             },
-            layers: size("block_count")?,
+            layers: vec![layer; layers],
             hidden,
-            heads,
-            kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
-            head_dim,
-            feed_forward: size("feed_forward_length")?,
             vocabulary: embedding.shape.dims().first().copied().unwrap_or(0),
             context: size("context_length")?,
             rms_epsilon: file.f32(&key("attention.layer_norm_rms_epsilon"))?,
-            rope_base: file.get_f32(&key("rope.freq_base"))?.unwrap_or(10_000.0),
-            rope_scale,
-            rope_pairing,
             tied: !file.has_tensor("output.weight"),
-            architecture: architecture.clone(),
+            family,
         };
-        description.check(optional("rope.dimension_count")?)?;
+        description.check()?;
         Ok(description)
     }
 
-    fn check(&self, rope_dim: Option<usize>) -> Result<()> {
-        let wrong = |what: String| Err(ModelError::Description(what));
-        let counts = [
-            ("layers", self.layers, 1024),
-            ("hidden size", self.hidden, 1 << 17),
-            ("heads", self.heads, 1024),
-            ("KV heads", self.kv_heads, 1024),
-            ("head dimension", self.head_dim, 1024),
-            ("feed-forward size", self.feed_forward, 1 << 20),
-            ("vocabulary", self.vocabulary, 1 << 24),
-            ("context length", self.context, 1 << 26),
-        ];
-        for (name, value, most) in counts {
-            if value == 0 || value > most {
-                return wrong(format!("its {name} is {value}"));
+    fn check(&self) -> Result<()> {
+        within("hidden size", self.hidden, 1 << 17)?;
+        for layer in &self.layers {
+            let a = layer.attention();
+            within("heads", a.heads, 1024)?;
+            within("KV heads", a.kv_heads, 1024)?;
+            within("head dimension", a.head_dim, 1024)?;
+            within("feed-forward size", layer.feed_forward, 1 << 20)?;
+            if !a.heads.is_multiple_of(a.kv_heads) {
+                let (heads, kv_heads) = (a.heads, a.kv_heads);
+                return wrong(format!("{heads} heads do not share {kv_heads} KV heads"));
             }
+            let Some(rotary) = a.rotary else { continue };
+            if rotary.dim == 0 || !rotary.dim.is_multiple_of(2) || rotary.dim > a.head_dim {
+                let (some, all) = (rotary.dim, a.head_dim);
+                return wrong(format!("RoPE turns {some} of {all} dimensions"));
+            }
+            positive(&[rotary.base, rotary.scale])?;
         }
-        if !self.heads.is_multiple_of(self.kv_heads) {
-            return wrong(format!(
-                "{} heads do not share {} KV heads",
-                self.heads, self.kv_heads
-            ));
-        }
-        if !self.head_dim.is_multiple_of(2) || rope_dim.is_some_and(|d| d != self.head_dim) {
-            return wrong(format!(
-                "RoPE turns {} of {} dimensions",
-                rope_dim.unwrap_or(self.head_dim),
-                self.head_dim
-            ));
-        }
-        let numbers = [self.rms_epsilon, self.rope_base, self.rope_scale];
-        if !numbers.iter().all(|x| x.is_finite() && *x > 0.0) {
-            return wrong("an epsilon, RoPE base or scale is not a positive number".into());
-        }
-        Ok(())
+        within("vocabulary", self.vocabulary, 1 << 24)?;
+        within("context length", self.context, 1 << 26)?;
+        positive(&[self.rms_epsilon])
     }
 
-    /// Query heads per KV head.
-    pub fn group(&self) -> usize {
-        self.heads / self.kv_heads
+    pub fn architecture(&self) -> &'static str {
+        self.family.architecture
     }
 
-    /// Attention's `1/√d`.
-    pub fn scale(&self) -> f32 {
-        1.0 / (self.head_dim as f32).sqrt()
+    /// Query heads of the first layer.
+    pub fn heads(&self) -> usize {
+        self.layers[0].attention().heads
     }
 
-    /// Bytes of one cache entry (a key and a value of one head) for elements of `element` bytes.
-    pub fn entry_bytes(&self, element: usize) -> usize {
-        2 * self.head_dim * element
+    /// KV heads of the first layer.
+    pub fn kv_heads(&self) -> usize {
+        self.layers[0].attention().kv_heads
     }
 
-    /// KV heads of all layers.
+    /// Dimensions of a head of the first layer.
+    pub fn head_dim(&self) -> usize {
+        self.layers[0].attention().head_dim
+    }
+
+    /// KV heads of all layers that grow with the text.
     pub fn all_kv_heads(&self) -> usize {
-        self.layers * self.kv_heads
+        let growing = self.layers.iter().filter(|l| l.grows());
+        growing.map(|l| l.attention().kv_heads).sum()
     }
 
-    /// Multiply–accumulates of one token in one layer's matrices.
+    /// Bytes that one more token takes in a cache which evicts nothing, in the layers that grow,
+    /// for elements of `element` bytes.
+    pub fn token_bytes(&self, element: usize) -> usize {
+        let growing = self.layers.iter().filter(|l| l.grows());
+        let bytes = |a: &AttentionShape| a.kv_heads * a.entry_bytes(element);
+        growing.map(|l| bytes(l.attention())).sum()
+    }
+
+    /// Bytes of keys and values of `position` tokens where a policy evicts nothing.
+    pub fn full_bytes(&self, position: usize, element: usize) -> usize {
+        let bytes = |layer: &LayerShape| {
+            let a = layer.attention();
+            let held = a.window.map_or(position, |window| window.min(position));
+            held * a.kv_heads * a.entry_bytes(element)
+        };
+        self.layers.iter().map(bytes).sum()
+    }
+
+    /// Multiply–accumulates of one token in the largest layer's matrices.
     pub fn layer_macs(&self) -> usize {
-        let qkv = (self.heads + 2 * self.kv_heads) * self.head_dim;
-        self.hidden * (qkv + self.heads * self.head_dim + 3 * self.feed_forward)
+        let macs = |layer: &LayerShape| {
+            let (q, kv) = layer.attention().widths();
+            self.hidden * (2 * q + 2 * kv + 3 * layer.feed_forward)
+        };
+        self.layers.iter().map(macs).max().unwrap_or(1)
+    }
+}
+
+fn wrong(what: String) -> Result<()> {
+    Err(ModelError::Description(what))
+}
+
+fn within(name: &str, value: usize, most: usize) -> Result<()> {
+    match value == 0 || value > most {
+        true => wrong(format!("its {name} is {value}")),
+        false => Ok(()),
+    }
+}
+
+fn positive(numbers: &[f32]) -> Result<()> {
+    match numbers.iter().all(|x| x.is_finite() && *x > 0.0) {
+        true => Ok(()),
+        false => wrong("an epsilon, RoPE base or scale is not a positive number".into()),
     }
 }

@@ -7,7 +7,8 @@ pub enum ModelError {
     #[error(transparent)]
     Gguf(#[from] GgufError),
     #[error(
-        "the architecture '{0}' is not supported: use a GGUF file whose architecture is llama or qwen2"
+        "the architecture '{0}' is not supported: use a GGUF file whose architecture is {known}",
+        known = super::family::names()
     )]
     Architecture(String),
     #[error("the model file makes no sense: {0}; download it again or use another file")]

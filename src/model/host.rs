@@ -1,20 +1,27 @@
 //! The CPU backend: plain slices and this project's own kernels.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor, quantized::QTensor};
-use half::f16;
 
 use super::{
-    backend::Backend,
-    decoder::Run,
-    description::{Description, RopePairing},
-    error::{ModelError, Result},
+    backend::{Backend, Place, QkNorms},
+    description::Description,
+    error::Result,
     gguf::GgufFile,
-    kernels::{attention, ops, packed::PackedMatrix, pool::Pool},
+    kernels::{
+        attention::{self, Queries},
+        ops,
+        packed::PackedMatrix,
+        pool::Pool,
+    },
+    rope::{Angles, Rope},
+    shape::{AttentionShape, Gate, RopePairing, Span},
+    weights,
 };
-use crate::cache::{HostLayer, KvElement, Layer, LayerState, Query, QueryWindow};
-use crate::policy::HeadScores;
+use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
+use crate::policy::{Needs, Observed};
 
 /// Activations, `[rows, width]`.
 #[derive(Clone, Debug)]
@@ -57,23 +64,20 @@ pub enum Embedding {
     Mapped(Arc<GgufFile>),
 }
 
-/// Threads and precision.
-pub struct Host {
+/// Threads and precision; `T` is the cache's element type.
+pub struct Host<T> {
     pool: Pool,
     exact: bool,
-    dtype: DType,
+    element: PhantomData<T>,
 }
 
-impl Host {
-    /// `dtype` of the cache is f16 or f32; `exact` keeps the weights in f32.
-    pub fn new(threads: usize, exact: bool, dtype: DType) -> Result<Self> {
-        match dtype {
-            DType::F16 | DType::F32 => Ok(Host {
-                pool: Pool::new(threads),
-                exact,
-                dtype,
-            }),
-            other => Err(ModelError::KvDtype(other.as_str().into())),
+impl<T> Host<T> {
+    /// `exact` keeps the weights in f32.
+    pub fn new(threads: usize, exact: bool) -> Self {
+        Host {
+            pool: Pool::new(threads),
+            exact,
+            element: PhantomData,
         }
     }
 
@@ -115,36 +119,31 @@ fn weight_data<'a>(
 ) -> Result<(candle_core::quantized::GgmlDType, Vec<usize>, &'a [u8])> {
     let name = format!("{name}.weight");
     let (dtype, dims, data) = file.tensor_data(&name)?;
-    super::load::expect_shape(name, &dims, &[outputs, inputs])?;
+    weights::expect_shape(name, &dims, &[outputs, inputs])?;
     Ok((dtype, dims, data))
 }
 
-/// Runs the same call on either host storage.
-macro_rules! on_host {
-    ($layer:expr, $l:ident => $do:expr) => {
-        match $layer {
-            Layer::F16($l) => $do,
-            Layer::F32($l) => $do,
-            Layer::Tensor(_) => Err(ModelError::KvDtype("tensors".into())),
-        }
-    };
-}
-
-impl Backend for Host {
+impl<T: KvElement> Backend for Host<T> {
     type Rows = Rows;
     type Linear = Linear;
     type Vector = Vec<f32>;
     type Embedding = Embedding;
+    type Angles = Angles;
+    type Layer = HostLayer<T>;
 
     fn device(&self) -> String {
         "cpu".into()
     }
 
     fn kv_dtype(&self) -> (&'static str, usize) {
-        match self.dtype {
-            DType::F16 => (f16::NAME, 2),
-            _ => (f32::NAME, 4),
-        }
+        (T::NAME, std::mem::size_of::<T>())
+    }
+
+    fn block_rows(&self, d: &Description) -> usize {
+        const MACS: usize = 1_500_000_000;
+        (MACS / d.layer_macs().max(1))
+            .clamp(32, 256)
+            .next_multiple_of(32)
     }
 
     fn load_linear(
@@ -155,12 +154,12 @@ impl Backend for Host {
     ) -> Result<Linear> {
         Ok(Linear {
             weight: self.load_weight(file, parts, inputs)?,
-            bias: super::load::biases(file, parts)?.unwrap_or_default(),
+            bias: weights::biases(file, parts)?.unwrap_or_default(),
         })
     }
 
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
-        super::load::vector(file, name, len)
+        weights::vector(file, name, len)
     }
 
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Embedding> {
@@ -171,12 +170,12 @@ impl Backend for Host {
         Ok(Embedding::Mapped(file.clone()))
     }
 
-    fn load_all<T: Send>(
+    fn load_all<L: Send>(
         &self,
         n: usize,
-        load: &(dyn Fn(usize) -> Result<T> + Sync),
-    ) -> Result<Vec<T>> {
-        let loaded: Vec<Mutex<Option<Result<T>>>> = (0..n).map(|_| Mutex::new(None)).collect();
+        load: &(dyn Fn(usize) -> Result<L> + Sync),
+    ) -> Result<Vec<L>> {
+        let loaded: Vec<Mutex<Option<Result<L>>>> = (0..n).map(|_| Mutex::new(None)).collect();
         self.pool.run(n, |i| {
             let item = load(i);
             if let Ok(mut slot) = loaded[i].lock() {
@@ -238,9 +237,13 @@ impl Backend for Host {
         Ok(Rows { data, ..*x })
     }
 
-    fn swiglu(&self, gate_up: &Rows) -> Result<Rows> {
+    fn gated(&self, gate: Gate, gate_up: &Rows) -> Result<Rows> {
         let mut data = vec![0.0; gate_up.data.len() / 2];
-        ops::swiglu(&self.pool, &gate_up.data, gate_up.width() / 2, &mut data);
+        let gated = match gate {
+            Gate::Silu => ops::swiglu,
+            Gate::Gelu => ops::geglu,
+        };
+        gated(&self.pool, &gate_up.data, gate_up.width() / 2, &mut data);
         Ok(Rows { data, ..*gate_up })
     }
 
@@ -249,69 +252,109 @@ impl Backend for Host {
         Ok(x)
     }
 
-    fn append(&self, d: &Description, state: &mut LayerState, qkv: Rows, run: Run) -> Result<Rows> {
-        let dim = d.head_dim;
-        let (q_width, kv_width) = (d.heads * dim, d.kv_heads * dim);
-        let mut q = Vec::with_capacity(run.rows * q_width);
-        let mut k = Vec::with_capacity(run.rows * kv_width);
+    fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Angles> {
+        Ok(rope.angles(start, rows))
+    }
+
+    fn append(
+        &self,
+        a: &AttentionShape,
+        norms: Option<QkNorms<'_, Vec<f32>>>,
+        state: &mut LayerState<HostLayer<T>>,
+        qkv: Rows,
+        place: Place<'_, Angles>,
+    ) -> Result<Rows> {
+        let dim = a.head_dim;
+        let (q_width, kv_width) = a.widths();
+        let mut q = Vec::with_capacity(place.rows * q_width);
+        let mut k = Vec::with_capacity(place.rows * kv_width);
         for row in qkv.data.chunks_exact(q_width + 2 * kv_width) {
             q.extend_from_slice(&row[..q_width]);
             k.extend_from_slice(&row[q_width..q_width + kv_width]);
         }
-        let (cos, sin) = run.angles.rows(run.offset, run.rows);
-        let pairing = match d.rope_pairing {
-            RopePairing::Interleaved => ops::Pairing::Interleaved,
-            RopePairing::Halves => ops::Pairing::Halves,
-        };
-        ops::rope(&self.pool, &mut q, d.heads, dim, cos, sin, pairing);
-        ops::rope(&self.pool, &mut k, d.kv_heads, dim, cos, sin, pairing);
-        on_host!(&mut state.layer, layer => {
-            for (h, head) in layer.heads.iter_mut().enumerate() {
-                for r in 0..run.rows {
-                    let value = &qkv.data[r * (q_width + 2 * kv_width) + q_width + kv_width..];
-                    let key = &k[r * kv_width..];
-                    let at = h * dim..(h + 1) * dim;
-                    head.append((run.start + r) as u32, &key[at.clone()], &value[at]);
-                }
+        if let Some(norms) = norms {
+            for (x, weight) in [(&mut q, norms.q), (&mut k, norms.k)] {
+                let mut normed = vec![0.0; x.len()];
+                ops::rms_norm(&self.pool, x, weight, norms.epsilon, &mut normed);
+                *x = normed;
             }
-            Ok(())
-        })?;
-        let wanted = state.window.wants(run.rows);
-        for row in q.chunks_exact(q_width).skip(run.rows - wanted) {
-            state.window.push(Query::Host(row.to_vec()));
+        }
+        if let (Some(angles), Some(rotary)) = (place.angles, &a.rotary) {
+            let (cos, sin) = angles.rows(place.offset, place.rows);
+            let pairing = match rotary.pairing {
+                RopePairing::Interleaved => ops::Pairing::Interleaved,
+                RopePairing::Halves => ops::Pairing::Halves,
+            };
+            let angles = ops::Turn {
+                cos,
+                sin,
+                dim: rotary.dim,
+                pairing,
+            };
+            ops::rope(&self.pool, &mut q, a.heads, dim, angles);
+            ops::rope(&self.pool, &mut k, a.kv_heads, dim, angles);
+        }
+        for (h, head) in state.layer.heads.iter_mut().enumerate() {
+            for r in 0..place.rows {
+                let value = &qkv.data[r * (q_width + 2 * kv_width) + q_width + kv_width..];
+                let key = &k[r * kv_width..];
+                let at = h * dim..(h + 1) * dim;
+                head.append((place.start + r) as u32, &key[at.clone()], &value[at]);
+            }
+        }
+        let wanted = state.window.wants(place.rows);
+        for row in q.chunks_exact(q_width).skip(place.rows - wanted) {
+            state.window.push(row.to_vec());
         }
         Ok(Rows {
             data: q,
-            rows: run.rows,
+            rows: place.rows,
             fine: qkv.fine,
         })
     }
 
-    fn attend(&self, d: &Description, layer: &Layer, q: &Rows) -> Result<Rows> {
+    fn attend(
+        &self,
+        a: &AttentionShape,
+        layer: &HostLayer<T>,
+        q: &Rows,
+        span: Span,
+    ) -> Result<Rows> {
         let mut data = vec![0.0; q.data.len()];
-        on_host!(layer, l => {
-            attention::attend(&self.pool, l, &q.data, q.rows, d.heads, d.scale(), &mut data);
-            Ok(())
-        })?;
+        attention::attend(&self.pool, layer, &queries(a, q, span), &mut data);
         Ok(Rows { data, ..*q })
     }
 
-    fn window_scores(&self, d: &Description, state: &LayerState) -> Result<Vec<HeadScores>> {
-        let q = queries(&state.window);
-        on_host!(&state.layer, l => {
-            Ok(attention::window_scores(&self.pool, l, &q.data, q.rows, d.heads, d.scale()))
-        })
+    fn observe(
+        &self,
+        a: &AttentionShape,
+        state: &LayerState<HostLayer<T>>,
+        needs: Needs,
+    ) -> Result<Vec<Observed>> {
+        let q = window_rows(&state.window);
+        let scores =
+            attention::window_scores(&self.pool, &state.layer, &queries(a, &q, Span::default()));
+        let heads = state.layer.heads.iter().zip(scores);
+        let observed = heads.map(|(head, scores)| Observed {
+            scores,
+            positions: head.positions().to_vec(),
+            keys: if needs.keys { head.keys() } else { Vec::new() },
+            values: if needs.values {
+                head.values()
+            } else {
+                Vec::new()
+            },
+            head_dim: a.head_dim,
+        });
+        Ok(observed.collect())
     }
 
-    fn last_query(&self, window: &QueryWindow) -> Result<Rows> {
-        Ok(queries(&window.last()))
+    fn last_query(&self, window: &QueryWindow<Vec<f32>>) -> Result<Rows> {
+        Ok(window_rows(&window.last()))
     }
 
-    fn empty_layer(&self, d: &Description) -> Result<Layer> {
-        Ok(match self.dtype {
-            DType::F16 => Layer::F16(HostLayer::new(d.kv_heads, d.head_dim)),
-            _ => Layer::F32(HostLayer::new(d.kv_heads, d.head_dim)),
-        })
+    fn empty_layer(&self, a: &AttentionShape) -> Result<HostLayer<T>> {
+        Ok(HostLayer::new(a.kv_heads, a.head_dim))
     }
 
     fn slice(&self, x: &Rows, start: usize, rows: usize) -> Result<Rows> {
@@ -340,19 +383,24 @@ impl Backend for Host {
     }
 }
 
-/// The window's queries as rows.
-fn queries(window: &QueryWindow) -> Rows {
-    let mut data = Vec::new();
-    let mut rows = 0;
-    for query in window.rows() {
-        if let Query::Host(row) = query {
-            data.extend_from_slice(row);
-            rows += 1;
-        }
+/// Rows as the attention kernels take them.
+fn queries<'a>(a: &AttentionShape, q: &'a Rows, span: Span) -> Queries<'a> {
+    Queries {
+        q: &q.data,
+        rows: q.rows,
+        heads: a.heads,
+        scale: a.scale,
+        soft_cap: a.soft_cap,
+        span,
     }
+}
+
+/// The window's queries as rows.
+fn window_rows(window: &QueryWindow<Vec<f32>>) -> Rows {
+    let rows = window.rows();
     Rows {
-        data,
-        rows,
+        data: rows.iter().flatten().copied().collect(),
+        rows: rows.len(),
         fine: false,
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
+use half::f16;
 
 use super::{
     decoder::Decoder,
@@ -94,7 +95,7 @@ pub fn load(
     file: &Arc<GgufFile>,
     options: &LoadOptions,
     progress: &(dyn Fn(f32) + Sync),
-) -> Result<Box<dyn Network>> {
+) -> Result<Arc<dyn Network>> {
     // Before any device is touched: a file that cannot run should say so at once.
     Description::from_gguf(file)?;
     let device = options.device.open()?;
@@ -103,13 +104,22 @@ pub fn load(
         (Device::Cuda(_), _) => DType::BF16,
         _ => DType::F16,
     });
-    if device.is_cpu() && !options.portable {
-        let threads = options.threads.unwrap_or_else(default_threads);
-        let host = Host::new(threads, options.exact, dtype)?;
-        return Ok(Box::new(Decoder::load(host, file, progress)?));
+    if !device.is_cpu() || options.portable {
+        let portable = Portable::new(device, options.exact, dtype);
+        return Ok(Arc::new(Decoder::load(portable, file, progress)?));
     }
-    let portable = Portable::new(device, options.exact, dtype);
-    Ok(Box::new(Decoder::load(portable, file, progress)?))
+    let threads = options.threads.unwrap_or_else(default_threads);
+    match dtype {
+        DType::F16 => {
+            let host = Host::<f16>::new(threads, options.exact);
+            Ok(Arc::new(Decoder::load(host, file, progress)?))
+        }
+        DType::F32 => {
+            let host = Host::<f32>::new(threads, options.exact);
+            Ok(Arc::new(Decoder::load(host, file, progress)?))
+        }
+        other => Err(ModelError::KvDtype(other.as_str().into())),
+    }
 }
 
 /// One thread per core that the process may use, but not more than memory bandwidth feeds.
@@ -117,41 +127,4 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism()
         .map_or(1, |n| n.get())
         .min(16)
-}
-
-/// A vector of the file in f32.
-pub fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
-    let tensor = file.qtensor(name, &Device::Cpu)?;
-    expect_shape(name.into(), tensor.shape().dims(), &[len])?;
-    Ok(tensor
-        .dequantize(&Device::Cpu)?
-        .to_dtype(DType::F32)?
-        .to_vec1()?)
-}
-
-/// The stacked biases of the named weights, zeros where one has none; `None` where none has.
-pub fn biases(file: &GgufFile, parts: &[(String, usize)]) -> Result<Option<Vec<f32>>> {
-    let mut all = Vec::new();
-    let mut any = false;
-    for (name, outputs) in parts {
-        let name = format!("{name}.bias");
-        if file.has_tensor(&name) {
-            all.extend(vector(file, &name, *outputs)?);
-            any = true;
-        } else {
-            all.resize(all.len() + outputs, 0.0);
-        }
-    }
-    Ok(any.then_some(all))
-}
-
-pub fn expect_shape(name: String, actual: &[usize], expected: &[usize]) -> Result<()> {
-    if actual == expected {
-        return Ok(());
-    }
-    Err(ModelError::Shape {
-        name,
-        expected: expected.to_vec(),
-        actual: actual.to_vec(),
-    })
 }

@@ -1,10 +1,12 @@
 //! THE NETWORK. Where weights come from, GGUF → decoder, tokenizer, chat template, kernels.
 
 pub mod backend;
+mod block;
 pub mod decoder;
 pub mod description;
 pub mod detokenize;
 pub mod error;
+pub mod family;
 pub mod gguf;
 pub mod host;
 pub mod kernels;
@@ -13,11 +15,14 @@ pub mod message;
 pub mod network;
 pub mod portable;
 pub mod rope;
+pub mod sequence;
+pub mod shape;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
+mod weights;
 
 pub use description::Description;
 pub use error::ModelError;
 pub use load::{DeviceKind, LoadOptions, load};
-pub use network::{Network, NoHooks, PrefillHooks};
+pub use network::{Layers, Network, NoHooks, PrefillHooks, Sequence};

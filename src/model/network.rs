@@ -1,8 +1,10 @@
-//! What the engine sees of a loaded model.
+//! What the engine sees of a loaded model: the network, a sequence of tokens in it, and the layers
+//! of its cache. What a layer is made of is a backend's business and stays behind these.
+
+use std::sync::Arc;
 
 use super::{description::Description, error::Result};
-use crate::cache::{KvCache, Layer, LayerState, QueryWindow};
-use crate::policy::HeadScores;
+use crate::policy::{Choice, Round};
 
 /// A decoder with its weights on a device.
 pub trait Network: Send + Sync {
@@ -17,45 +19,100 @@ pub trait Network: Send + Sync {
     /// Bytes of the weights in memory.
     fn weight_bytes(&self) -> u64;
 
-    /// A cache without entries that keeps the last `window` queries of every layer.
-    fn empty_cache(&self, window: usize) -> Result<KvCache>;
-
-    /// Runs `tokens` through the model, layer by layer over the whole run, behind what the cache
-    /// holds, and returns the logits `[vocabulary]` of the last one. Attention is exact: a layer is
-    /// given to [`PrefillHooks::layer_done`] for eviction after all its queries are done.
-    ///
-    /// It is a transaction: when it is stopped (`None`) or fails, the cache is as it was.
-    fn prefill(
-        &self,
-        cache: &mut KvCache,
-        tokens: &[u32],
-        hooks: &mut dyn PrefillHooks,
-    ) -> Result<Option<Vec<f32>>>;
+    /// A sequence without tokens that keeps the last `window` queries of every layer.
+    fn sequence(self: Arc<Self>, window: usize) -> Result<Box<dyn Sequence>>;
 
     /// ln p of `tokens[1..]`, each given all the tokens before it, full cache: what the perplexity
     /// of a text is made of, exp(−mean).
     fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>>;
+}
+
+/// Tokens that went through a network, as its cache remembers them.
+pub trait Sequence: Layers + Send {
+    /// Runs `tokens` through the network, layer by layer over the whole run, behind what the cache
+    /// holds, and returns the logits `[vocabulary]` of the last one. Attention is exact: a layer is
+    /// given to [`PrefillHooks::layer_done`] for eviction after all its queries are done.
+    ///
+    /// It is a transaction: when it is stopped (`None`) or fails, the cache is as it was.
+    fn prefill(&mut self, tokens: &[u32], hooks: &mut dyn PrefillHooks)
+    -> Result<Option<Vec<f32>>>;
 
     /// Appends one token and returns the logits `[vocabulary]` after it. `None`, and the cache as
     /// it was, when `stopped` became true on the way.
-    fn decode(
-        &self,
-        cache: &mut KvCache,
-        token: u32,
-        stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<f32>>>;
+    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>>;
 
-    /// What the observation window thinks of the layer's entries.
-    fn window_scores(&self, state: &LayerState) -> Result<Vec<HeadScores>>;
+    /// Another sequence with the same past. Cheap: they share what neither has changed since.
+    fn fork(&self) -> Box<dyn Sequence>;
 
-    /// The attention output after the output projection, `[hidden]`, of the window's last query
-    /// over the entries of `layer`, softmax over just those.
-    fn attention_output(
-        &self,
-        index: usize,
-        layer: &Layer,
-        window: &QueryWindow,
-    ) -> Result<Vec<f32>>;
+    /// From now on the last `window` queries are kept; a larger window fills up as queries come.
+    fn resize_window(&mut self, window: usize);
+}
+
+/// The layers of a cache: counted, judged, and cut down. While a prefill runs, those that are
+/// through stand beside those that are not.
+pub trait Layers {
+    fn description(&self) -> &Description;
+
+    /// Element size of the cache in bytes.
+    fn element_bytes(&self) -> usize;
+
+    /// How many tokens the conversation has had, kept or evicted; in a prefill, all its tokens.
+    fn position(&self) -> usize;
+
+    /// Entries of each KV head of a layer.
+    fn lens(&self, layer: usize) -> Vec<usize>;
+
+    /// Original positions of one head's entries, ascending.
+    fn positions(&self, layer: usize, head: usize) -> &[u32];
+
+    /// Bytes of keys and values in use.
+    fn used_bytes(&self) -> usize;
+
+    /// Bytes of the buffers that hold them; in a prefill those of both sides of the transaction.
+    fn allocated_bytes(&self) -> usize;
+
+    /// Bytes of one layer's buffers.
+    fn layer_bytes(&self, layer: usize) -> usize;
+
+    /// Shows a layer to `round` as its layer `index`.
+    fn select(&self, layer: usize, index: usize, round: &mut dyn Round) -> Result<Vec<Choice>>;
+
+    /// Keeps of each head of a layer the entries at `kept` (indices, ascending).
+    fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()>;
+
+    /// The attention output after the output projection, `[hidden]`, of the newest query over the
+    /// entries of `layer`, softmax over just those.
+    fn attention_output(&self, layer: usize) -> Result<Vec<f32>>;
+
+    /// Layers there are.
+    fn count(&self) -> usize {
+        self.description().layers.len()
+    }
+
+    /// Entries of all heads of a layer.
+    fn layer_entries(&self, layer: usize) -> usize {
+        self.lens(layer).iter().sum()
+    }
+
+    /// Entries of all heads of all layers.
+    fn entries(&self) -> usize {
+        (0..self.count()).map(|l| self.layer_entries(l)).sum()
+    }
+
+    /// How many heads still hold each position, `[position]`.
+    fn holders(&self) -> Vec<u16> {
+        let mut holders = vec![0u16; self.position()];
+        for layer in 0..self.count() {
+            for head in 0..self.lens(layer).len() {
+                for &p in self.positions(layer, head) {
+                    if let Some(n) = holders.get_mut(p as usize) {
+                        *n = n.saturating_add(1);
+                    }
+                }
+            }
+        }
+        holders
+    }
 }
 
 /// What happens around a prefill.
@@ -68,15 +125,13 @@ pub trait PrefillHooks {
     /// `done` of `total` blocks over all layers are through.
     fn progress(&mut self, _done: usize, _total: usize) {}
 
-    /// The last of `staged` has all its entries and may be evicted now; `before` is the cache the
-    /// prefill started from, whose layers from `staged.len()` on still stand.
-    fn layer_done(
-        &mut self,
-        network: &dyn Network,
-        staged: &mut [LayerState],
-        before: &KvCache,
-    ) -> Result<()> {
-        let _ = (network, staged, before);
+    /// `layer` has all its entries and may be evicted now, and those before it again.
+    fn layer_done(&mut self, _layer: usize, _layers: &mut dyn Layers) -> Result<()> {
+        Ok(())
+    }
+
+    /// All layers are through; nothing is committed yet.
+    fn all_done(&mut self, _layers: &mut dyn Layers) -> Result<()> {
         Ok(())
     }
 }

@@ -1,14 +1,14 @@
 //! Rotary position embedding: the angles. Turning is the kernels' and the backends' business.
 
-use super::{description::Description, error::Result, gguf::GgufFile};
+use super::{error::Result, gguf::GgufFile, shape::Rotary};
 
-/// Inverse frequencies of a model, `[head_dim / 2]`.
+/// Inverse frequencies of a layer, `[rotary dimensions / 2]`.
 #[derive(Clone, Debug)]
 pub struct Rope {
     frequencies: Vec<f32>,
 }
 
-/// Cosines and sines of a run of positions, each `[rows, head_dim / 2]`.
+/// Cosines and sines of a run of positions, each `[rows, rotary dimensions / 2]`.
 #[derive(Clone, Debug)]
 pub struct Angles {
     pub cos: Vec<f32>,
@@ -19,13 +19,12 @@ pub struct Angles {
 impl Rope {
     /// From the base; `rope_freqs.weight`, where the file has it (llama 3), stretches each
     /// frequency by its own factor.
-    pub fn new(description: &Description, file: &GgufFile) -> Result<Self> {
-        let half = description.head_dim / 2;
+    pub fn new(rotary: &Rotary, file: &GgufFile) -> Result<Self> {
+        let half = rotary.dim / 2;
         let mut frequencies: Vec<f32> = (0..half)
             .map(|i| {
-                let exponent = 2.0 * i as f64 / description.head_dim as f64;
-                (f64::from(description.rope_base).powf(-exponent)
-                    / f64::from(description.rope_scale)) as f32
+                let exponent = 2.0 * i as f64 / rotary.dim as f64;
+                (f64::from(rotary.base).powf(-exponent) / f64::from(rotary.scale)) as f32
             })
             .collect();
         if file.has_tensor("rope_freqs.weight") {

@@ -37,15 +37,14 @@ const UNITS: [(&str, f64); 8] = [
 ];
 
 impl Budget {
-    /// Entries per KV head, for a prompt of `prompt` tokens over `heads` KV heads in all layers
-    /// together, an entry (one key and one value of one head) taking `entry_bytes`.
-    /// May be below what a policy needs: see [`smallest`].
-    pub fn entries_per_head(self, prompt: usize, heads: usize, entry_bytes: usize) -> usize {
+    /// Entries per KV head, for a prompt of `prompt` tokens, an entry in every head of the layers
+    /// that grow taking `token_bytes` together. May be below what a policy needs: see [`smallest`].
+    pub fn entries_per_head(self, prompt: usize, token_bytes: usize) -> usize {
         match self {
             Budget::Tokens(n) => n,
             Budget::Share(share) => (share * prompt as f64).round() as usize,
             Budget::Bytes(bytes) => {
-                let per_entry = (heads * entry_bytes).max(1) as u64;
+                let per_entry = token_bytes.max(1) as u64;
                 usize::try_from(bytes / per_entry).unwrap_or(usize::MAX)
             }
         }
@@ -185,9 +184,9 @@ mod tests {
 
     #[test]
     fn becomes_entries_per_head() {
-        assert_eq!(Budget::Share(0.25).entries_per_head(4000, 90, 256), 1000);
+        assert_eq!(Budget::Share(0.25).entries_per_head(4000, 90 * 256), 1000);
         // 30 layers × 3 heads, 64 dims × 2 tensors × 2 bytes.
         let bytes = Budget::Bytes(90 * 256 * 1024);
-        assert_eq!(bytes.entries_per_head(4000, 90, 256), 1024);
+        assert_eq!(bytes.entries_per_head(4000, 90 * 256), 1024);
     }
 }

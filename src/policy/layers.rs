@@ -33,6 +33,24 @@ impl LayerBudget {
         }
         max - layer * ((max - min) / (layers - 1))
     }
+
+    /// Whether the cache is bounded at all.
+    pub fn bounded(self) -> bool {
+        self != LayerBudget::Unbounded
+    }
+
+    /// Whether a layer's `evictable` entries need no eviction to fit its total (step 5).
+    ///
+    /// A pyramid's first layers are given exactly what there is when the text is shorter than they
+    /// want; the safeguard's rounding then takes an entry of each head, in the authors' code and
+    /// here.
+    pub fn fits(self, evictable: usize, total: usize) -> bool {
+        match self {
+            LayerBudget::Unbounded => true,
+            LayerBudget::Flat => evictable <= total,
+            LayerBudget::Pyramid => evictable < total,
+        }
+    }
 }
 
 #[cfg(test)]

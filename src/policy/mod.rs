@@ -1,12 +1,15 @@
 //! THE MATHEMATICS of eviction: scores in, kept entries out. Slices only; no tensors, no I/O.
 //!
-//! A policy is a value, *score × allocator × layer budget*: what an entry is worth, how a layer's
-//! total is given to its heads, and how the layers' totals differ.
+//! A policy is a value, *score × allocator × layer budget*: what an entry is worth
+//! ([`score`]), how a total is given to the heads ([`allocate`]), and how the layers' totals differ
+//! ([`layers`]). [`preset`] names them. Who has an idea for a score writes one file and one row.
 
 pub mod allocate;
 pub mod budget;
 pub mod layers;
+pub mod observed;
 pub mod preset;
+pub mod round;
 pub mod score;
 pub mod select;
 mod top;
@@ -14,19 +17,31 @@ mod top;
 pub use allocate::Allocator;
 pub use budget::Budget;
 pub use layers::LayerBudget;
+pub use observed::{HeadScores, Needs, Observed};
 pub use preset::Preset;
-pub use score::{HeadScores, Score};
-pub use select::{Selection, fits, select};
-
-/// Entries at the start of the text that StreamingLLM never evicts (attention sinks).
-pub const SINKS: usize = 4;
+pub use round::{Choice, Extent, Round};
+pub use score::Score;
+pub use select::{Selection, select};
 
 /// What to keep and how to choose it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    pub score: Score,
-    pub allocator: Allocator,
+    pub score: &'static dyn Score,
+    pub allocator: &'static dyn Allocator,
     pub layers: LayerBudget,
+}
+
+impl Policy {
+    /// What has to be measured for it, and for the uniform budgets it is held against.
+    pub fn needs(&self) -> Needs {
+        let judge = self.score.judge().map_or(Needs::NONE, Score::needs);
+        self.score.needs().or(judge)
+    }
+
+    /// A round over the layers of a cache.
+    pub fn round(self, params: Params, extent: Extent) -> Box<dyn Round> {
+        self.allocator.round(self, params, extent)
+    }
 }
 
 /// The numbers of the paper's section 4 and the bound of a chat.

@@ -1,102 +1,137 @@
-//! Named policies for people; each is three parts for researchers.
+//! The table of named policies: everything that lists or takes a policy's name reads it here.
 
-use super::{Allocator, LayerBudget, Policy, Score};
+use super::allocate::{Adaptive, Uniform};
+use super::score::{Reach, Recency, Window};
+use super::{LayerBudget, Policy};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Preset {
-    /// Evicts nothing.
-    Full,
-    /// StreamingLLM: four sinks and the most recent entries.
-    Streaming,
-    /// SnapKV: window scores, the same budget for every head.
-    SnapKv,
-    /// SnapKV with budgets that shrink with depth.
-    PyramidKv,
-    /// Ada-KV on SnapKV (the paper's Ada-SnapKV), with safeguard.
-    #[default]
-    AdaSnapKv,
-    /// Ada-KV on PyramidKV.
-    AdaPyramidKv,
-    /// Adaptive heads with this project's own reach score.
-    AdaReach,
+/// A policy with the name that people know it by.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    name: &'static str,
+    about: &'static str,
+    policy: Policy,
+}
+
+/// The table: a constant and a name for each policy; score, allocator, layer budgets; one line for
+/// people.
+macro_rules! policies {
+    ($($id:ident $name:literal = $score:expr, $allocator:expr, $layers:ident: $about:literal;)*) => {
+        impl Preset {
+            $(
+                #[doc = $about]
+                pub const $id: Preset = Preset::new(
+                    $name,
+                    $about,
+                    Policy {
+                        score: &$score,
+                        allocator: &$allocator,
+                        layers: LayerBudget::$layers,
+                    },
+                );
+            )*
+
+            /// Every named policy, in the order that people see.
+            pub const ALL: &'static [Preset] = &[$(Preset::$id),*];
+        }
+    };
+}
+
+policies! {
+    FULL "full" = Recency, Uniform, Unbounded: "keep everything";
+    STREAMING "streaming" = Recency, Uniform, Flat:
+        "four sinks and the most recent entries (StreamingLLM)";
+    SNAPKV "snapkv" = Window, Uniform, Flat: "window scores, the same budget for every head";
+    PYRAMIDKV "pyramidkv" = Window, Uniform, Pyramid: "SnapKV with budgets that shrink with depth";
+    ADA_SNAPKV "ada-snapkv" = Window, Adaptive, Flat:
+        "Ada-KV: a layer's budget goes where its attention is";
+    ADA_PYRAMIDKV "ada-pyramidkv" = Window, Adaptive, Pyramid:
+        "Ada-KV heads on PyramidKV's layer budgets";
+    ADA_REACH "ada-reach" = Reach, Adaptive, Flat:
+        "Ada-KV heads on the reach score (best for small budgets)";
 }
 
 impl Preset {
-    pub const ALL: [Preset; 7] = [
-        Preset::Full,
-        Preset::Streaming,
-        Preset::SnapKv,
-        Preset::PyramidKv,
-        Preset::AdaSnapKv,
-        Preset::AdaPyramidKv,
-        Preset::AdaReach,
-    ];
+    /// A policy of one's own; those of the table are [`Preset::ALL`].
+    pub const fn new(name: &'static str, about: &'static str, policy: Policy) -> Preset {
+        Preset {
+            name,
+            about,
+            policy,
+        }
+    }
 
     /// As on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Preset::Full => "full",
-            Preset::Streaming => "streaming",
-            Preset::SnapKv => "snapkv",
-            Preset::PyramidKv => "pyramidkv",
-            Preset::AdaSnapKv => "ada-snapkv",
-            Preset::AdaPyramidKv => "ada-pyramidkv",
-            Preset::AdaReach => "ada-reach",
-        }
+        self.name
     }
 
     /// One line for help texts.
     pub fn describe(self) -> &'static str {
-        match self {
-            Preset::Full => "keep everything",
-            Preset::Streaming => "four sinks and the most recent entries (StreamingLLM)",
-            Preset::SnapKv => "window scores, the same budget for every head",
-            Preset::PyramidKv => "SnapKV with budgets that shrink with depth",
-            Preset::AdaSnapKv => "Ada-KV: a layer's budget goes where its attention is",
-            Preset::AdaPyramidKv => "Ada-KV heads on PyramidKV's layer budgets",
-            Preset::AdaReach => "Ada-KV heads on the reach score (best for small budgets)",
-        }
+        self.about
     }
 
     pub fn policy(self) -> Policy {
-        let (score, allocator, layers) = match self {
-            Preset::Full => (Score::Recency, Allocator::Uniform, LayerBudget::Unbounded),
-            Preset::Streaming => (Score::Recency, Allocator::Uniform, LayerBudget::Flat),
-            Preset::SnapKv => (Score::Window, Allocator::Uniform, LayerBudget::Flat),
-            Preset::PyramidKv => (Score::Window, Allocator::Uniform, LayerBudget::Pyramid),
-            Preset::AdaSnapKv => (Score::Window, Allocator::Adaptive, LayerBudget::Flat),
-            Preset::AdaPyramidKv => (Score::Window, Allocator::Adaptive, LayerBudget::Pyramid),
-            Preset::AdaReach => (Score::Reach, Allocator::Adaptive, LayerBudget::Flat),
-        };
-        Policy {
-            score,
-            allocator,
-            layers,
-        }
+        self.policy
+    }
+}
+
+/// Names are unique.
+impl PartialEq for Preset {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Preset {}
+
+impl Default for Preset {
+    fn default() -> Self {
+        Preset::ADA_SNAPKV
     }
 }
 
 /// The name is not a policy's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no policy '{0}': use one of full, streaming, snapkv, pyramidkv, ada-snapkv, ada-pyramidkv, ada-reach"
-)]
+#[error("there is no policy '{0}': use one of {names}", names = names(", "))]
 pub struct UnknownPolicy(pub String);
+
+/// All names in the table's order.
+pub fn names(between: &str) -> String {
+    let names: Vec<&str> = Preset::ALL.iter().map(|p| p.name).collect();
+    names.join(between)
+}
 
 impl std::str::FromStr for Preset {
     type Err = UnknownPolicy;
 
     fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
         let name = name.trim().to_ascii_lowercase();
-        Preset::ALL
-            .into_iter()
-            .find(|p| p.name() == name || p.name().strip_suffix("kv") == Some(&name))
-            .ok_or(UnknownPolicy(name))
+        let found = Preset::ALL
+            .iter()
+            .find(|p| p.name == name || p.name.strip_suffix("kv") == Some(&name));
+        found.copied().ok_or(UnknownPolicy(name))
     }
 }
 
 impl std::fmt::Display for Preset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found_again() {
+        for (i, preset) in Preset::ALL.iter().enumerate() {
+            assert_eq!(preset.name.parse::<Preset>().as_ref(), Ok(preset));
+            let twice = Preset::ALL[..i].iter().any(|p| p.name == preset.name);
+            assert!(!twice, "{preset} twice");
+        }
+        assert_eq!("ada-snap".parse::<Preset>(), Ok(Preset::ADA_SNAPKV));
+        let error = "h2o".parse::<Preset>().unwrap_err().to_string();
+        assert!(error.contains("ada-pyramidkv, ada-reach"), "{error}");
     }
 }

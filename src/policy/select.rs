@@ -1,6 +1,7 @@
 //! One layer's selection (steps 4–8 of Ada-SnapKV; the other policies differ by their parts).
 
-use super::{Allocator, HeadScores, LayerBudget, Params, Policy, top::top_k};
+use super::allocate::{Allocator, Uniform, within};
+use super::{Observed, Params, Policy, Score, top::top_k};
 
 /// What one layer keeps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,50 +14,37 @@ pub struct Selection {
     pub uniform_retained: Vec<f32>,
 }
 
-/// Chooses what a layer keeps, or `None` when everything fits.
-///
-/// `lens` are the heads' entries, window included; `base` is the layer's `base_l`, entries per
-/// head besides the window; `scores` has a value per entry of every head (empty: recency only,
-/// and no retained mass is known).
+/// Chooses what a layer keeps, or `None` when everything fits. `base` is the layer's `base_l`,
+/// entries per head besides the window.
 pub fn select(
     policy: &Policy,
     params: &Params,
-    lens: &[usize],
     base: usize,
-    scores: &[HeadScores],
+    heads: &[Observed],
 ) -> Option<Selection> {
-    let evictable: Vec<usize> = lens
-        .iter()
-        .map(|n| n.saturating_sub(params.window))
-        .collect();
-    if fits(policy, evictable.iter().sum(), base * lens.len()) {
+    let evictable = |head: &Observed| head.len().saturating_sub(params.window);
+    let all: usize = heads.iter().map(evictable).sum();
+    if policy.layers.fits(all, base * heads.len()) {
         return None;
     }
-    let none = HeadScores::default();
-    let worth: Vec<Vec<f32>> = evictable
-        .iter()
-        .enumerate()
-        .map(|(h, &n)| {
-            let scores = scores.get(h).unwrap_or(&none);
-            policy.score.of(scores, n, params.kernel)
-        })
-        .collect();
-    let keep = |allocator: Allocator, base: usize| -> Vec<Vec<u32>> {
-        let caps = allocator.allocate(&worth, base, params.alpha);
-        let heads = caps.iter().zip(&worth).zip(lens);
-        heads
-            .map(|((&cap, worth), &len)| {
-                let mut kept = top_k(worth, cap);
-                kept.extend(worth.len() as u32..len as u32);
-                kept
-            })
-            .collect()
+    let worth_by = |score: &dyn Score| -> Vec<Vec<f32>> {
+        let heads = heads.iter();
+        heads.map(|h| score.of(h, evictable(h), params)).collect()
     };
-    let kept = keep(policy.allocator, base);
-    let held = retained(scores, &kept);
-    let uniform_retained = match policy.allocator {
-        Allocator::Uniform => held.clone(),
-        Allocator::Adaptive => retained(scores, &keep(Allocator::Uniform, base)),
+    let worth = worth_by(policy.score);
+    let caps = within(policy.allocator.shares(&worth, base, params.alpha), &worth);
+    let kept = keep(&worth, &caps, heads);
+    let held = retained(heads, &kept);
+    let uniform = |worth: &[Vec<f32>]| within(Uniform.shares(worth, base, params.alpha), worth);
+    let uniform_retained = match policy.score.judge() {
+        Some(judge) => {
+            let worth = worth_by(judge);
+            retained(heads, &keep(&worth, &uniform(&worth), heads))
+        }
+        None => match uniform(&worth) {
+            same if same == caps => held.clone(),
+            caps => retained(heads, &keep(&worth, &caps, heads)),
+        },
     };
     Some(Selection {
         kept,
@@ -65,24 +53,25 @@ pub fn select(
     })
 }
 
-/// Whether a layer's `evictable` entries need no eviction to fit its total (step 5).
-///
-/// A pyramid's first layers are given exactly what there is when the text is shorter than they
-/// want; the safeguard's rounding then takes an entry of each head, in the authors' code and here.
-pub fn fits(policy: &Policy, evictable: usize, total: usize) -> bool {
-    match policy.layers {
-        LayerBudget::Unbounded => true,
-        LayerBudget::Flat => evictable <= total,
-        LayerBudget::Pyramid => evictable < total,
-    }
+/// Each head's `caps` best entries and its window, indices ascending.
+fn keep(worth: &[Vec<f32>], caps: &[usize], heads: &[Observed]) -> Vec<Vec<u32>> {
+    let heads = caps.iter().zip(worth).zip(heads);
+    heads
+        .map(|((&cap, worth), head)| {
+            let mut kept = top_k(worth, cap);
+            kept.extend(worth.len() as u32..head.len() as u32);
+            kept
+        })
+        .collect()
 }
 
 /// Share of each head's mean window attention that `kept` holds; 1 where nothing was measured.
-pub fn retained(scores: &[HeadScores], kept: &[Vec<u32>]) -> Vec<f32> {
-    kept.iter()
-        .enumerate()
-        .map(|(h, kept)| {
-            let mean = scores.get(h).map_or(&[][..], |s| &s.mean);
+pub fn retained(heads: &[Observed], kept: &[Vec<u32>]) -> Vec<f32> {
+    heads
+        .iter()
+        .zip(kept)
+        .map(|(head, kept)| {
+            let mean = &head.scores.mean;
             let all: f64 = mean.iter().map(|&x| x as f64).sum();
             let held: f64 = kept
                 .iter()
@@ -97,21 +86,29 @@ pub fn retained(scores: &[HeadScores], kept: &[Vec<u32>]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Preset;
+    use crate::policy::{HeadScores, LayerBudget, Preset};
     use proptest::prelude::*;
 
-    fn scores(mean: Vec<f32>) -> HeadScores {
-        HeadScores {
-            peak: mean.clone(),
-            mean,
+    fn observed(mean: Vec<f32>) -> Observed {
+        Observed {
+            positions: (0..mean.len() as u32).collect(),
+            scores: HeadScores {
+                peak: mean.clone(),
+                mean,
+            },
+            ..Observed::default()
         }
     }
 
     #[test]
     fn streaming_keeps_the_sinks_and_the_most_recent() {
         let params = Params::default();
-        let policy = Preset::Streaming.policy();
-        let kept = select(&policy, &params, &[100], 40 - 32, &[]).unwrap().kept;
+        let policy = Preset::STREAMING.policy();
+        let head = Observed {
+            positions: (0..100).collect(),
+            ..Observed::default()
+        };
+        let kept = select(&policy, &params, 40 - 32, &[head]).unwrap().kept;
         let expected: Vec<u32> = (0..4).chain(64..100).collect();
         assert_eq!(kept[0], expected);
     }
@@ -119,13 +116,11 @@ mod tests {
     #[test]
     fn a_prompt_that_fits_is_left_alone() {
         let params = Params::default();
-        let head = scores(vec![0.01; 128]);
+        let head = observed(vec![0.01; 128]);
         for preset in Preset::ALL {
             let policy = preset.policy();
-            assert_eq!(
-                select(&policy, &params, &[128], 97, std::slice::from_ref(&head)),
-                None
-            );
+            let found = select(&policy, &params, 97, std::slice::from_ref(&head));
+            assert_eq!(found, None);
         }
     }
 
@@ -137,13 +132,27 @@ mod tests {
             window: 2,
             ..Params::default()
         };
-        let sparse = scores((0..50).map(|i| if i == 7 { 0.9 } else { 0.001 }).collect());
-        let flat = scores(vec![0.02; 50]);
-        let policy = Preset::AdaSnapKv.policy();
-        let s = select(&policy, &params, &[50, 50], 20, &[sparse, flat]).unwrap();
+        let sparse = observed((0..50).map(|i| if i == 7 { 0.9 } else { 0.001 }).collect());
+        let flat = observed(vec![0.02; 50]);
+        let policy = Preset::ADA_SNAPKV.policy();
+        let s = select(&policy, &params, 20, &[sparse, flat]).unwrap();
         let sum = |x: &[f32]| x.iter().sum::<f32>();
         assert!(sum(&s.retained) > sum(&s.uniform_retained));
         assert!(s.kept[1].len() > s.kept[0].len());
+    }
+
+    /// What the panel shows beside StreamingLLM is a SnapKV of the same total.
+    #[test]
+    fn streaming_is_held_against_snapkv() {
+        let params = Params {
+            window: 2,
+            ..Params::default()
+        };
+        let heads = [observed((0..60).map(|i| (i * 37 % 60) as f32).collect())];
+        let streaming = select(&Preset::STREAMING.policy(), &params, 20, &heads).unwrap();
+        let snap = select(&Preset::SNAPKV.policy(), &params, 20, &heads).unwrap();
+        assert_eq!(streaming.uniform_retained, snap.retained);
+        assert_ne!(streaming.retained, snap.retained);
     }
 
     proptest! {
@@ -154,23 +163,22 @@ mod tests {
             heads in prop::collection::vec(prop::collection::vec(0.0f32..1.0, 1..200), 1..5),
             base in 1usize..120,
             alpha in 0.0f64..1.0,
-            preset in 1usize..7,
+            preset in 1..Preset::ALL.len(),
         ) {
             let params = Params { alpha, ..Params::default() };
             let policy = Preset::ALL[preset].policy();
-            let lens: Vec<usize> = heads.iter().map(Vec::len).collect();
-            let all: Vec<HeadScores> = heads.into_iter().map(scores).collect();
+            let heads: Vec<Observed> = heads.into_iter().map(observed).collect();
             prop_assert_ne!(policy.layers, LayerBudget::Unbounded);
-            if let Some(s) = select(&policy, &params, &lens, base, &all) {
+            if let Some(s) = select(&policy, &params, base, &heads) {
                 let mut total = 0;
-                for (kept, &len) in s.kept.iter().zip(&lens) {
+                for (kept, len) in s.kept.iter().zip(heads.iter().map(Observed::len)) {
                     prop_assert!(kept.windows(2).all(|p| p[0] < p[1]));
                     let window = len.min(params.window);
                     let tail: Vec<u32> = (len - window..len).map(|i| i as u32).collect();
                     prop_assert_eq!(&kept[kept.len() - window..], &tail[..]);
                     total += kept.len() - window;
                 }
-                prop_assert!(total <= lens.len() * base + lens.len());
+                prop_assert!(total <= heads.len() * base + heads.len());
             }
         }
     }

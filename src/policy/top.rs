@@ -23,3 +23,32 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
     order.sort_unstable();
     order
 }
+
+/// The heads of the `k` best entries over all heads, each head's `skip(h)` best left out.
+pub fn best(
+    scores: &[Vec<f32>],
+    skip: impl Fn(usize) -> usize,
+    k: usize,
+) -> impl Iterator<Item = usize> {
+    let order = |a: &(f32, u32, usize), b: &(f32, u32, usize)| {
+        by_score((a.0, a.1), (b.0, b.1)).then(a.2.cmp(&b.2))
+    };
+    let mut all: Vec<(f32, u32, usize)> = Vec::new();
+    for (h, head) in scores.iter().enumerate() {
+        let mut entries: Vec<_> = head
+            .iter()
+            .enumerate()
+            .map(|(i, &s)| (s, i as u32, h))
+            .collect();
+        let skip = skip(h).min(entries.len());
+        if skip > 0 && skip < entries.len() {
+            entries.select_nth_unstable_by(skip - 1, order);
+        }
+        all.extend_from_slice(&entries[skip..]);
+    }
+    if k > 0 && k < all.len() {
+        all.select_nth_unstable_by(k - 1, order);
+    }
+    all.truncate(k);
+    all.into_iter().map(|(_, _, h)| h)
+}

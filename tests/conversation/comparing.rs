@@ -20,13 +20,13 @@ fn compare(session: &Session, question: Option<&str>, presets: &[Preset]) -> Com
         .unwrap()
 }
 
-const THREE: [Preset; 3] = [Preset::Full, Preset::SnapKv, Preset::AdaSnapKv];
+const THREE: [Preset; 3] = [Preset::FULL, Preset::SNAPKV, Preset::ADA_SNAPKV];
 
 #[test]
 fn the_full_cache_against_itself_differs_in_nothing() {
-    let session = endless(Preset::AdaSnapKv);
+    let session = endless(Preset::ADA_SNAPKV);
     let text = "a text of some length ".repeat(6);
-    let found = compare(&session, Some(&text), &[Preset::Full, Preset::Full]);
+    let found = compare(&session, Some(&text), &[Preset::FULL, Preset::FULL]);
     assert_eq!(found.runs.len(), 2);
     let (full, again) = (&found.runs[0], &found.runs[1]);
     assert_eq!(full.answer, again.answer);
@@ -41,7 +41,7 @@ fn the_full_cache_against_itself_differs_in_nothing() {
 
 #[test]
 fn eviction_is_measured_against_the_full_cache() {
-    let session = endless(Preset::AdaSnapKv);
+    let session = endless(Preset::ADA_SNAPKV);
     let text = "a text of some length, and of words ".repeat(8);
     let found = compare(&session, Some(&text), &THREE);
     let [full, uniform, adaptive] = &found.runs[..] else {
@@ -68,7 +68,7 @@ fn eviction_is_measured_against_the_full_cache() {
         "the same budget"
     );
     // The full cache's answer is what the conversation itself would have got.
-    let mut plain = endless(Preset::Full);
+    let mut plain = endless(Preset::FULL);
     let mut seen = Seen::default();
     plain.ask(&text, &greedy(30), &mut seen).unwrap();
     assert_eq!(
@@ -85,13 +85,13 @@ fn a_comparison_leaves_the_conversation_as_it_was() {
         session.ask(text, &greedy(20), &mut seen).unwrap();
         seen.text
     };
-    for preset in [Preset::Full, Preset::AdaSnapKv] {
+    for preset in [Preset::FULL, Preset::ADA_SNAPKV] {
         let (mut plain, mut compared) = (endless(preset), endless(preset));
         assert_eq!(ask(&mut plain, &text), ask(&mut compared, &text));
         // Of the full cache the runs share the past; what was evicted has to be read again.
         let found = compare(&compared, Some("and then?"), &THREE);
         let (past, read) = match preset {
-            Preset::Full => (Past::Shared, compared.picture().position),
+            Preset::FULL => (Past::Shared, compared.picture().position),
             _ => (Past::Reread, 0),
         };
         assert_eq!(found.plan.past, past);
@@ -120,11 +120,11 @@ fn a_comparison_leaves_the_conversation_as_it_was() {
 
 #[test]
 fn what_cannot_be_compared_says_why() {
-    let session = endless(Preset::Full);
-    let evictions = [eviction(Preset::Full, 24, 6)];
+    let session = endless(Preset::FULL);
+    let evictions = [eviction(Preset::FULL, 24, 6)];
     let found = session.compare(None, &evictions, 4, &mut Seen::default());
     assert!(found.unwrap_err().to_string().contains("nothing was asked"));
-    let evictions = [eviction(Preset::SnapKv, 8, 6)];
+    let evictions = [eviction(Preset::SNAPKV, 8, 6)];
     let found = session.compare(Some("x"), &evictions, 4, &mut Seen::default());
     assert!(
         found

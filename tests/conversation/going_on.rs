@@ -28,9 +28,9 @@ fn stopped_and_continued_equals_never_stopped() {
         ..greedy(60)
     };
     for (preset, sampling) in [
-        (Preset::AdaSnapKv, greedy(60)),
-        (Preset::Full, greedy(60)),
-        (Preset::AdaSnapKv, sampled),
+        (Preset::ADA_SNAPKV, greedy(60)),
+        (Preset::FULL, greedy(60)),
+        (Preset::ADA_SNAPKV, sampled),
     ] {
         let question = "first of all, a question".repeat(3);
         let mut whole = endless(preset);
@@ -88,11 +88,11 @@ fn stopped_and_continued_equals_never_stopped() {
 
 #[test]
 fn an_answer_cut_at_its_longest_goes_on() {
-    let mut whole = endless(Preset::AdaSnapKv);
+    let mut whole = endless(Preset::ADA_SNAPKV);
     whole
         .ask("why?", &greedy(30), &mut Seen::default())
         .unwrap();
-    let mut parts = endless(Preset::AdaSnapKv);
+    let mut parts = endless(Preset::ADA_SNAPKV);
     parts
         .ask("why?", &greedy(10), &mut Seen::default())
         .unwrap();
@@ -112,7 +112,7 @@ fn a_conversation_that_was_brought_back_is_read_up_to_the_partial_answer() {
         said(Role::User, "the second?"),
         said(Role::Assistant, "the answer is in the"),
     ];
-    let mut session = endless(Preset::Full);
+    let mut session = endless(Preset::FULL);
     session.restart(None, Some(messages.clone())).unwrap();
     let mut seen = Seen::default();
     let stats = session.resume(&greedy(12), &mut seen).unwrap();
@@ -130,15 +130,15 @@ fn a_conversation_that_was_brought_back_is_read_up_to_the_partial_answer() {
         .unwrap();
     tokens.extend(tokenizer.encode("the answer is in the", false).unwrap());
     assert_eq!(stats.prompt_tokens, tokens.len());
-    let mut cache = network.empty_cache(8).unwrap();
-    let mut logits = network.prefill(&mut cache, &tokens, &mut NoHooks).unwrap();
+    let mut sequence = network.clone().sequence(8).unwrap();
+    let mut logits = sequence.prefill(&tokens, &mut NoHooks).unwrap();
     for _ in 0..12 {
         let (best, _) = (0u32..)
             .zip(logits.unwrap())
             .reduce(|a, b| if b.1 > a.1 { b } else { a })
             .unwrap();
         tokens.push(best);
-        logits = network.decode(&mut cache, best, &|| false).unwrap();
+        logits = sequence.decode(best, &|| false).unwrap();
     }
     let texts = session.token_texts();
     assert_eq!(texts.len(), tokens.len());
@@ -159,7 +159,7 @@ fn a_conversation_that_was_brought_back_is_read_up_to_the_partial_answer() {
 
 #[test]
 fn what_cannot_go_on_says_why() {
-    let mut session = session(Preset::AdaSnapKv, 24, 6);
+    let mut session = session(Preset::ADA_SNAPKV, 24, 6);
     let resume = |session: &mut Session| {
         let error = session.resume(&greedy(4), &mut Seen::default());
         error.unwrap_err().to_string()
@@ -187,7 +187,7 @@ fn a_full_context_cannot_be_gone_on_with() {
     };
     let mut session = Session::new(
         model(&spec, &EXACT),
-        eviction(Preset::AdaSnapKv, 24, 6),
+        eviction(Preset::ADA_SNAPKV, 24, 6),
         None,
     )
     .unwrap();
@@ -210,7 +210,7 @@ fn asking_again_has_no_trace_of_the_turn_that_was_taken_back() {
     };
     let long = "a long text that is evicted ".repeat(8);
     let start = |system: &str| {
-        let mut session = session(Preset::AdaSnapKv, 24, 6);
+        let mut session = session(Preset::ADA_SNAPKV, 24, 6);
         session.restart(Some(system.to_owned()), None).unwrap();
         ask(&mut session, &long);
         session
@@ -229,7 +229,7 @@ fn asking_again_has_no_trace_of_the_turn_that_was_taken_back() {
     let again = ask(&mut kept, "second");
 
     // As if the turn taken back had never been.
-    let mut fresh = session(Preset::AdaSnapKv, 24, 6);
+    let mut fresh = session(Preset::ADA_SNAPKV, 24, 6);
     fresh
         .restart(Some("be brief".into()), Some(before))
         .unwrap();

@@ -105,7 +105,7 @@ impl Watcher for Seen {
 #[test]
 fn twelve_turns_pass_the_budget_many_times_and_the_cache_stays_within_its_bound() {
     let (budget, slack) = (24, 6);
-    let mut session = session(Preset::AdaSnapKv, budget, slack);
+    let mut session = session(Preset::ADA_SNAPKV, budget, slack);
     let heads = session.model().network.description().all_kv_heads();
     let mut seen = Seen::default();
     for turn in 0..12 {
@@ -163,8 +163,8 @@ fn pictures_show_the_caches_own_sums_and_the_policys_bound() {
                 picture.allocated_bytes <= picture.peak_bytes || picture.filled_layers.is_none()
             );
             match preset {
-                Preset::Full => assert_eq!(picture.bound_entries, None),
-                Preset::PyramidKv | Preset::AdaPyramidKv => {
+                Preset::FULL => assert_eq!(picture.bound_entries, None),
+                Preset::PYRAMIDKV | Preset::ADA_PYRAMIDKV => {
                     assert!(picture.bound_entries.is_some());
                 }
                 _ => assert_eq!(picture.bound_entries, Some(d.all_kv_heads() * 24)),
@@ -188,8 +188,8 @@ fn a_cancelled_prefill_changes_nothing() {
         seen.text
     };
     let long = "a long question that is given up ".repeat(6);
-    let mut plain = session(Preset::AdaSnapKv, 24, 6);
-    let mut cancelled = session(Preset::AdaSnapKv, 24, 6);
+    let mut plain = session(Preset::ADA_SNAPKV, 24, 6);
+    let mut cancelled = session(Preset::ADA_SNAPKV, 24, 6);
     assert_eq!(ask(&mut plain, "first"), ask(&mut cancelled, "first"));
     let before = cancelled.picture();
     for _ in 0..2 {
@@ -213,24 +213,16 @@ fn with_the_full_cache_later_turns_equal_one_long_prefill() {
     let model = model(&TinySpec::qwen2(), &EXACT);
     let network = &model.network;
     let tokens: Vec<u32> = (0..60).map(|i| (i * 37 + 5) % 250).collect();
-    let mut whole = network.empty_cache(8).unwrap();
-    let expected = network
-        .prefill(&mut whole, &tokens, &mut NoHooks)
-        .unwrap()
-        .unwrap();
-    let mut parts = network.empty_cache(8).unwrap();
-    network
-        .prefill(&mut parts, &tokens[..41], &mut NoHooks)
-        .unwrap();
-    network
-        .prefill(&mut parts, &tokens[41..59], &mut NoHooks)
-        .unwrap();
-    let last = network
-        .decode(&mut parts, tokens[59], &|| false)
-        .unwrap()
-        .unwrap();
+    let mut whole = network.clone().sequence(8).unwrap();
+    let expected = whole.prefill(&tokens, &mut NoHooks).unwrap().unwrap();
+    let mut parts = network.clone().sequence(8).unwrap();
+    parts.prefill(&tokens[..41], &mut NoHooks).unwrap();
+    parts.prefill(&tokens[41..59], &mut NoHooks).unwrap();
+    let last = parts.decode(tokens[59], &|| false).unwrap().unwrap();
     close(&expected, &last, 2e-4);
-    assert_eq!(whole.lens(), parts.lens());
+    for layer in 0..whole.count() {
+        assert_eq!(whole.lens(layer), parts.lens(layer));
+    }
 }
 
 #[test]
@@ -244,7 +236,7 @@ fn the_kernels_and_the_portable_path_agree_and_evict_the_same() {
         let mut outcomes = Vec::new();
         for options in [EXACT, portable] {
             let model = model(&spec, &options);
-            let session = Session::new(model, eviction(Preset::AdaSnapKv, 32, 4), None).unwrap();
+            let session = Session::new(model, eviction(Preset::ADA_SNAPKV, 32, 4), None).unwrap();
             let evictor = session.evictor(tokens.len()).unwrap();
             let network = &*session.model().network;
             let found = cachat::engine::inspect::inspect(network, &evictor, &tokens, 6).unwrap();
@@ -262,7 +254,7 @@ fn the_kernels_and_the_portable_path_agree_and_evict_the_same() {
 
 #[test]
 fn a_prompt_longer_than_the_context_is_refused_with_figures() {
-    let mut session = session(Preset::Full, 24, 6);
+    let mut session = session(Preset::FULL, 24, 6);
     let context = session.model().network.description().context;
     let text = "x y ".repeat(context);
     let error = session
@@ -278,7 +270,7 @@ fn a_prompt_longer_than_the_context_is_refused_with_figures() {
 
 #[test]
 fn a_budget_at_the_window_names_the_smallest_legal_one() {
-    let mut session = session(Preset::AdaSnapKv, 8, 6);
+    let mut session = session(Preset::ADA_SNAPKV, 8, 6);
     let error = session
         .ask("hello", &greedy(4), &mut Seen::default())
         .unwrap_err()

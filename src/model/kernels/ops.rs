@@ -106,6 +106,34 @@ pub fn swiglu(pool: &Pool, gate_up: &[f32], n: usize, out: &mut [f32]) {
     });
 }
 
+/// [`swiglu`] with GELU (its tanh form) in place of SiLU.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn geglu(pool: &Pool, gate_up: &[f32], n: usize, out: &mut [f32]) {
+    assert_eq!(
+        gate_up.len(),
+        2 * out.len(),
+        "gate_up is [m, 2n], out [m, n]"
+    );
+    by_rows(pool, n, out, |first, out| {
+        geglu_rows(&gate_up[2 * first * n..][..2 * out.len()], n, out);
+    });
+}
+
+vectorised! {
+    fn geglu_rows(gate_up: &[f32], n: usize, out: &mut [f32]) {
+        for (gate_up, out) in gate_up.chunks_exact(2 * n).zip(out.chunks_exact_mut(n)) {
+            let (gate, up) = gate_up.split_at(n);
+            for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+                // ½(1 + tanh u) = σ(2u), u = √(2/π)·(x + 0.044715 x³)
+                let u2 = gate * (1.595_769_1 + 0.071_354_82 * gate * gate);
+                *out = gate * up / (1.0 + exp(-u2));
+            }
+        }
+    }
+}
+
 vectorised! {
     fn swiglu_rows(gate_up: &[f32], n: usize, out: &mut [f32]) {
         for (gate_up, out) in gate_up.chunks_exact(2 * n).zip(out.chunks_exact_mut(n)) {
@@ -137,23 +165,31 @@ fn exp(x: f32) -> f32 {
     series * f32::from_bits(exponent)
 }
 
+/// How heads are turned: `cos` and `sin` are `[rows, dim / 2]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    pub cos: &'a [f32],
+    pub sin: &'a [f32],
+    /// Dimensions of a head that are turned, from the first on.
+    pub dim: usize,
+    pub pairing: Pairing,
+}
+
 /// Turns the first `heads` heads of every row of `x` in place. `x` is `[rows, heads or more,
-/// head_dim]` (in a fused q/k/v row, q and k stand first), `cos` and `sin` `[rows, head_dim / 2]`.
+/// head_dim]` (in a fused q/k/v row, q and k stand first).
 ///
 /// # Panics
 /// When the lengths do not fit.
-pub fn rope(
-    pool: &Pool,
-    x: &mut [f32],
-    heads: usize,
-    head_dim: usize,
-    cos: &[f32],
-    sin: &[f32],
-    pairing: Pairing,
-) {
-    let half = head_dim / 2;
-    assert_eq!(cos.len(), sin.len(), "cos and sin are [rows, head_dim / 2]");
-    let rows = cos.len() / half;
+pub fn rope(pool: &Pool, x: &mut [f32], heads: usize, head_dim: usize, turn: Turn) {
+    let Turn {
+        cos,
+        sin,
+        dim,
+        pairing,
+    } = turn;
+    let half = dim / 2;
+    assert_eq!(cos.len(), sin.len(), "cos and sin are [rows, dim / 2]");
+    let rows = cos.len().checked_div(half).unwrap_or(0);
     if rows == 0 {
         return;
     }
@@ -162,6 +198,7 @@ pub fn rope(
         cos.len() == rows * half && x.len() == rows * width && heads * head_dim <= width,
         "x is [rows, heads, head_dim]"
     );
+    assert!(dim <= head_dim, "no more dimensions than a head has");
     by_rows(pool, width, x, |first, x| {
         let rows = x.len() / width;
         let cos = &cos[first * half..][..rows * half];
@@ -171,15 +208,16 @@ pub fn rope(
             .zip(cos.chunks_exact(half))
             .zip(sin.chunks_exact(half))
         {
-            rope_row(&mut x[..heads * head_dim], cos, sin, pairing);
+            rope_row(&mut x[..heads * head_dim], head_dim, cos, sin, pairing);
         }
     });
 }
 
 vectorised! {
-    fn rope_row(x: &mut [f32], cos: &[f32], sin: &[f32], pairing: Pairing) {
+    fn rope_row(x: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32], pairing: Pairing) {
         let half = cos.len();
-        for head in x.chunks_exact_mut(2 * half) {
+        for head in x.chunks_exact_mut(head_dim) {
+            let head = &mut head[..2 * half];
             match pairing {
                 Pairing::Interleaved => {
                     for ((pair, cos), sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
@@ -294,7 +332,14 @@ mod tests {
         for pairing in [Pairing::Interleaved, Pairing::Halves] {
             let before = noise(rows * width);
             let mut x = before.clone();
-            rope(&pool, &mut x, heads, dim, &cos, &sin, pairing);
+            let (cos, sin) = (&cos[..], &sin[..]);
+            let turn = Turn {
+                cos,
+                sin,
+                dim,
+                pairing,
+            };
+            rope(&pool, &mut x, heads, dim, turn);
             for row in 0..rows {
                 for head in 0..heads + 2 {
                     for i in 0..dim / 2 {
@@ -314,6 +359,49 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// Partial rotary: the first dimensions turn as in a smaller head, the others stay.
+    #[test]
+    fn rope_may_turn_a_part_of_each_head() {
+        let pool = Pool::new(2);
+        let (rows, heads, dim, part) = (3, 2, 16, 6);
+        let angles = noise(rows * part / 2);
+        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.iter().map(|a| (a.cos(), a.sin())).unzip();
+        for pairing in [Pairing::Interleaved, Pairing::Halves] {
+            let turn = Turn {
+                cos: &cos,
+                sin: &sin,
+                dim: part,
+                pairing,
+            };
+            let before = noise(rows * heads * dim);
+            let mut x = before.clone();
+            rope(&pool, &mut x, heads, dim, turn);
+            let small = |x: &[f32]| -> Vec<f32> {
+                let heads = x.chunks_exact(dim);
+                heads.flat_map(|h| &h[..part]).copied().collect()
+            };
+            let mut alone = small(&before);
+            rope(&pool, &mut alone, heads, part, turn);
+            assert_eq!(small(&x), alone);
+            let pairs = x.chunks_exact(dim).zip(before.chunks_exact(dim));
+            assert!(pairs.into_iter().all(|(x, b)| x[part..] == b[part..]));
+        }
+    }
+
+    #[test]
+    fn geglu_is_gelu_of_the_gate_times_up() {
+        let (m, n) = (3, 17);
+        let gate_up: Vec<f32> = noise(2 * m * n).iter().map(|x| x * 6.0).collect();
+        let mut out = vec![0.0; m * n];
+        geglu(&Pool::new(1), &gate_up, n, &mut out);
+        for (i, out) in out.iter().enumerate() {
+            let row = &gate_up[i / n * 2 * n..];
+            let (x, up) = (f64::from(row[i % n]), f64::from(row[n + i % n]));
+            let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+            assert!(close(*out, 0.5 * x * (1.0 + u.tanh()) * up));
         }
     }
 

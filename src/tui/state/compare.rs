@@ -13,7 +13,7 @@ use crate::tui::human;
 use crate::tui::text::safe;
 
 /// What is compared where nothing is named, beside the full cache.
-const USUAL: [Preset; 2] = [Preset::SnapKv, Preset::AdaSnapKv];
+const USUAL: [Preset; 2] = [Preset::SNAPKV, Preset::ADA_SNAPKV];
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

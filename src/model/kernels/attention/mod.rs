@@ -15,6 +15,7 @@ mod tile;
 use super::pool::Pool;
 use super::shared::Chunks;
 use crate::cache::{HostLayer, KvElement};
+use crate::model::shape::Span;
 use plan::Plan;
 use scratch::Scratch;
 pub use simd::Level;
@@ -25,58 +26,62 @@ use tile::{Call, Item, Shape, sweep};
 
 pub use crate::policy::HeadScores;
 
-/// Attention of the last `rows` positions over each head's entries, causal: row `r` of KV head `h`
-/// sees that head's first `len_h - rows + 1 + r` entries (its own key is already appended).
-///
-/// `q` is `[rows, heads, head_dim]` after RoPE and `out` `[rows, heads, head_dim]`; query head
-/// `i` belongs to KV head `i / (heads / kv_heads)`.
-pub fn attend<T: KvElement>(
-    pool: &Pool,
-    layer: &HostLayer<T>,
-    q: &[f32],
-    rows: usize,
-    heads: usize,
-    scale: f32,
-    out: &mut [f32],
-) {
-    attend_with(fastest(), pool, layer, q, rows, heads, scale, out);
+/// How query rows look at a layer. Row `r` of KV head `h` sees that head's first
+/// `len_h − behind − (rows − 1 − r)` entries, and of those the newest `window`, as `span` says;
+/// query head `i` belongs to KV head `i / (heads / kv_heads)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Queries<'a> {
+    /// `[rows, heads, head_dim]` after RoPE.
+    pub q: &'a [f32],
+    pub rows: usize,
+    pub heads: usize,
+    /// What products of queries and keys are multiplied by.
+    pub scale: f32,
+    /// Scores are squashed to `c · tanh(score / c)`.
+    pub soft_cap: Option<f32>,
+    pub span: Span,
 }
 
-/// Scores of every KV head's entries for the last `window` queries, `q` = `[window, heads,
-/// head_dim]` after RoPE. The last `window` entries of each head are the window's own: row `r`
-/// sees `len_h - window + 1 + r` entries.
+impl<'a> Queries<'a> {
+    /// The last `rows` positions of a layer, whose own keys are already appended.
+    pub fn last(q: &'a [f32], rows: usize, heads: usize, scale: f32) -> Self {
+        Queries {
+            q,
+            rows,
+            heads,
+            scale,
+            soft_cap: None,
+            span: Span::default(),
+        }
+    }
+}
+
+/// Attention over each head's entries, causal; `out` is `[rows, heads, head_dim]`.
+pub fn attend<T: KvElement>(pool: &Pool, layer: &HostLayer<T>, queries: &Queries, out: &mut [f32]) {
+    attend_with(fastest(), pool, layer, queries, out);
+}
+
+/// Scores of every KV head's entries for the queries of the observation window, the layer's last
+/// rows.
 pub fn window_scores<T: KvElement>(
     pool: &Pool,
     layer: &HostLayer<T>,
-    q: &[f32],
-    window: usize,
-    heads: usize,
-    scale: f32,
+    queries: &Queries,
 ) -> Vec<HeadScores> {
-    window_scores_with(fastest(), pool, layer, q, window, heads, scale)
+    window_scores_with(fastest(), pool, layer, queries)
 }
 
 /// [`attend`] with a given instruction set.
-#[allow(clippy::too_many_arguments)]
 pub fn attend_with<T: KvElement>(
     level: Level,
     pool: &Pool,
     layer: &HostLayer<T>,
-    q: &[f32],
-    rows: usize,
-    heads: usize,
-    scale: f32,
+    queries: &Queries,
     out: &mut [f32],
 ) {
-    let call = Call {
-        layer,
-        q,
-        rows,
-        heads,
-        scale,
-    };
+    let call = Call { layer, queries };
     let Some(dim) = call.check() else { return };
-    assert_eq!(out.len(), q.len(), "attention output");
+    assert_eq!(out.len(), queries.q.len(), "attention output");
     let group = call.group();
     let plan = Plan::new(&call, pool.threads());
     let outputs = Chunks::new(out, group * dim);
@@ -112,18 +117,9 @@ pub fn window_scores_with<T: KvElement>(
     level: Level,
     pool: &Pool,
     layer: &HostLayer<T>,
-    q: &[f32],
-    window: usize,
-    heads: usize,
-    scale: f32,
+    queries: &Queries,
 ) -> Vec<HeadScores> {
-    let call = Call {
-        layer,
-        q,
-        rows: window,
-        heads,
-        scale,
-    };
+    let call = Call { layer, queries };
     match call.check() {
         Some(_) => scores::window_scores(level, pool, &call),
         None => vec![HeadScores::default(); layer.heads.len()],

@@ -32,7 +32,7 @@ impl Plan {
     /// Tiles of query rows, their pages cut where there are too few tiles for the threads.
     pub fn new<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
         let dim = call.layer.heads.first().map_or(0, |h| h.head_dim());
-        let tiles = call.rows.div_ceil(tile_rows(call.group(), dim));
+        let tiles = call.queries.rows.div_ceil(tile_rows(call.group(), dim));
         Self::cut(call, threads, tiles)
     }
 
@@ -61,15 +61,16 @@ impl Plan {
         let mut whole = Vec::with_capacity(tiles * heads.len());
         for tile in (0..tiles).rev() {
             // Equal tiles rather than full ones and a rest.
-            let rows = tile * call.rows / tiles..(tile + 1) * call.rows / tiles;
+            let rows = tile * call.queries.rows / tiles..(tile + 1) * call.queries.rows / tiles;
             for (head, store) in heads.iter().enumerate() {
-                let pages = 0..call.seen(store, rows.end - 1).div_ceil(PAGE);
+                let first = call.hidden(store, rows.start) / PAGE;
+                let pages = first..call.seen(store, rows.end - 1).div_ceil(PAGE);
                 let rows = rows.clone();
                 whole.push(Item { head, rows, pages });
             }
         }
         let pages: usize = whole.iter().map(|i| i.pages.len()).sum();
-        let rows = call.rows.div_ceil(tiles.max(1)) * call.group();
+        let rows = call.queries.rows.div_ceil(tiles.max(1)) * call.group();
         let inline = threads < 2 || pages * PAGE * rows * dim * 2 < INLINE_WORK;
         let wanted = threads * ITEMS_PER_THREAD;
         let most = if inline || whole.len() >= threads * 4 {
@@ -82,10 +83,10 @@ impl Plan {
             .into_iter()
             .map(|item| {
                 let start = items.len();
-                let count = item.pages.len();
+                let (first, count) = (item.pages.start, item.pages.len());
                 let parts = count.div_ceil(most).max(1);
                 items.extend((0..parts).map(|part| Item {
-                    pages: part * count / parts..(part + 1) * count / parts,
+                    pages: first + part * count / parts..first + (part + 1) * count / parts,
                     ..item.clone()
                 }));
                 start..items.len()
@@ -101,6 +102,7 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Queries;
     use super::*;
     use crate::cache::{Head, HostLayer};
 
@@ -120,13 +122,10 @@ mod tests {
     #[test]
     fn one_long_head_is_shared_by_all_threads() {
         let layer = layer(&[20_000, 64, 1]);
-        let (rows, heads, scale) = (1, 9, 1.0);
+        let queries = Queries::last(&[], 1, 9, 1.0);
         let call = Call {
             layer: &layer,
-            q: &[],
-            rows,
-            heads,
-            scale,
+            queries: &queries,
         };
         let plan = Plan::new(&call, 4);
         let most = plan.items.iter().map(|i| i.pages.len()).max();
@@ -143,12 +142,10 @@ mod tests {
     #[test]
     fn prefill_covers_every_row_once_and_skips_the_future() {
         let layer = layer(&[500, 500]);
+        let queries = Queries::last(&[], 500, 6, 1.0);
         let call = Call {
             layer: &layer,
-            q: &[],
-            rows: 500,
-            heads: 6,
-            scale: 1.0,
+            queries: &queries,
         };
         let plan = Plan::new(&call, 2);
         let mut covered = vec![0; 500];

@@ -5,7 +5,7 @@
 use super::HeadScores;
 use super::scratch::Scratch;
 use super::simd::{Level, Simd, Task, exp};
-use super::tile::{Call, Item, Shape, load_queries, mask_and_max, page_scores, weigh};
+use super::tile::{Call, Item, Shape, Slots, load_queries, mask, mask_and_max, page_scores, weigh};
 use super::{Chunks, Plan, Pool};
 use crate::cache::{KvElement, PAGE};
 use std::cell::Cell;
@@ -22,7 +22,7 @@ thread_local! {
 trait Pass {
     fn page(&mut self);
     /// `#[inline(always)]`, as [`Task::run`].
-    fn row<S: Simd>(&mut self, s: S, m: usize, row: &mut [f32], visible: usize);
+    fn row<S: Simd>(&mut self, s: S, m: usize, row: &mut [f32], visible: &Slots);
     fn page_done(&mut self, page: usize, stacked: usize);
 }
 
@@ -36,7 +36,7 @@ impl Pass for Normalisers<'_> {
     fn page(&mut self) {}
 
     #[inline(always)]
-    fn row<S: Simd>(&mut self, s: S, m: usize, row: &mut [f32], visible: usize) {
+    fn row<S: Simd>(&mut self, s: S, m: usize, row: &mut [f32], visible: &Slots) {
         let max = mask_and_max(s, row, visible, self.maxima[m]);
         if max > f32::NEG_INFINITY {
             if max > self.maxima[m] {
@@ -67,9 +67,8 @@ impl Pass for Weights<'_> {
     }
 
     #[inline(always)]
-    fn row<S: Simd>(&mut self, s: S, m: usize, row: &mut [f32], visible: usize) {
-        let visible = visible.min(row.len());
-        row[visible..].fill(f32::NEG_INFINITY);
+    fn row<S: Simd>(&mut self, s: S, m: usize, row: &mut [f32], visible: &Slots) {
+        mask(row, visible);
         let (total, high) = (&mut self.total, &mut self.high);
         add_weights(s, row, self.maxima[m], self.sums[m], total, high);
     }
@@ -140,6 +139,7 @@ impl<T: KvElement, P: Pass> Task for Sweep<'_, '_, T, P> {
                 Products::Kept(kept) => &mut kept[at..][..shape.m * PAGE],
                 products => {
                     page_scores(s, &shape, page.keys(), vectors, q, panels, scores);
+                    call.cap(&mut scores[..shape.m * PAGE]);
                     if let Products::Keep(kept) = products {
                         let from = &scores[..shape.m * PAGE];
                         kept[at..][..shape.m * PAGE].copy_from_slice(from);
@@ -150,8 +150,8 @@ impl<T: KvElement, P: Pass> Task for Sweep<'_, '_, T, P> {
             self.pass.page();
             for m in 0..shape.m {
                 let row = &mut scores[m * PAGE..][..vectors * S::LANES];
-                let visible = call.seen(head, m / group).saturating_sub(index * PAGE);
-                self.pass.row(s, m, row, visible);
+                let visible = call.visible(head, m / group, index);
+                self.pass.row(s, m, row, &visible);
             }
             self.pass.page_done(index, shape.m);
         }
@@ -172,7 +172,7 @@ pub(super) fn window_scores<T: KvElement>(
             peak: vec![0.0; head.len()],
         })
         .collect();
-    let stacked = call.rows * call.group();
+    let stacked = call.queries.rows * call.group();
     if stacked == 0 {
         return out;
     }

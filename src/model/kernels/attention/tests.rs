@@ -58,23 +58,66 @@ fn check<T: KvElement>(dim: usize, group: usize, rows: usize, lens: &[usize], th
         .map(|x| x * 4.0)
         .collect();
     let scale = 1.0 / (dim as f32).sqrt();
+    let queries = Queries::last(&q, rows, heads, scale);
+    check_queries(&layer, &queries, threads);
+}
+
+/// A sliding window, a soft cap and entries behind the rows, each alone and together.
+#[test]
+fn windows_caps_and_spans_equal_the_plain_version() {
+    let mut noise = Noise(5);
+    for (rows, lens) in [
+        (1, [300, 64, 65]),
+        (5, [70, 200, 131]),
+        (130, [400, 130, 257]),
+    ] {
+        let (dim, heads) = (64, 6);
+        let layer = noise.layer::<f16>(dim, &lens.map(|n| n + 7));
+        let q: Vec<f32> = noise
+            .vec(rows * heads * dim)
+            .iter()
+            .map(|x| x * 4.0)
+            .collect();
+        for window in [None, Some(1), Some(40), Some(64), Some(1000)] {
+            for (soft_cap, behind) in [(None, 0), (Some(2.0), 0), (None, 7), (Some(5.0), 3)] {
+                let queries = Queries {
+                    soft_cap,
+                    span: Span { behind, window },
+                    ..Queries::last(&q, rows, heads, 0.125)
+                };
+                check_queries(&layer, &queries, 3);
+            }
+        }
+    }
+}
+
+fn check_queries<T: KvElement>(layer: &HostLayer<T>, queries: &Queries, threads: usize) {
     let pool = Pool::new(threads);
-    let mut right = vec![0.0; q.len()];
-    plain::attend(&layer, &q, rows, heads, scale, &mut right);
-    let scores = plain::window_scores(&layer, &q, rows, heads, scale);
+    let mut right = vec![0.0; queries.q.len()];
+    plain::attend(layer, queries, &mut right);
+    let scores = plain::window_scores(layer, queries);
+    let lens: Vec<usize> = layer.heads.iter().map(Head::len).collect();
+    let dim = layer.heads[0].head_dim();
     for level in Level::available() {
+        let Queries {
+            rows,
+            heads,
+            soft_cap,
+            span,
+            ..
+        } = *queries;
         let what = format!(
-            "{level:?} {} dim {dim} group {group} rows {rows} {lens:?}",
+            "{level:?} {} dim {dim} heads {heads} rows {rows} {lens:?} {soft_cap:?} {span:?}",
             T::NAME
         );
-        let mut out = vec![f32::NAN; q.len()];
-        attend_with(level, &pool, &layer, &q, rows, heads, scale, &mut out);
+        let mut out = vec![f32::NAN; queries.q.len()];
+        attend_with(level, &pool, layer, queries, &mut out);
         assert!(
             worst(&out, &right) < 1e-5,
             "{what}: {}",
             worst(&out, &right)
         );
-        let fast = window_scores_with(level, &pool, &layer, &q, rows, heads, scale);
+        let fast = window_scores_with(level, &pool, layer, queries);
         for (fast, right) in fast.iter().zip(&scores) {
             let off = |a: &[f32], b: &[f32]| {
                 assert_eq!(a.len(), b.len(), "{what}");
@@ -139,7 +182,8 @@ fn f32_entries_equal_double_precision() {
         .map(|x| x * 8.0)
         .collect();
     let mut out = vec![0.0; q.len()];
-    attend(&Pool::new(2), &layer, &q, rows, group, 0.125, &mut out);
+    let queries = Queries::last(&q, rows, group, 0.125);
+    attend(&Pool::new(2), &layer, &queries, &mut out);
     let pages = layer.heads[0].pages();
     let mut right = Vec::new();
     for (i, q) in q.chunks(dim).enumerate() {
@@ -185,10 +229,11 @@ fn extreme_scores_stay_finite() {
             let mut q = vec![0.0; rows * dim];
             q.iter_mut().step_by(dim).for_each(|x| *x = 1.0);
             let mut right = vec![0.0; q.len()];
-            plain::attend(&layer, &q, rows, 1, 1.0, &mut right);
+            let queries = Queries::last(&q, rows, 1, 1.0);
+            plain::attend(&layer, &queries, &mut right);
             for level in Level::available() {
                 let mut out = vec![f32::NAN; q.len()];
-                attend_with(level, &Pool::new(2), &layer, &q, rows, 1, 1.0, &mut out);
+                attend_with(level, &Pool::new(2), &layer, &queries, &mut out);
                 assert!(
                     worst(&out, &right) < 1e-5,
                     "{level:?} case {case} rows {rows}"
@@ -202,6 +247,7 @@ fn extreme_scores_stay_finite() {
 fn nothing_to_do_is_done() {
     let pool = Pool::new(2);
     let none = HostLayer::<f16> { heads: Vec::new() };
-    attend(&pool, &none, &[], 0, 0, 1.0, &mut []);
-    assert!(window_scores(&pool, &none, &[], 0, 0, 1.0).is_empty());
+    let nothing = Queries::last(&[], 0, 0, 1.0);
+    attend(&pool, &none, &nothing, &mut []);
+    assert!(window_scores(&pool, &none, &nothing).is_empty());
 }

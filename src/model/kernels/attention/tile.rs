@@ -3,6 +3,7 @@
 //! The `group` query heads that share a KV head are stacked: stacked row `m` is query row
 //! `m / group`, head `m % group` of the group, so one sweep over a page serves them all.
 
+use super::Queries;
 use super::gemm::{Gemm, full_rows, pack, packed_len};
 use super::simd::{Simd, exp};
 use crate::cache::{Head, HostLayer, KvElement, PAGE};
@@ -14,11 +15,7 @@ const DIRECT_ROWS: usize = 12;
 /// The arguments of one call.
 pub(super) struct Call<'a, T> {
     pub layer: &'a HostLayer<T>,
-    /// `[rows, heads, head_dim]`
-    pub q: &'a [f32],
-    pub rows: usize,
-    pub heads: usize,
-    pub scale: f32,
+    pub queries: &'a Queries<'a>,
 }
 
 impl<T: KvElement> Call<'_, T> {
@@ -30,28 +27,49 @@ impl<T: KvElement> Call<'_, T> {
     pub fn check(&self) -> Option<usize> {
         let heads = &self.layer.heads;
         let dim = heads.first()?.head_dim();
-        if self.rows == 0 || self.heads == 0 || dim == 0 {
+        let Queries { q, rows, .. } = *self.queries;
+        if rows == 0 || self.queries.heads == 0 || dim == 0 {
             return None;
         }
         assert!(
-            self.heads.is_multiple_of(heads.len()),
+            self.queries.heads.is_multiple_of(heads.len()),
             "query heads per KV head"
         );
-        assert_eq!(self.q.len(), self.rows * self.heads * dim, "queries");
+        assert_eq!(q.len(), rows * self.queries.heads * dim, "queries");
+        let least = rows + self.queries.span.behind;
         for head in heads {
-            assert!(head.head_dim() == dim && head.len() >= self.rows, "entries");
+            assert!(head.head_dim() == dim && head.len() >= least, "entries");
         }
         Some(dim)
     }
 
     /// Query heads per KV head.
     pub fn group(&self) -> usize {
-        self.heads / self.layer.heads.len()
+        self.queries.heads / self.layer.heads.len()
     }
 
-    /// Entries that query row `row` sees of `head`.
+    /// Entries of `head` up to the last that query row `row` sees.
     pub fn seen(&self, head: &Head<T>, row: usize) -> usize {
-        (head.len() + 1 + row).saturating_sub(self.rows)
+        (head.len() + 1 + row).saturating_sub(self.queries.rows + self.queries.span.behind)
+    }
+
+    /// Entries of `head` before the first that query row `row` sees.
+    pub fn hidden(&self, head: &Head<T>, row: usize) -> usize {
+        let window = self.queries.span.window;
+        window.map_or(0, |w| self.seen(head, row).saturating_sub(w))
+    }
+
+    /// Slots of page `index` of `head` that query row `row` sees.
+    pub fn visible(&self, head: &Head<T>, row: usize, index: usize) -> Slots {
+        let slot = |entry: usize| entry.saturating_sub(index * PAGE);
+        slot(self.hidden(head, row))..slot(self.seen(head, row))
+    }
+
+    /// Squashes the scores of a page where the layer caps them.
+    pub fn cap(&self, scores: &mut [f32]) {
+        if let Some(cap) = self.queries.soft_cap {
+            scores.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh());
+        }
     }
 }
 
@@ -135,9 +153,9 @@ pub(super) fn load_queries<T: KvElement>(
     let (used, padding) = to.split_at_mut(shape.m * shape.dim);
     padding.fill(0.0);
     for (row, to) in item.rows.clone().zip(used.chunks_exact_mut(width)) {
-        let from = (row * call.heads + item.head * call.group()) * shape.dim;
-        for (to, x) in to.iter_mut().zip(&call.q[from..from + width]) {
-            *to = x * call.scale;
+        let from = (row * call.queries.heads + item.head * call.group()) * shape.dim;
+        for (to, x) in to.iter_mut().zip(&call.queries.q[from..from + width]) {
+            *to = x * call.queries.scale;
         }
     }
 }
@@ -238,12 +256,24 @@ impl<T: KvElement> Gemm<T> {
     }
 }
 
-/// One row's scores of one page: hides what lies after `visible` and raises the running maximum.
+/// The slots of a page that a row sees.
+pub(super) type Slots = Range<usize>;
+
+/// Hides all scores of a row but those of `visible`.
+#[inline(always)]
+pub(super) fn mask(row: &mut [f32], visible: &Slots) {
+    let len = row.len();
+    row[visible.end.min(len)..].fill(f32::NEG_INFINITY);
+    if visible.start > 0 {
+        row[..visible.start.min(len)].fill(f32::NEG_INFINITY);
+    }
+}
+
+/// One row's scores of one page: hides what is not `visible` and raises the running maximum.
 /// Returns the new maximum.
 #[inline(always)]
-pub(super) fn mask_and_max<S: Simd>(s: S, row: &mut [f32], visible: usize, max: f32) -> f32 {
-    let visible = visible.min(row.len());
-    row[visible..].fill(f32::NEG_INFINITY);
+pub(super) fn mask_and_max<S: Simd>(s: S, row: &mut [f32], visible: &Slots, max: f32) -> f32 {
+    mask(row, visible);
     let mut high = s.splat(max);
     for x in row.chunks_exact(S::LANES) {
         // SAFETY: a chunk holds LANES f32.
@@ -291,11 +321,11 @@ pub(super) fn sweep<S: Simd, T: KvElement>(
         let n = most.saturating_sub(index * PAGE).min(PAGE);
         let vectors = n.div_ceil(S::LANES);
         page_scores(s, shape, page.keys(), vectors, q, key_panels, scores);
+        call.cap(&mut scores[..shape.m * PAGE]);
         for m in 0..shape.m {
             let row = &mut scores[m * PAGE..][..vectors * S::LANES];
-            let seen = call.seen(head, item.rows.start + m / group);
-            let visible = seen.saturating_sub(index * PAGE);
-            let max = mask_and_max(s, row, visible, maxima[m]);
+            let visible = call.visible(head, item.rows.start + m / group, index);
+            let max = mask_and_max(s, row, &visible, maxima[m]);
             if max > maxima[m] {
                 let shrink = (maxima[m] - max).exp();
                 sums[m] *= shrink;

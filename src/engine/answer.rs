@@ -1,0 +1,189 @@
+//! Answering: draws tokens onto a lane and tells a watcher.
+
+use std::time::{Duration, Instant};
+
+use super::event::{CachePicture, Event, Sampling, Stop, Trigger, TurnStats};
+use super::lane::{Decoded, Evicted, From, Lane, Voice};
+use super::picture::{picture, picture_with_holders, round};
+use super::sampler::Sampler;
+use super::watcher::Watcher;
+use crate::model::detokenize::{Detokenizer, Utf8Stream};
+use crate::model::error::{ModelError, Result};
+use crate::model::tokenizer::Tokenizer;
+
+/// How often a running answer shows its cache.
+const PICTURE_EVERY: Duration = Duration::from_millis(50);
+
+/// Shows the cache now and then.
+pub(super) struct Glimpses(Instant);
+
+impl Glimpses {
+    pub fn new() -> Self {
+        Glimpses(Instant::now())
+    }
+
+    /// The cache, where it is time to show it again.
+    pub fn next(&mut self, lane: &Lane) -> Option<CachePicture> {
+        (self.0.elapsed() >= PICTURE_EVERY).then(|| {
+            self.0 = Instant::now();
+            picture(lane)
+        })
+    }
+}
+
+/// What an answer that was cut off goes on with.
+pub(super) struct Paused {
+    /// How its tokens were drawn, and where the random numbers are.
+    sampling: Sampling,
+    sampler: Sampler,
+    /// The beginning of a character whose rest did not come.
+    held: Utf8Stream,
+}
+
+impl Paused {
+    /// The sampler, where tokens are still drawn the same way; and the held bytes.
+    fn resume(self, sampling: &Sampling) -> (Option<Sampler>, Utf8Stream) {
+        let longest = |s: &Sampling| Sampling {
+            max_tokens: 0,
+            ..s.clone()
+        };
+        let same = longest(&self.sampling) == longest(sampling);
+        (same.then_some(self.sampler), self.held)
+    }
+}
+
+/// Where an answer's tokens go.
+#[derive(Default)]
+pub(super) struct Drawn {
+    /// Tokens in the cache or pending, for the repeat penalty.
+    pub tokens: Vec<u32>,
+    /// Drawn but not yet in the cache.
+    pub pending: Option<u32>,
+    /// How the last answer ended, where it was given here.
+    pub ended: Option<Stop>,
+    /// There while the last answer can go on from the cache as it is.
+    pub paused: Option<Paused>,
+}
+
+/// Answers from the logits of the next token or, without any, from the pending token. The answer so
+/// far is returned even when it fails.
+pub(super) fn answer(
+    lane: &mut Lane,
+    tokenizer: &Tokenizer,
+    logits: Option<Vec<f32>>,
+    drawn: &mut Drawn,
+    sampling: &Sampling,
+    stats: &mut TurnStats,
+    watcher: &mut dyn Watcher,
+) -> (String, std::result::Result<(), ModelError>) {
+    let (sampler, held) = match drawn.paused.take() {
+        Some(paused) if logits.is_none() => paused.resume(sampling),
+        _ => (None, Utf8Stream::default()),
+    };
+    let from = match (logits, drawn.pending) {
+        (Some(logits), _) => Some(From::Logits(logits)),
+        (None, pending) => pending.map(From::Token),
+    };
+    let mut speaker = Speaker {
+        tokenizer,
+        sampling,
+        sampler: sampler.unwrap_or_else(|| Sampler::new(sampling)),
+        text: Detokenizer::resume(tokenizer, held),
+        said: String::new(),
+        drawn,
+        stats,
+        begun: Instant::now(),
+        glimpses: Glimpses::new(),
+        watcher,
+    };
+    let outcome = match from {
+        Some(from) => lane.decode(from, &mut speaker),
+        None => Ok(Decoded::Whole),
+    };
+    let Speaker {
+        sampler,
+        text,
+        mut said,
+        drawn,
+        stats,
+        watcher,
+        ..
+    } = speaker;
+    let cut = outcome.is_ok() && stats.stop != Stop::Eos;
+    let mut held = text.into_held();
+    if !cut {
+        let piece = held.finish();
+        if !piece.is_empty() {
+            said.push_str(&piece);
+            let turn = stats.turn;
+            watcher.event(Event::Text { turn, piece });
+        }
+    }
+    drawn.ended = Some(stats.stop);
+    drawn.paused = cut.then(|| Paused {
+        sampling: sampling.clone(),
+        sampler,
+        held,
+    });
+    (said, outcome.map(|_| ()))
+}
+
+/// Draws the answer.
+struct Speaker<'a> {
+    tokenizer: &'a Tokenizer,
+    sampling: &'a Sampling,
+    sampler: Sampler,
+    text: Detokenizer<'a>,
+    said: String,
+    drawn: &'a mut Drawn,
+    stats: &'a mut TurnStats,
+    begun: Instant,
+    glimpses: Glimpses,
+    watcher: &'a mut dyn Watcher,
+}
+
+impl Voice for Speaker<'_> {
+    fn stopped(&self) -> bool {
+        self.watcher.stopped()
+    }
+
+    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+        // What was pending is in the cache now.
+        self.drawn.pending = None;
+        let token = self.sampler.draw(logits, &self.drawn.tokens)?;
+        if self.tokenizer.eos_ids().contains(&token) {
+            self.stats.stop = Stop::Eos;
+            return Ok(None);
+        }
+        self.drawn.tokens.push(token);
+        self.drawn.pending = Some(token);
+        self.stats.generated_tokens += 1;
+        let (turn, generated) = (self.stats.turn, self.stats.generated_tokens);
+        if let Some(piece) = self.text.push(token) {
+            self.said.push_str(&piece);
+            self.watcher.event(Event::Text { turn, piece });
+        }
+        self.watcher.event(Event::Decoded {
+            turn,
+            generated,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            position: lane.position(),
+        });
+        let context = lane.layers().description().context;
+        if generated >= self.sampling.max_tokens || lane.position() >= context {
+            self.stats.stop = Stop::Length;
+            return Ok(None);
+        }
+        if let Some(picture) = self.glimpses.next(lane) {
+            self.watcher.picture(picture);
+        }
+        Ok(Some(token))
+    }
+
+    fn evicted(&mut self, lane: &Lane, evicted: Evicted) {
+        let round = round(lane.layers(), Trigger::Decode, self.stats.turn, evicted);
+        self.watcher.event(Event::Eviction(Box::new(round)));
+        self.watcher.picture(picture_with_holders(lane));
+        self.glimpses = Glimpses::new();
+    }
+}

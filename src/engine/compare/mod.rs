@@ -1,0 +1,209 @@
+//! The same turn under several policies, from the same past: what each one keeps, how fast it is,
+//! and how far its answer strays from the full cache's. The conversation itself is only read.
+
+mod event;
+mod run;
+
+use serde::Serialize;
+
+use super::event::{Event, Message, Role, Stop};
+use super::evict::Evictor;
+use super::lane::Lane;
+use super::session::{Eviction, Session, TurnError, Watcher};
+pub use event::CompareEvent;
+use run::{Relay, Runner, Teacher};
+
+/// Most tokens of each answer: the full cache's distributions are kept for all of them, one
+/// number for each word of the vocabulary.
+pub const MAX_TOKENS: usize = 256;
+
+/// Where all runs start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Past {
+    /// It is the first turn.
+    Empty,
+    /// The conversation's own cache, of which nothing was evicted.
+    Shared,
+    /// The whole conversation, read anew under each policy: the conversation's own cache was
+    /// evicted already, or holds the turn itself.
+    Reread,
+}
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    pub question: String,
+    /// Each policy with its budget; `None` = no bound.
+    pub policies: Vec<(String, Option<usize>)>,
+    /// Tokens that every run reads, and tokens of the conversation with them.
+    pub prompt_tokens: usize,
+    pub position: usize,
+    pub past: Past,
+    pub max_tokens: usize,
+}
+
+/// One policy's run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    pub policy: String,
+    /// Entries per KV head, window included; `None` = no bound.
+    pub budget: Option<usize>,
+    /// Bytes of keys and values once everything was read and evicted, and what a full cache uses.
+    pub kv_used_bytes: u64,
+    pub kv_full_bytes: u64,
+    pub prefill_seconds: f64,
+    pub prefill_tokens_per_second: f64,
+    pub decode_tokens_per_second: f64,
+    pub generated_tokens: usize,
+    pub stop: Stop,
+    /// Share of the window's attention that the kept entries hold, mean over heads; 1 where
+    /// nothing was evicted.
+    pub retained_mass: f64,
+    /// KL(full ‖ this) in nats per step, both fed the full cache's answer; from the second token
+    /// on, since the first comes from the prefill itself. Empty for the full cache and for a run
+    /// that was stopped.
+    pub kl: Vec<f64>,
+    pub kl_mean: Option<f64>,
+    /// Share of those steps at which the likeliest token is the same.
+    pub top1_agree: Option<f64>,
+    /// The first token that differs from the full cache's answer, from 0.
+    pub first_divergence: Option<usize>,
+    /// Bytes of `answer` before that token.
+    pub same_bytes: usize,
+    pub answer: String,
+}
+
+/// All runs; the full cache's is the first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    #[serde(flatten)]
+    pub plan: Plan,
+    pub runs: Vec<Run>,
+    pub stopped: bool,
+}
+
+impl Session {
+    /// Answers `question` (or the last one again) greedily under each of `evictions`, the full
+    /// cache first. Whatever happens, the conversation is bit for bit as it was.
+    ///
+    /// # Errors
+    /// When there is nothing to ask, it does not fit, a budget is impossible or the model fails.
+    pub fn compare(
+        &self,
+        question: Option<&str>,
+        evictions: &[Eviction],
+        max_tokens: usize,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Comparison, TurnError> {
+        let compared = self.compare_runs(question, evictions, max_tokens, watcher);
+        // Over the pictures of the runs.
+        watcher.picture(self.picture_with_holders());
+        if let Ok(comparison) = &compared {
+            let stopped = comparison.stopped;
+            watcher.event(Event::Compare(CompareEvent::Ended { stopped }));
+        }
+        compared
+    }
+
+    fn compare_runs(
+        &self,
+        question: Option<&str>,
+        evictions: &[Eviction],
+        max_tokens: usize,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Comparison, TurnError> {
+        let (question, past, tokens) = self.compared_turn(question)?;
+        let network = &self.model().network;
+        let start = match past {
+            Past::Shared => self.position(),
+            _ => 0,
+        };
+        let position = start + tokens.len();
+        self.fits(position, start)?;
+        let evictors: Vec<Evictor> = evictions
+            .iter()
+            .map(|e| self.evictor_of(*e, position))
+            .collect::<Result<_, _>>()?;
+        let plan = Plan {
+            question,
+            policies: evictors
+                .iter()
+                .map(|e| (e.preset.name().to_owned(), e.bound_per_head()))
+                .collect(),
+            prompt_tokens: tokens.len(),
+            position,
+            past,
+            max_tokens: max_tokens.clamp(1, MAX_TOKENS),
+        };
+        watcher.event(Event::Compare(CompareEvent::Started(Box::new(
+            plan.clone(),
+        ))));
+        let mut comparison = Comparison {
+            plan,
+            runs: Vec::new(),
+            stopped: false,
+        };
+        let mut teacher: Option<Teacher> = None;
+        for (run, evictor) in evictors.iter().enumerate() {
+            let mut lane = match past {
+                Past::Shared => self.lane.fork(*evictor),
+                _ => Lane::new(network, *evictor)?,
+            };
+            let mut relay = Relay { watcher, run };
+            let runner = Runner {
+                tokenizer: &self.model().tokenizer,
+                turn: self.turn() + 1,
+                max_tokens: comparison.plan.max_tokens,
+            };
+            let found = runner.run(&mut lane, &tokens, teacher.as_ref(), &mut relay)?;
+            let Some((result, own, whole)) = found else {
+                comparison.stopped = true;
+                break;
+            };
+            relay.tell(CompareEvent::Finished {
+                run,
+                result: Box::new(result.clone()),
+            });
+            comparison.runs.push(result);
+            if !whole {
+                comparison.stopped = true;
+                break;
+            }
+            teacher = teacher.or(Some(own));
+        }
+        Ok(comparison)
+    }
+
+    /// The question, where its runs start from, and the tokens that each one reads.
+    fn compared_turn(&self, question: Option<&str>) -> Result<(String, Past, Vec<u32>), TurnError> {
+        let mut messages = self.messages().to_vec();
+        let question = match question {
+            Some(question) => {
+                let content = question.to_owned();
+                let role = Role::User;
+                messages.push(Message { role, content });
+                let ahead = self.ahead(&messages)?;
+                if !ahead.fresh && self.nothing_evicted() {
+                    return Ok((question.to_owned(), Past::Shared, ahead.tokens));
+                }
+                question.to_owned()
+            }
+            None => {
+                let of_user = |m: &Message| m.role == Role::User;
+                let last = messages.iter().rposition(of_user);
+                messages.truncate(last.ok_or(TurnError::NoQuestion)? + 1);
+                messages.last().map_or(String::new(), |m| m.content.clone())
+            }
+        };
+        let past = match messages.iter().any(|m| m.role == Role::Assistant) {
+            true => Past::Reread,
+            false => Past::Empty,
+        };
+        let model = self.model();
+        let tokens = model
+            .template
+            .encode_chat(&model.tokenizer, &messages, true)?;
+        Ok((question, past, tokens))
+    }
+}

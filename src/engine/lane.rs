@@ -1,0 +1,322 @@
+//! A lane: a sequence in a network, the evictor that bounds its cache, and the most that the cache
+//! ever took. Reading, the one decode loop and the one place where peaks are measured are here; a
+//! conversation, a comparison, an inspection and a benchmark are its clients.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::event::LayerEviction;
+use super::evict::{Evicting, EvictionHooks, Evictor};
+use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
+
+/// Most bytes of the cache's buffers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peak {
+    /// Between evictions.
+    pub held: u64,
+    /// With the moments at which an evicted layer's old entries and its new ones stand side by
+    /// side.
+    pub most: u64,
+}
+
+impl Peak {
+    fn hold(&mut self, bytes: usize) {
+        self.held = self.held.max(bytes as u64);
+        self.most = self.most.max(bytes as u64);
+    }
+
+    /// The higher of both.
+    pub fn max(self, other: Peak) -> Peak {
+        Peak {
+            held: self.held.max(other.held),
+            most: self.most.max(other.most),
+        }
+    }
+}
+
+/// Layers that were evicted together.
+#[derive(Clone, Debug, Default)]
+pub struct Evicted {
+    pub layers: Vec<LayerEviction>,
+    pub milliseconds: f64,
+}
+
+/// Follows a read.
+pub trait Reader {
+    /// Looked at between blocks.
+    fn stopped(&self) -> bool {
+        false
+    }
+
+    /// `done` of `total` blocks over all layers are through.
+    fn progress(&mut self, _done: usize, _total: usize) {}
+
+    /// `layer` has all its entries and nothing of it was evicted yet.
+    fn before_eviction(&mut self, _layer: usize, _layers: &dyn Layers) -> Result<()> {
+        Ok(())
+    }
+
+    /// `layer` was cut down, maybe not for the last time.
+    fn cut(&mut self, _layer: usize, _layers: &dyn Layers) -> Result<()> {
+        Ok(())
+    }
+
+    /// `layer` is through, and evicted where that is decided already.
+    fn layer_done(&mut self, _layer: usize, _layers: &dyn Layers, _peak: Peak) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A read that nobody follows.
+pub struct Unread;
+
+impl Reader for Unread {}
+
+/// What came of a read that went through.
+#[derive(Debug)]
+pub struct Read {
+    /// Of the next token, `[vocabulary]`.
+    pub logits: Vec<f32>,
+    pub evicted: Evicted,
+}
+
+/// Says which tokens follow.
+pub trait Voice {
+    /// Looked at between layers.
+    fn stopped(&self) -> bool {
+        false
+    }
+
+    /// The token to feed next, given the logits behind all that was fed; `None` ends.
+    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>>;
+
+    /// Room was made for the next token.
+    fn evicted(&mut self, _lane: &Lane, _evicted: Evicted) {}
+}
+
+/// Where decoding begins.
+pub enum From {
+    /// The logits of the next token.
+    Logits(Vec<f32>),
+    /// A token that was chosen already.
+    Token(u32),
+}
+
+/// How decoding ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// The voice had said all.
+    Whole,
+    Stopped,
+}
+
+pub struct Lane {
+    sequence: Box<dyn Sequence>,
+    evictor: Evictor,
+    peak: Peak,
+}
+
+impl Lane {
+    /// One without tokens.
+    pub fn new(network: &Arc<dyn Network>, evictor: Evictor) -> Result<Lane> {
+        Ok(Lane {
+            sequence: network.clone().sequence(evictor.params.window)?,
+            evictor,
+            peak: Peak::default(),
+        })
+    }
+
+    /// Another lane with the same past, whose peak is its own.
+    pub fn fork(&self, evictor: Evictor) -> Lane {
+        let mut fork = Lane {
+            sequence: self.sequence.fork(),
+            evictor: self.evictor,
+            peak: Peak::default(),
+        };
+        fork.set_evictor(evictor);
+        fork
+    }
+
+    pub fn layers(&self) -> &dyn Layers {
+        &*self.sequence
+    }
+
+    pub fn evictor(&self) -> &Evictor {
+        &self.evictor
+    }
+
+    /// Another policy or budget from the next read or token on.
+    pub fn set_evictor(&mut self, evictor: Evictor) {
+        self.sequence.resize_window(evictor.params.window);
+        self.evictor = evictor;
+    }
+
+    /// How many tokens there were, kept or evicted.
+    pub fn position(&self) -> usize {
+        self.sequence.position()
+    }
+
+    /// Most bytes so far, now included.
+    pub fn peak(&self) -> Peak {
+        let mut peak = self.peak;
+        peak.hold(self.sequence.allocated_bytes());
+        peak
+    }
+
+    /// Takes over the peak of a lane that this one stands in for.
+    pub fn remember(&mut self, peak: Peak) {
+        self.peak = self.peak.max(peak);
+    }
+
+    /// Reads `tokens` behind what was read before, and evicts each layer once it is through. All of
+    /// it or nothing: `None` when it was stopped, and the lane is as it was.
+    pub fn read(&mut self, tokens: &[u32], reader: &mut dyn Reader) -> Result<Option<Read>> {
+        let mut reading = Reading {
+            evictor: &self.evictor,
+            evicting: None,
+            milliseconds: 0.0,
+            peak: Peak::default(),
+            reader,
+        };
+        let logits = self.sequence.prefill(tokens, &mut reading)?;
+        let evicted = Evicted {
+            layers: reading.evicting.map_or(Vec::new(), Evicting::into_report),
+            milliseconds: reading.milliseconds,
+        };
+        let peak = reading.peak;
+        Ok(logits.map(|logits| {
+            self.peak = self.peak.max(peak);
+            Read { logits, evicted }
+        }))
+    }
+
+    /// THE decode loop: evicts what is due, feeds a token, asks for the next.
+    pub fn decode(&mut self, from: From, voice: &mut dyn Voice) -> Result<Decoded> {
+        let mut next = from;
+        loop {
+            let token = match next {
+                From::Token(token) => token,
+                From::Logits(logits) => match voice.next(self, logits)? {
+                    Some(token) => token,
+                    None => return Ok(Decoded::Whole),
+                },
+            };
+            if voice.stopped() {
+                return Ok(Decoded::Stopped);
+            }
+            // Before the token is appended, so that the bound holds at every moment.
+            let evicted = self.make_room()?;
+            if !evicted.layers.is_empty() {
+                voice.evicted(self, evicted);
+            }
+            match self.sequence.decode(token, &|| voice.stopped())? {
+                Some(logits) => next = From::Logits(logits),
+                None => return Ok(Decoded::Stopped),
+            }
+        }
+    }
+
+    /// Evicts every layer that one more token would take over its bound.
+    fn make_room(&mut self) -> Result<Evicted> {
+        let layers: &mut dyn Layers = &mut *self.sequence;
+        let due = self.evictor.due(layers);
+        if due.is_empty() {
+            return Ok(Evicted::default());
+        }
+        let begun = Instant::now();
+        // Between rounds the cache only grows: here it is at its height.
+        self.peak.hold(layers.allocated_bytes());
+        let mut evicting = self.evictor.begin(layers);
+        let mut told = Measure {
+            peak: &mut self.peak,
+            held: 0,
+            reader: &mut Unread,
+        };
+        for layer in due {
+            evicting.layer(layer, layers, &mut told)?;
+        }
+        evicting.finish(layers, &mut told)?;
+        Ok(Evicted {
+            layers: evicting.into_report(),
+            milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
+        })
+    }
+}
+
+/// Measures what an eviction takes on its way.
+struct Measure<'a> {
+    peak: &'a mut Peak,
+    /// Bytes before the layer at hand is cut down.
+    held: usize,
+    reader: &'a mut dyn Reader,
+}
+
+impl EvictionHooks for Measure<'_> {
+    fn before(&mut self, _: usize, layers: &dyn Layers) -> Result<()> {
+        self.held = layers.allocated_bytes();
+        Ok(())
+    }
+
+    fn after(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
+        let most = self.held + layers.layer_bytes(layer);
+        self.peak.most = self.peak.most.max(most as u64);
+        self.reader.cut(layer, layers)
+    }
+}
+
+/// A read on its way.
+struct Reading<'a> {
+    evictor: &'a Evictor,
+    /// Begun with the first layer, when the position is known.
+    evicting: Option<Evicting>,
+    /// Spent on eviction.
+    milliseconds: f64,
+    peak: Peak,
+    reader: &'a mut dyn Reader,
+}
+
+impl Reading<'_> {
+    /// Runs a part of the round, on the clock.
+    fn evict(
+        &mut self,
+        layers: &mut dyn Layers,
+        part: impl FnOnce(&mut Evicting, &mut dyn Layers, &mut Measure) -> Result<()>,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        let evictor = self.evictor;
+        let evicting = self.evicting.get_or_insert_with(|| evictor.begin(layers));
+        let mut told = Measure {
+            peak: &mut self.peak,
+            held: 0,
+            reader: &mut *self.reader,
+        };
+        let done = part(evicting, layers, &mut told);
+        self.milliseconds += begun.elapsed().as_secs_f64() * 1000.0;
+        done
+    }
+}
+
+impl PrefillHooks for Reading<'_> {
+    fn stopped(&self) -> bool {
+        self.reader.stopped()
+    }
+
+    fn progress(&mut self, done: usize, total: usize) {
+        self.reader.progress(done, total);
+    }
+
+    fn layer_done(&mut self, layer: usize, layers: &mut dyn Layers) -> Result<()> {
+        self.peak.hold(layers.allocated_bytes());
+        self.reader.before_eviction(layer, layers)?;
+        self.evict(layers, |evicting, layers, told| {
+            evicting.layer(layer, layers, told)
+        })?;
+        self.reader.layer_done(layer, layers, self.peak)
+    }
+
+    fn all_done(&mut self, layers: &mut dyn Layers) -> Result<()> {
+        self.evict(layers, |evicting, layers, told| {
+            evicting.finish(layers, told)
+        })
+    }
+}

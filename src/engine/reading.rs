@@ -1,0 +1,71 @@
+//! Reading a prompt, told to a watcher.
+
+use std::time::Instant;
+
+use super::event::{Event, Turn};
+use super::evict::Evictor;
+use super::lane::{Lane, Peak, Read, Reader};
+use super::picture::picture_of;
+use super::watcher::Watcher;
+use crate::model::{Layers, error::Result};
+
+/// A prompt that was read.
+pub(super) struct Reading {
+    pub seconds: f64,
+    /// `None` when it was stopped on its way; the lane is as it was then.
+    pub through: Option<Read>,
+}
+
+/// Reads `tokens` into `lane`.
+pub(super) fn read(
+    lane: &mut Lane,
+    tokens: &[u32],
+    turn: Turn,
+    watcher: &mut dyn Watcher,
+) -> Result<Reading> {
+    let begun = Instant::now();
+    let mut teller = Teller {
+        turn,
+        tokens: tokens.len(),
+        begun,
+        evictor: *lane.evictor(),
+        watcher,
+    };
+    let through = lane.read(tokens, &mut teller)?;
+    Ok(Reading {
+        seconds: begun.elapsed().as_secs_f64(),
+        through,
+    })
+}
+
+/// Tells the watcher how far it is, and what the cache is like after each layer.
+struct Teller<'a> {
+    turn: Turn,
+    tokens: usize,
+    begun: Instant,
+    evictor: Evictor,
+    watcher: &'a mut dyn Watcher,
+}
+
+impl Reader for Teller<'_> {
+    fn stopped(&self) -> bool {
+        self.watcher.stopped()
+    }
+
+    fn progress(&mut self, done: usize, total: usize) {
+        self.watcher.event(Event::Prefill {
+            turn: self.turn,
+            done,
+            total,
+            tokens: self.tokens,
+            seconds: self.begun.elapsed().as_secs_f64(),
+        });
+    }
+
+    fn layer_done(&mut self, layer: usize, layers: &dyn Layers, peak: Peak) -> Result<()> {
+        let mut picture = picture_of(layers, self.evictor.total(layers), peak);
+        picture.filled_layers = Some(layer + 1);
+        self.watcher.picture(picture);
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! One block of the transformer: attention, then a gated MLP, each added to the stream.
+
+use super::{
+    backend::{Backend, Place, QkNorms},
+    description::Description,
+    error::Result,
+    gguf::GgufFile,
+    shape::{LayerShape, Span},
+};
+use crate::cache::LayerState;
+
+/// The weights of a block; norms that its family does without are `None`.
+pub struct Block<B: Backend> {
+    attention_norm: Option<B::Vector>,
+    /// q, k and v stacked.
+    qkv: B::Linear,
+    qk_norms: Option<(B::Vector, B::Vector)>,
+    pub attention_out: B::Linear,
+    attention_out_norm: Option<B::Vector>,
+    mlp_norm: Option<B::Vector>,
+    /// gate and up stacked.
+    gate_up: B::Linear,
+    down: B::Linear,
+    mlp_out_norm: Option<B::Vector>,
+}
+
+impl<B: Backend> Block<B> {
+    pub fn load(b: &B, d: &Description, file: &GgufFile, layer: usize) -> Result<Self> {
+        let names = &d.family.names;
+        let shape = &d.layers[layer];
+        let attention = shape.attention();
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        let vector = |part: &str, len| b.load_vector(file, &name(part), len);
+        let norm = |part: Option<&str>| part.map(|p| vector(p, d.hidden)).transpose();
+        let linear = |parts: &[(&str, usize)], inputs: usize| {
+            let parts: Vec<_> = parts
+                .iter()
+                .map(|(p, n)| (format!("blk.{layer}.{p}"), *n))
+                .collect();
+            b.load_linear(file, &parts, inputs)
+        };
+        let (q, kv) = attention.widths();
+        let ff = shape.feed_forward;
+        Ok(Block {
+            attention_norm: norm(names.attention_norm)?,
+            qkv: linear(&[(names.q, q), (names.k, kv), (names.v, kv)], d.hidden)?,
+            qk_norms: match names.qk_norms {
+                Some((q, k)) => {
+                    let dim = attention.head_dim;
+                    Some((vector(q, dim)?, vector(k, dim)?))
+                }
+                None => None,
+            },
+            attention_out: linear(&[(names.attention_out, d.hidden)], q)?,
+            attention_out_norm: norm(names.attention_out_norm)?,
+            mlp_norm: norm(names.mlp_norm)?,
+            gate_up: linear(&[(names.gate, ff), (names.up, ff)], d.hidden)?,
+            down: linear(&[(names.down, d.hidden)], ff)?,
+            mlp_out_norm: norm(names.mlp_out_norm)?,
+        })
+    }
+
+    /// Appends the rows `x` (`[rows, hidden]`) to the layer and returns the stream behind the block
+    /// for the last `wanted` of them.
+    pub fn forward(
+        &self,
+        b: &B,
+        d: &Description,
+        shape: &LayerShape,
+        x: B::Rows,
+        state: &mut LayerState<B::Layer>,
+        place: Place<B::Angles>,
+        wanted: usize,
+    ) -> Result<Option<B::Rows>> {
+        let epsilon = d.rms_epsilon;
+        let attention = shape.attention();
+        let linear_of_normed =
+            |weight: &B::Linear, norm: &Option<B::Vector>, x: &B::Rows| match norm {
+                Some(norm) => b.linear(weight, &b.rms_norm(x, norm, epsilon)?),
+                None => b.linear(weight, x),
+            };
+        let normed = |y: B::Rows, norm: &Option<B::Vector>| match norm {
+            Some(norm) => b.rms_norm(&y, norm, epsilon),
+            None => Ok(y),
+        };
+
+        let qkv = linear_of_normed(&self.qkv, &self.attention_norm, &x)?;
+        let norms = self.qk_norms.as_ref();
+        let norms = norms.map(|(q, k)| QkNorms { q, k, epsilon });
+        let q = b.append(attention, norms, state, qkv, place)?;
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let (x, q) = (b.last(x, wanted)?, b.last(q, wanted)?);
+        let span = Span {
+            behind: 0,
+            window: attention.window,
+        };
+        let a = b.attend(attention, &state.layer, &q, span)?;
+        let y = normed(b.linear(&self.attention_out, &a)?, &self.attention_out_norm)?;
+        let x = b.add(x, y)?;
+
+        let h = linear_of_normed(&self.gate_up, &self.mlp_norm, &x)?;
+        let h = b.gated(d.family.gate, &h)?;
+        let y = normed(b.linear(&self.down, &h)?, &self.mlp_out_norm)?;
+        Ok(Some(b.add(x, y)?))
+    }
+}

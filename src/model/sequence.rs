@@ -1,0 +1,207 @@
+//! A sequence in a decoder, and its layers while a prefill has not committed them.
+
+use std::sync::Arc;
+
+use super::{
+    backend::Backend,
+    decoder::Decoder,
+    description::Description,
+    error::Result,
+    network::{Layers, PrefillHooks, Sequence},
+    shape::Span,
+};
+use crate::cache::{KvCache, LayerState, Store};
+use crate::policy::{Choice, Round};
+
+/// A decoder with one sequence's cache.
+pub struct Running<B: Backend> {
+    decoder: Arc<Decoder<B>>,
+    cache: KvCache<B::Layer>,
+}
+
+impl<B: Backend> Running<B> {
+    pub fn new(decoder: Arc<Decoder<B>>, cache: KvCache<B::Layer>) -> Self {
+        Running { decoder, cache }
+    }
+}
+
+impl<B: Backend> Sequence for Running<B> {
+    fn prefill(
+        &mut self,
+        tokens: &[u32],
+        hooks: &mut dyn PrefillHooks,
+    ) -> Result<Option<Vec<f32>>> {
+        self.decoder.prefill(&mut self.cache, tokens, hooks)
+    }
+
+    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
+        self.decoder.decode(&mut self.cache, token, stopped)
+    }
+
+    fn fork(&self) -> Box<dyn Sequence> {
+        Box::new(Running {
+            decoder: self.decoder.clone(),
+            cache: self.cache.clone(),
+        })
+    }
+
+    fn resize_window(&mut self, window: usize) {
+        for state in &mut self.cache.layers {
+            state.window.resize(window);
+        }
+    }
+}
+
+/// The layers of a prefill on its way: forks of those that are through, beside the cache that they
+/// will replace.
+pub struct Staged<'a, B: Backend> {
+    decoder: &'a Decoder<B>,
+    before: &'a KvCache<B::Layer>,
+    layers: Vec<LayerState<B::Layer>>,
+    tokens: usize,
+}
+
+impl<'a, B: Backend> Staged<'a, B> {
+    pub fn new(decoder: &'a Decoder<B>, before: &'a KvCache<B::Layer>, tokens: usize) -> Self {
+        Staged {
+            decoder,
+            before,
+            layers: Vec::with_capacity(before.layers.len()),
+            tokens,
+        }
+    }
+
+    pub fn push(&mut self, state: LayerState<B::Layer>) {
+        self.layers.push(state);
+    }
+
+    pub fn into_layers(self) -> Vec<LayerState<B::Layer>> {
+        self.layers
+    }
+}
+
+/// What [`Layers`] is made of, for either.
+trait Held {
+    type B: Backend;
+    fn decoder(&self) -> &Decoder<Self::B>;
+    fn held(&self, layer: usize) -> &LayerState<<Self::B as Backend>::Layer>;
+    /// `None` for a layer that may not be changed yet.
+    fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<<Self::B as Backend>::Layer>>;
+    fn tokens(&self) -> usize;
+    fn all_bytes(&self) -> usize;
+}
+
+impl<B: Backend> Held for Running<B> {
+    type B = B;
+
+    fn decoder(&self) -> &Decoder<B> {
+        &self.decoder
+    }
+
+    fn held(&self, layer: usize) -> &LayerState<B::Layer> {
+        &self.cache.layers[layer]
+    }
+
+    fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<B::Layer>> {
+        self.cache.layers.get_mut(layer)
+    }
+
+    fn tokens(&self) -> usize {
+        self.cache.position
+    }
+
+    fn all_bytes(&self) -> usize {
+        self.cache.allocated_bytes()
+    }
+}
+
+impl<B: Backend> Held for Staged<'_, B> {
+    type B = B;
+
+    fn decoder(&self) -> &Decoder<B> {
+        self.decoder
+    }
+
+    fn held(&self, layer: usize) -> &LayerState<B::Layer> {
+        let staged = self.layers.get(layer);
+        staged.unwrap_or_else(|| &self.before.layers[layer])
+    }
+
+    fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<B::Layer>> {
+        self.layers.get_mut(layer)
+    }
+
+    fn tokens(&self) -> usize {
+        self.before.position + self.tokens
+    }
+
+    fn all_bytes(&self) -> usize {
+        let own = self.layers.iter().zip(&self.before.layers);
+        let own: usize = own.map(|(s, b)| s.layer.own_bytes(&b.layer)).sum();
+        own + self.before.allocated_bytes()
+    }
+}
+
+impl<T: Held> Layers for T {
+    fn description(&self) -> &Description {
+        &self.decoder().description
+    }
+
+    fn element_bytes(&self) -> usize {
+        self.decoder().backend.kv_dtype().1
+    }
+
+    fn position(&self) -> usize {
+        self.tokens()
+    }
+
+    fn lens(&self, layer: usize) -> Vec<usize> {
+        self.held(layer).layer.lens()
+    }
+
+    fn positions(&self, layer: usize, head: usize) -> &[u32] {
+        self.held(layer).layer.positions(head)
+    }
+
+    fn used_bytes(&self) -> usize {
+        let layers = 0..self.count();
+        layers.map(|l| self.held(l).layer.used_bytes()).sum()
+    }
+
+    fn allocated_bytes(&self) -> usize {
+        self.all_bytes()
+    }
+
+    fn layer_bytes(&self, layer: usize) -> usize {
+        self.held(layer).layer.allocated_bytes()
+    }
+
+    fn select(&self, layer: usize, index: usize, round: &mut dyn Round) -> Result<Vec<Choice>> {
+        let (b, d) = (&self.decoder().backend, &self.decoder().description);
+        let attention = d.layers[layer].attention();
+        b.select(attention, self.held(layer), index, round)
+    }
+
+    fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()> {
+        if let Some(state) = self.held_mut(layer) {
+            state.layer = state.layer.gather(kept)?;
+        }
+        Ok(())
+    }
+
+    fn attention_output(&self, layer: usize) -> Result<Vec<f32>> {
+        let decoder = self.decoder();
+        let (b, d) = (&decoder.backend, &decoder.description);
+        let LayerState {
+            layer: held,
+            window,
+        } = self.held(layer);
+        let attention = d.layers[layer].attention();
+        let span = Span {
+            behind: 0,
+            window: attention.window,
+        };
+        let a = b.attend(attention, held, &b.last_query(window)?, span)?;
+        b.to_host(b.linear(&decoder.blocks[layer].attention_out, &a)?)
+    }
+}

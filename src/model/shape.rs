@@ -1,0 +1,100 @@
+//! What one layer is like. Layers of a model need not be alike.
+
+/// Which dimensions of a head RoPE turns together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RopePairing {
+    /// `(0, 1), (2, 3), …`: llama files, whose q/k rows are permuted for it.
+    Interleaved,
+    /// `(0, d/2), (1, d/2 + 1), …`: qwen2 files.
+    Halves,
+}
+
+/// What the gate of an MLP does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// `x · σ(x)`
+    Silu,
+    /// GELU by its tanh form.
+    Gelu,
+}
+
+/// Rotary position embedding of a layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rotary {
+    /// Dimensions of a head that are turned, from the first on; even, at most the head's.
+    pub dim: usize,
+    pub base: f32,
+    /// Positions are divided by this (linear scaling).
+    pub scale: f32,
+    pub pairing: RopePairing,
+}
+
+/// Grouped-query attention.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionShape {
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+    /// `None` = positions are not told to the layer.
+    pub rotary: Option<Rotary>,
+    /// A sliding window: the newest entries that a query sees, its own included.
+    pub window: Option<usize>,
+    /// What products of queries and keys are multiplied by.
+    pub scale: f32,
+    /// Scores are squashed to `c · tanh(score / c)`.
+    pub soft_cap: Option<f32>,
+}
+
+impl AttentionShape {
+    /// Query heads per KV head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// Width of a row of queries, and of keys or values.
+    pub fn widths(&self) -> (usize, usize) {
+        (self.heads * self.head_dim, self.kv_heads * self.head_dim)
+    }
+
+    /// Bytes of one entry (a key and a value of one head) for elements of `element` bytes.
+    pub fn entry_bytes(&self, element: usize) -> usize {
+        2 * self.head_dim * element
+    }
+}
+
+/// How a layer lets tokens see each other. One kind so far; recurrent states are to come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mixer {
+    Attention(AttentionShape),
+}
+
+/// One layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerShape {
+    pub mixer: Mixer,
+    /// Width of the MLP.
+    pub feed_forward: usize,
+}
+
+impl LayerShape {
+    pub fn attention(&self) -> &AttentionShape {
+        let Mixer::Attention(attention) = &self.mixer;
+        attention
+    }
+
+    /// Whether its entries grow with the text, and a policy bounds them: a sliding window bounds
+    /// itself.
+    pub fn grows(&self) -> bool {
+        self.attention().window.is_none()
+    }
+}
+
+/// Which entries the query rows of an attention see: row `r` of `rows` sees, of each KV head, the
+/// first `len − behind − (rows − 1 − r)`, and of those the newest `window`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Entries of every head that lie behind the last row's own.
+    pub behind: usize,
+    /// `None` = all of them.
+    pub window: Option<usize>,
+}

@@ -1,0 +1,82 @@
+//! What a round of eviction knows of a KV head's entries.
+
+/// What a score reads besides the window's mean attention and the positions, which every round
+/// has: measuring costs time, and keys and values a copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// [`Observed::peak`].
+    pub peak: bool,
+    /// [`Observed::keys`].
+    pub keys: bool,
+    /// [`Observed::values`].
+    pub values: bool,
+}
+
+impl Needs {
+    /// Nothing more than every round has.
+    pub const NONE: Needs = Needs {
+        peak: false,
+        keys: false,
+        values: false,
+    };
+
+    /// What either needs.
+    pub fn or(self, other: Needs) -> Needs {
+        Needs {
+            peak: self.peak || other.peak,
+            keys: self.keys || other.keys,
+            values: self.values || other.values,
+        }
+    }
+}
+
+/// What the observation window thinks of one KV head's entries (steps 1–3 of Ada-SnapKV): softmax
+/// weights over the head's entries in position order, the window's own included.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HeadScores {
+    /// Mean over the window's rows, then over the group's query heads, `[len]`.
+    pub mean: Vec<f32>,
+    /// Maximum over the window's rows and the group's query heads, `[len]`.
+    pub peak: Vec<f32>,
+}
+
+/// One KV head's entries in position order, the observation window's own at the end.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    pub scores: HeadScores,
+    /// Original positions, `[len]`.
+    pub positions: Vec<u32>,
+    /// Keys after RoPE, `[len, head_dim]`; empty unless a score [`Needs`] them.
+    pub keys: Vec<f32>,
+    /// Values, `[len, head_dim]`; empty unless a score [`Needs`] them.
+    pub values: Vec<f32>,
+    pub head_dim: usize,
+}
+
+impl Observed {
+    /// Entries that the window did not score count as worthless.
+    pub fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// The first `evictable` entries' mean attention.
+    pub fn mean(&self, evictable: usize) -> Vec<f32> {
+        resized(&self.scores.mean, evictable)
+    }
+
+    /// The first `evictable` entries' strongest attention.
+    pub fn peak(&self, evictable: usize) -> Vec<f32> {
+        resized(&self.scores.peak, evictable)
+    }
+}
+
+/// Entries that the window did not score count as worthless.
+fn resized(scores: &[f32], len: usize) -> Vec<f32> {
+    let mut scores = scores[..len.min(scores.len())].to_vec();
+    scores.resize(len, 0.0);
+    scores
+}

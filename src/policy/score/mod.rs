@@ -1,0 +1,29 @@
+//! What an entry is worth: one file each. A score is a function of what it says it [`Needs`].
+
+pub mod reach;
+pub mod recency;
+pub mod window;
+
+pub use reach::Reach;
+pub use recency::Recency;
+pub use window::Window;
+
+use super::{Needs, Observed, Params};
+
+/// A score per entry of a KV head.
+pub trait Score: std::fmt::Debug + Send + Sync {
+    /// What [`Score::of`] reads besides the window's mean attention and the positions.
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    /// The worth of the head's first `evictable` entries (all but the observation window), the
+    /// higher the better; `[evictable]`.
+    fn of(&self, head: &Observed, evictable: usize, params: &Params) -> Vec<f32>;
+
+    /// The score that uniform budgets are judged by beside this one: its own, unless it asks no
+    /// attention and so cannot say what uniform budgets would hold of it.
+    fn judge(&self) -> Option<&'static dyn Score> {
+        None
+    }
+}
