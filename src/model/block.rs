@@ -11,6 +11,7 @@ use crate::cache::LayerState;
 
 /// The weights of a block; norms that its family does without are `None`.
 pub struct Block<B: Backend> {
+    shape: LayerShape,
     attention_norm: Option<B::Vector>,
     /// q, k and v stacked.
     qkv: B::Linear,
@@ -27,7 +28,7 @@ pub struct Block<B: Backend> {
 impl<B: Backend> Block<B> {
     pub fn load(b: &B, d: &Description, file: &GgufFile, layer: usize) -> Result<Self> {
         let names = &d.family.names;
-        let shape = &d.layers[layer];
+        let shape = d.layers[layer];
         let attention = shape.attention();
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let vector = |part: &str, len| b.load_vector(file, &name(part), len);
@@ -42,6 +43,7 @@ impl<B: Backend> Block<B> {
         let (q, kv) = attention.widths();
         let ff = shape.feed_forward;
         Ok(Block {
+            shape,
             attention_norm: norm(names.attention_norm)?,
             qkv: linear(&[(names.q, q), (names.k, kv), (names.v, kv)], d.hidden)?,
             qk_norms: match names.qk_norms {
@@ -66,14 +68,13 @@ impl<B: Backend> Block<B> {
         &self,
         b: &B,
         d: &Description,
-        shape: &LayerShape,
         x: B::Rows,
         state: &mut LayerState<B::Layer>,
         place: Place<B::Angles>,
         wanted: usize,
     ) -> Result<Option<B::Rows>> {
         let epsilon = d.rms_epsilon;
-        let attention = shape.attention();
+        let attention = self.shape.attention();
         let linear_of_normed =
             |weight: &B::Linear, norm: &Option<B::Vector>, x: &B::Rows| match norm {
                 Some(norm) => b.linear(weight, &b.rms_norm(x, norm, epsilon)?),

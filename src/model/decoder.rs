@@ -15,6 +15,9 @@ use super::{
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, Store};
 
+/// Layers that a prefill has filled, and the stream behind the last.
+type StagedRows<B> = (Vec<LayerState<<B as Backend>::Layer>>, <B as Backend>::Rows);
+
 /// Embedding, blocks, norm, output head.
 pub struct Decoder<B: Backend> {
     pub(super) backend: B,
@@ -117,7 +120,7 @@ impl<B: Backend> Decoder<B> {
         tokens: &[u32],
         hooks: &mut dyn PrefillHooks,
         wanted: usize,
-    ) -> Result<Option<(Vec<LayerState<B::Layer>>, B::Rows)>> {
+    ) -> Result<Option<StagedRows<B>>> {
         let (b, d) = (&self.backend, &self.description);
         let layers = d.layers.len();
         let angles = self.angles(cache.position, tokens.len())?;
@@ -125,7 +128,7 @@ impl<B: Backend> Decoder<B> {
         let blocks = tokens.len().div_ceil(block_rows);
         let mut x = self.embed(tokens)?;
         let mut staged = Staged::new(self, cache, tokens.len());
-        for (l, (block, shape)) in self.blocks.iter().zip(&d.layers).enumerate() {
+        for (l, block) in self.blocks.iter().enumerate() {
             let mut state = cache.layers[l].clone();
             for i in 0..blocks {
                 if hooks.stopped() {
@@ -145,7 +148,7 @@ impl<B: Backend> Decoder<B> {
                     false => rows,
                 };
                 let slice = b.slice(&x, offset, rows)?;
-                if let Some(out) = block.forward(b, d, shape, slice, &mut state, place, wanted)? {
+                if let Some(out) = block.forward(b, d, slice, &mut state, place, wanted)? {
                     b.put(&mut x, offset + rows - wanted, &out)?;
                 }
                 hooks.progress(l * blocks + i + 1, layers * blocks);
@@ -186,7 +189,7 @@ impl<B: Backend> Decoder<B> {
         let (b, d) = (&self.backend, &self.description);
         let angles = self.angles(cache.position, 1)?;
         let mut x = self.embed(&[token])?;
-        for (l, (block, shape)) in self.blocks.iter().zip(&d.layers).enumerate() {
+        for (l, block) in self.blocks.iter().enumerate() {
             let place = Place {
                 start: cache.position,
                 rows: 1,
@@ -195,7 +198,7 @@ impl<B: Backend> Decoder<B> {
             };
             let outcome = match stopped() {
                 true => Ok(None),
-                false => block.forward(b, d, shape, x, &mut cache.layers[l], place, 1),
+                false => block.forward(b, d, x, &mut cache.layers[l], place, 1),
             };
             match outcome {
                 Ok(Some(out)) => x = out,

@@ -127,7 +127,7 @@ vectorised! {
             let (gate, up) = gate_up.split_at(n);
             for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
                 // ½(1 + tanh u) = σ(2u), u = √(2/π)·(x + 0.044715 x³)
-                let u2 = gate * (1.595_769_1 + 0.071_354_82 * gate * gate);
+                let u2 = gate * (1.595_769 + 0.071_354_82 * gate * gate);
                 *out = gate * up / (1.0 + exp(-u2));
             }
         }
