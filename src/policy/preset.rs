@@ -31,7 +31,7 @@ macro_rules! policies {
             )*
 
             /// Every named policy, in the order that people see.
-            pub const ALL: &'static [Preset] = &[$(Preset::$id),*];
+            pub const ALL: [Preset; [$($name),*].len()] = [$(Preset::$id),*];
         }
     };
 }
@@ -107,9 +107,9 @@ impl std::str::FromStr for Preset {
     fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
         let name = name.trim().to_ascii_lowercase();
         let found = Preset::ALL
-            .iter()
+            .into_iter()
             .find(|p| p.name == name || p.name.strip_suffix("kv") == Some(&name));
-        found.copied().ok_or(UnknownPolicy(name))
+        found.ok_or(UnknownPolicy(name))
     }
 }
 

@@ -90,9 +90,9 @@ fn a_comparison_leaves_the_conversation_as_it_was() {
         assert_eq!(ask(&mut plain, &text), ask(&mut compared, &text));
         // Of the full cache the runs share the past; what was evicted has to be read again.
         let found = compare(&compared, Some("and then?"), &THREE);
-        let (past, read) = match preset {
-            Preset::FULL => (Past::Shared, compared.picture().position),
-            _ => (Past::Reread, 0),
+        let (past, read) = match preset == Preset::FULL {
+            true => (Past::Shared, compared.picture().position),
+            false => (Past::Reread, 0),
         };
         assert_eq!(found.plan.past, past);
         assert_eq!(found.plan.prompt_tokens, found.plan.position - read);

@@ -13,7 +13,7 @@ use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, LoadOptions, NoHooks};
-use cachat::policy::{Budget, Params, Preset};
+use cachat::policy::{Budget, LayerBudget, Params, Preset};
 use cachat::testing::{TinySpec, write_tiny_gguf};
 
 const EXACT: LoadOptions = LoadOptions {
@@ -156,18 +156,18 @@ fn pictures_show_the_caches_own_sums_and_the_policys_bound() {
         assert!(after_eviction >= 4, "{preset}: {after_eviction} pictures");
         for picture in &seen.pictures {
             let entries: usize = picture.lens.iter().flatten().map(|&n| n as usize).sum();
-            let entry = 2 * d.head_dim * 4;
+            let entry = 2 * d.head_dim() * 4;
             assert_eq!(picture.used_bytes, (entries * entry) as u64, "{preset}");
             assert!(picture.used_bytes <= picture.allocated_bytes);
             assert!(
                 picture.allocated_bytes <= picture.peak_bytes || picture.filled_layers.is_none()
             );
-            match preset {
-                Preset::FULL => assert_eq!(picture.bound_entries, None),
-                Preset::PYRAMIDKV | Preset::ADA_PYRAMIDKV => {
-                    assert!(picture.bound_entries.is_some());
+            match preset.policy().layers {
+                LayerBudget::Unbounded => assert_eq!(picture.bound_entries, None),
+                LayerBudget::Pyramid => assert!(picture.bound_entries.is_some()),
+                LayerBudget::Flat => {
+                    assert_eq!(picture.bound_entries, Some(d.all_kv_heads() * 24));
                 }
-                _ => assert_eq!(picture.bound_entries, Some(d.all_kv_heads() * 24)),
             }
             if !picture.holders.is_empty() {
                 let held: usize = picture.holders.iter().map(|&n| usize::from(n)).sum();
@@ -238,7 +238,7 @@ fn the_kernels_and_the_portable_path_agree_and_evict_the_same() {
             let model = model(&spec, &options);
             let session = Session::new(model, eviction(Preset::ADA_SNAPKV, 32, 4), None).unwrap();
             let evictor = session.evictor(tokens.len()).unwrap();
-            let network = &*session.model().network;
+            let network = &session.model().network;
             let found = cachat::engine::inspect::inspect(network, &evictor, &tokens, 6).unwrap();
             outcomes.push(found);
         }
