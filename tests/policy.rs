@@ -38,7 +38,7 @@ fn network(portable: bool) -> Arc<dyn Network> {
 }
 
 fn tokens(n: u32) -> Vec<u32> {
-    (0..n).map(|i| (i * i * 7 + 3) % 250).collect()
+    (0..n).map(|i| (i * 7 + 3) % 250).collect()
 }
 
 const PARAMS: Params = Params {
