@@ -3,6 +3,7 @@
 
 use super::TokenizerError;
 use super::bytes;
+use super::memo::Memo;
 use super::split::Split;
 use ahash::AHashMap;
 use tokenizers::Model;
@@ -15,6 +16,7 @@ const CACHED_PIECES: usize = 1 << 16;
 pub struct ByteLevelBpe {
     split: Split,
     model: BPE,
+    memo: Memo,
 }
 
 impl ByteLevelBpe {
@@ -50,11 +52,22 @@ impl ByteLevelBpe {
             .ignore_merges(ignore_merges)
             .build()
             .map_err(TokenizerError::Build)?;
-        Ok(ByteLevelBpe { split, model })
+        let memo = Memo::default();
+        Ok(ByteLevelBpe { split, model, memo })
     }
 
     /// Appends the ids of `text` to `out`.
     pub fn encode(&self, text: &str, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
+        self.memo
+            .encode(text, out, |text, out| self.merge(text, out))
+    }
+
+    /// Bytes of text that were tokenised, and not found among what was before.
+    pub fn tokenised(&self) -> u64 {
+        self.memo.fresh()
+    }
+
+    fn merge(&self, text: &str, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
         let mut known: AHashMap<&str, Vec<u32>> = AHashMap::new();
         let mut mapped = String::new();
         let mut failed = None;

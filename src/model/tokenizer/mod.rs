@@ -3,6 +3,7 @@
 mod bpe;
 mod bytes;
 mod class;
+mod memo;
 mod special;
 mod split;
 mod spm;
@@ -223,6 +224,15 @@ impl Tokenizer {
                 spm.encode(text, start, out);
                 Ok(())
             }
+        }
+    }
+
+    /// Bytes of text that were tokenised so far, and not found among what was before; 0 for
+    /// vocabularies that remember nothing.
+    pub fn tokenised(&self) -> u64 {
+        match &self.encoder {
+            Encoder::Bpe(bpe) => bpe.tokenised(),
+            Encoder::Spm(_) => 0,
         }
     }
 
