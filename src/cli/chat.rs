@@ -104,9 +104,9 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         None => (Vec::new(), None),
     };
     let model_name = settings.model.to_string();
-    let sessions = Sessions::new(store, model_name, settings.policy.clone(), writer);
+    let sessions = Sessions::new(store, model_name, settings.policy.to_string(), writer);
     let start = Start {
-        eviction: super::load::eviction(&settings)?,
+        eviction: super::load::eviction(&settings),
         sampling: settings.sampling.clone(),
         system: settings.system.clone(),
     };

@@ -21,15 +21,8 @@ impl State {
                 );
             }
             Slash::File => effects.push(Effect::Read(path(argument))),
-            Slash::Policy | Slash::Budget if argument.is_empty() => self.say_policy(),
-            Slash::Policy => effects.push(Effect::Engine(Command::SetPolicy {
-                policy: Some(argument.to_lowercase()),
-                budget: None,
-            })),
-            Slash::Budget => effects.push(Effect::Engine(Command::SetPolicy {
-                policy: None,
-                budget: Some(argument.to_owned()),
-            })),
+            Slash::Policy => self.set_policy(argument, effects),
+            Slash::Budget => self.set_budget(argument, effects),
             Slash::System => {
                 effects.push(Effect::Engine(Command::SetSystem(argument.to_owned())));
                 self.note(
@@ -73,19 +66,6 @@ impl State {
         self.position = 0;
         effects.push(Effect::NewSession(Vec::new()));
         effects.push(Effect::Engine(Command::Reset));
-    }
-
-    fn say_policy(&mut self) {
-        let policy = &self.observed.policy;
-        let budget = match policy.budget {
-            Some(n) => format!(
-                "{n} entries per KV head, evicting again {} above",
-                policy.slack
-            ),
-            None => "no bound".to_owned(),
-        };
-        let text = format!("{}: {budget}", policy.name);
-        self.note(Level::Info, text);
     }
 
     /// `temperature 0.2` and so on; returns what is said about it.

@@ -12,9 +12,6 @@ use crate::tui::conversation::{Answer, Entry, Level};
 use crate::tui::human;
 use crate::tui::text::safe;
 
-/// What is compared where nothing is named, beside the full cache.
-const USUAL: [Preset; 2] = [Preset::SnapKv, Preset::AdaSnapKv];
-
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Progress {
@@ -70,19 +67,17 @@ pub struct Comparison {
 }
 
 /// Policies and a budget at the beginning of `/compare`'s argument, and the question behind them.
-fn parse(argument: &str, window: usize) -> (Vec<String>, Option<String>, &str) {
+fn parse(argument: &str, window: usize) -> (Vec<Preset>, Option<Budget>, &str) {
     let (mut policies, mut budget, mut rest) = (Vec::new(), None, argument.trim_start());
     while !rest.is_empty() {
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
         let word = &rest[..end];
-        // A number that could be no budget begins a question: `/compare 2 + 2?`.
-        let size = word.parse::<usize>().is_ok_and(|n| n <= window);
-        if let Ok(name) = crate::config::values::policy_name(word) {
-            policies.push(name);
-        } else if budget.is_none() && !size && word.parse::<Budget>().is_ok() {
-            budget = Some(word.to_owned());
-        } else {
-            break;
+        match (word.parse::<Preset>(), word.parse::<Budget>()) {
+            (Ok(preset), _) => policies.push(preset),
+            // A number that could be no budget begins a question: `/compare 2 + 2?`.
+            (_, Ok(Budget::Tokens(n))) if n <= window => break,
+            (_, Ok(stated)) if budget.is_none() => budget = Some(stated),
+            _ => break,
         }
         rest = rest[end..].trim_start();
     }
@@ -108,7 +103,7 @@ impl State {
         let window = self.observed.policy.window;
         let (mut policies, budget, question) = parse(argument, window);
         if policies.is_empty() {
-            policies = USUAL.map(|p| p.name().to_owned()).to_vec();
+            policies = Compare::USUAL.to_vec();
         }
         let raw = question.trim_end().to_owned();
         let draft = (!raw.is_empty()).then_some(Draft { raw });
@@ -419,11 +414,9 @@ mod tests {
     fn policies_and_a_budget_stand_before_the_question() {
         let words = |text| {
             let (policies, budget, rest) = parse(text, 32);
-            (
-                policies.join(" "),
-                budget.unwrap_or_default(),
-                rest.to_owned(),
-            )
+            let names: Vec<_> = policies.into_iter().map(Preset::name).collect();
+            let budget = budget.map_or(String::new(), |b| b.to_string());
+            (names.join(" "), budget, rest.to_owned())
         };
         let found = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
         assert_eq!(words(""), found("", "", ""));

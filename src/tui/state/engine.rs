@@ -24,17 +24,7 @@ impl State {
                 }
                 self.next(effects);
             }
-            Event::PolicyChanged(policy) => {
-                let budget = policy.budget.map(human::thousands);
-                let text = match budget {
-                    Some(n) => format!(
-                        "from the next turn on: {} with {n} entries per KV head",
-                        policy.name
-                    ),
-                    None => format!("from the next turn on: {}, nothing is evicted", policy.name),
-                };
-                self.note(Level::Info, text);
-            }
+            Event::PolicyChanged(policy) => self.policy_changed(&policy),
             // An answer goes on from the cache: nothing is read.
             Event::TurnStarted {
                 prompt_tokens: 0, ..
@@ -107,7 +97,8 @@ impl State {
                 self.phase = Phase::Idle;
                 self.refused(figures, effects);
             }
-            Event::Tokens(_) => {}
+            // For the panels.
+            Event::Tokens(_) | Event::InForce(_) => {}
             Event::Cut { tag, bytes, tokens } => self.cut_to(tag, bytes, tokens),
             Event::Counted { tag, tokens } => self.counted(tag, tokens),
             Event::Compare(event) => self.compared(event, effects),

@@ -11,6 +11,7 @@ mod keys;
 mod messages;
 mod mouse;
 mod phase;
+mod policy;
 mod refusal;
 mod saved;
 mod search;

@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
 use crate::engine::event::{CompareEvent, Event, ModelInfo, PolicyInfo, Stop, TurnStats};
+use crate::policy::{Budget, Preset};
 use crate::session::Ending;
 
 fn ready() -> State {
@@ -176,17 +177,21 @@ fn ctrl_c_stops_clears_and_leaves() {
 #[test]
 fn commands_reach_the_engine_and_paths_do_not_look_like_commands() {
     let mut state = ready();
-    let policy = |policy: Option<&str>, budget: Option<&str>| {
-        Effect::Engine(Command::SetPolicy {
-            policy: policy.map(str::to_owned),
-            budget: budget.map(str::to_owned),
-        })
-    };
+    let policy = |policy, budget| Effect::Engine(Command::SetPolicy { policy, budget });
     assert_eq!(
         say(&mut state, "/policy snapkv"),
-        [policy(Some("snapkv"), None)]
+        [policy(Some(Preset::SNAPKV), None)]
     );
-    assert_eq!(say(&mut state, "/budget 25%"), [policy(None, Some("25%"))]);
+    let quarter = Some(Budget::Share(0.25));
+    assert_eq!(say(&mut state, "/budget 25%"), [policy(None, quarter)]);
+    for (wrong, why) in [
+        ("/policy best", "there is no policy"),
+        ("/budget lots", "64MiB"),
+    ] {
+        assert_eq!(say(&mut state, wrong), []);
+        assert!(state.toast.take().unwrap().text.contains(why), "{why}");
+        assert_eq!(state.conversation.len(), 0);
+    }
     assert_eq!(
         say(&mut state, "/file \"my notes.md\""),
         [Effect::Read(PathBuf::from("my notes.md"))]
@@ -466,15 +471,18 @@ fn a_comparison_is_shown_and_leaves_the_conversation_alone() {
     );
     said(&mut state, "one", "first");
     let before = state.transcript();
-    let wish = |question: Option<&str>, budget: Option<&str>| {
+    let wish = |question: Option<&str>, budget| {
         Effect::Engine(Command::Compare(Compare {
             question: question.map(str::to_owned),
-            policies: vec!["snapkv".into(), "ada-snapkv".into()],
-            budget: budget.map(str::to_owned),
+            policies: vec![Preset::SNAPKV, Preset::ADA_SNAPKV],
+            budget,
             max_tokens: 256,
         }))
     };
-    assert_eq!(say(&mut state, "/compare 64"), [wish(None, Some("64"))]);
+    assert_eq!(
+        say(&mut state, "/compare 64"),
+        [wish(None, Some(Budget::Tokens(64)))]
+    );
     assert!(state.comparing() && state.phase.busy());
     assert_eq!(press(&mut state, KeyCode::Esc), [Effect::Stop]);
     compared(&mut state, "one", &["full", "snapkv"]);
@@ -491,7 +499,7 @@ fn a_comparison_is_shown_and_leaves_the_conversation_alone() {
     assert!(matches!(&copied[..], [Effect::Copy(t)] if t.contains("| full |")));
     assert_eq!(
         press(&mut state, KeyCode::Char('r')),
-        [wish(None, Some("64"))]
+        [wish(None, Some(Budget::Tokens(64)))]
     );
     let failed = CompareEvent::Failed("no room".into());
     compare_event(&mut state, failed);

@@ -32,7 +32,7 @@ fn ready(depth: Depth) -> State {
     let mut state = fresh(depth);
     let observed = SMOL.ready();
     let model = Box::new(observed.model.clone().unwrap());
-    let policy = observed.policy.clone();
+    let policy = observed.policy;
     tell(&mut state, Event::Ready { model, policy });
     state
 }
