@@ -121,6 +121,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         prompt: args.prompt.clone(),
         files: args.conversation.file.clone(),
         notices,
+        home: directories::UserDirs::new().map(|d| d.home_dir().to_path_buf()),
     };
     let home = dirs.clone();
     let starter = move |named: Option<&str>| {

@@ -41,8 +41,8 @@ pub enum Command {
         text: String,
     },
     /// Where the first `tokens` tokens of a text end, at the end of a line or a word where there is
-    /// one near; answered by [`Event::Cut`] with the same `tag`.
-    Cut {
+    /// one near; answered by [`Event::Shortened`] with the same `tag`.
+    Shorten {
         tag: u64,
         text: String,
         tokens: usize,
@@ -334,7 +334,7 @@ pub enum Event {
         tokens: usize,
     },
     /// The text's first `bytes` bytes are `tokens` tokens.
-    Cut {
+    Shortened {
         tag: u64,
         bytes: usize,
         tokens: usize,

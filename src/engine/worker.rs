@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
-use super::cut::cut;
 use super::event::{
     CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Sampling,
     TurnStats,
 };
 use super::handle::EngineHandle;
 use super::session::{Eviction, Model, Session, TurnError, Watcher};
+use super::shorten::shorten;
 use crate::policy::{Budget, Preset};
 
 /// Commands that may wait; the screen keeps what does not fit.
@@ -188,9 +188,9 @@ fn run(
                     Err(error) => Event::Notice(error.to_string()),
                 });
             }
-            Command::Cut { tag, text, tokens } => {
-                out.event(match cut(&session.model().tokenizer, &text, tokens) {
-                    Ok((bytes, tokens)) => Event::Cut { tag, bytes, tokens },
+            Command::Shorten { tag, text, tokens } => {
+                out.event(match shorten(&session.model().tokenizer, &text, tokens) {
+                    Ok((bytes, tokens)) => Event::Shortened { tag, bytes, tokens },
                     Err(error) => Event::Notice(error.to_string()),
                 });
             }

@@ -34,7 +34,7 @@ impl State {
     }
 
     fn say_policy(&mut self) {
-        let policy = &self.observed.policy;
+        let policy = &self.dashboard.observed.policy;
         let budget = match policy.in_force {
             InForce::Unbounded => "no bound".to_owned(),
             _ => format!(

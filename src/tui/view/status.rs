@@ -122,7 +122,7 @@ fn pieces(state: &State) -> Vec<Piece> {
     let theme = state.theme();
     let mut out = Vec::new();
     let mut add = |text: String, colour, rank| out.push(Piece { text, colour, rank });
-    match &state.phase {
+    match &state.activity.phase {
         Phase::Starting => add("looking for the model".into(), theme.dim, 0),
         Phase::Fetching { done, total, .. } => add(fetching(*done, *total), theme.accent, 0),
         Phase::Loading(share) => add(
@@ -140,22 +140,25 @@ fn pieces(state: &State) -> Vec<Piece> {
         }
         Phase::Idle => {}
     }
-    if let Some(model) = &state.observed.model {
+    if let Some(model) = &state.dashboard.observed.model {
         add(safe::one_line(&model.name), theme.text, NAME);
         add(model.device.clone(), theme.dim, 7);
-        add(policy(&state.observed.policy), theme.dim, 3);
-        let (used, all) = (human::short(state.position), human::short(model.context));
-        let nearly = state.position * 10 > model.context * 9;
+        add(policy(&state.dashboard.observed.policy), theme.dim, 3);
+        let (used, all) = (
+            human::short(state.activity.position),
+            human::short(model.context),
+        );
+        let nearly = state.activity.position * 10 > model.context * 9;
         let colour = if nearly { theme.warning } else { theme.dim };
         add(format!("ctx {used}/{all}"), colour, 2);
     }
-    if let Some(rate) = state.speeds.prefill {
+    if let Some(rate) = state.activity.speeds.prefill {
         add(format!("prefill {} tok/s", human::rate(rate)), theme.dim, 6);
     }
-    if let Some(rate) = state.speeds.decode {
+    if let Some(rate) = state.activity.speeds.decode {
         add(format!("{} tok/s", human::rate(rate)), theme.dim, 3);
     }
-    let help = if state.phase.busy() {
+    let help = if state.activity.phase.busy() {
         "Esc stops"
     } else {
         "? help"
