@@ -3,7 +3,6 @@
 mod answer;
 pub mod bench;
 pub mod compare;
-mod cut;
 pub mod event;
 pub mod evict;
 pub mod handle;
@@ -15,6 +14,7 @@ mod picture;
 mod reading;
 pub mod sampler;
 pub mod session;
+mod shorten;
 mod turn_error;
 pub mod watcher;
 pub mod worker;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::answer::{Drawn, answer};
 use super::event::{
-    CachePicture, Event, Message, Role, Sampling, Stop, TooLong, Trigger, Turn, TurnStats,
+    CachePicture, Event, InForce, Message, Role, Sampling, Stop, TooLong, Trigger, Turn, TurnStats,
 };
 use super::evict::Evictor;
 use super::lane::Lane;
@@ -91,11 +91,6 @@ impl Session {
     /// How many heads still hold each position.
     pub fn holders(&self) -> Vec<u16> {
         self.lane.layers().holders()
-    }
-
-    /// The budget as the last turn resolved it.
-    pub fn in_force(&self) -> Option<Evictor> {
-        self.in_force
     }
 
     /// Tokens the conversation has had, kept or evicted.
@@ -207,6 +202,13 @@ impl Session {
         Ok(evictor)
     }
 
+    /// What the budget came to in the last turn; before any, what can be said without a prompt.
+    pub fn in_force(&self) -> InForce {
+        // A share of nothing is no budget.
+        let evictor = self.in_force.or_else(|| self.evictor(0).ok());
+        evictor.as_ref().map_or(InForce::Pending, InForce::from)
+    }
+
     /// The cache as it is, without [`CachePicture::holders`].
     pub fn picture(&self) -> CachePicture {
         let position = self.lane.position();
@@ -291,6 +293,7 @@ impl Session {
             prompt_tokens: 0,
             position,
         });
+        watcher.event(Event::InForce(InForce::from(&evictor)));
         self.answer(None, TurnStats::new(turn, 0, 0.0), sampling, watcher)
     }
 
@@ -322,6 +325,7 @@ impl Session {
             prompt_tokens: tokens.len(),
             position: start,
         });
+        watcher.event(Event::InForce(InForce::from(&evictor)));
         let lane = match &mut anew {
             Some(lane) => lane,
             None => {

@@ -11,7 +11,7 @@ use super::frame::block;
 use crate::engine::compare::Run;
 use crate::tui::human;
 use crate::tui::state::State;
-use crate::tui::state::compare::{Column, Comparison, Progress};
+use crate::tui::state::compare::{Column, ComparisonView, Stage};
 use crate::tui::text::{safe, wrap};
 use crate::tui::theme::Theme;
 
@@ -19,12 +19,12 @@ use crate::tui::theme::Theme;
 const COLUMN: u16 = 32;
 
 /// What the status line says while the view is open.
-pub(super) fn keys(c: &Comparison) -> String {
+pub(super) fn keys(c: &ComparisonView) -> String {
     let running = c
         .columns
         .iter()
         .enumerate()
-        .rfind(|(_, column)| column.progress != Progress::Waiting);
+        .rfind(|(_, column)| column.stage != Stage::Waiting);
     match running {
         Some((at, column)) if c.running => format!(
             "comparing {}/{} · {} {} · Esc stops",
@@ -47,10 +47,10 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
     };
     let theme = state.theme();
     let mut area = Rect {
-        height: screen.height - state.areas.status.height,
+        height: screen.height - state.screen.areas.status.height,
         ..screen
     };
-    if state.areas.framed {
+    if state.screen.areas.framed {
         let budgets = c.columns.iter().filter_map(|c| c.budget);
         let figure = match budgets.min() {
             Some(n) => format!("budget {}", human::thousands(n)),
@@ -73,7 +73,7 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
 }
 
 /// The question and where the runs start; the rest of the area is returned.
-fn head(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
+fn head(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
     let question = c.plan.as_ref().map_or("", |p| p.question.as_str());
     // Of a long message the end is the question.
     let last = question.trim().lines().next_back();
@@ -106,7 +106,7 @@ fn head(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
     }
 }
 
-fn side_by_side(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) {
+fn side_by_side(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let n = c.columns.len() as u16;
     // A rule with a cell on each side between two columns.
     let width = (area.width + 3) / n - 3;
@@ -154,13 +154,13 @@ fn title(i: usize, column: &Column, picked: bool, width: usize, theme: &Theme) -
 
 /// What a run is at, in words.
 fn doing(column: &Column) -> String {
-    match column.progress {
-        Progress::Waiting => "waits".to_owned(),
-        Progress::Reading(share) => format!("reads {}", human::percent_whole(share)),
-        Progress::Answering(n) => format!("answers {}", human::thousands(n)),
-        Progress::Measuring(share) => format!("is measured {}", human::percent_whole(share)),
-        Progress::Done => "done".to_owned(),
-        Progress::Stopped => "was stopped".to_owned(),
+    match column.stage {
+        Stage::Waiting => "waits".to_owned(),
+        Stage::Reading(share) => format!("reads {}", human::percent_whole(share)),
+        Stage::Answering(n) => format!("answers {}", human::thousands(n)),
+        Stage::Measuring(share) => format!("is measured {}", human::percent_whole(share)),
+        Stage::Done => "done".to_owned(),
+        Stage::Stopped => "was stopped".to_owned(),
     }
 }
 
@@ -173,8 +173,8 @@ fn figures(column: &Column, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         ])
     };
     let Some(run) = &column.run else {
-        let share = match column.progress {
-            Progress::Reading(share) | Progress::Measuring(share) => share,
+        let share = match column.stage {
+            Stage::Reading(share) | Stage::Measuring(share) => share,
             _ => 0.0,
         };
         let mut lines = vec![
@@ -321,7 +321,7 @@ fn answer(column: &Column, dim: bool, top: usize, area: Rect, theme: &Theme, buf
     }
 }
 
-fn one_at_a_time(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) {
+fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let mut y = area.y;
     let mut put = |line: Line<'static>| {

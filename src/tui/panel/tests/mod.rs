@@ -6,7 +6,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::fixture::{SMOL, Shape, draw, look, styles, text, theme};
 use super::{Look, Panel, Panels};
-use crate::engine::event::{Event, PolicyInfo};
+use crate::engine::event::{Event, InForce, PolicyInfo};
+use crate::policy::Preset;
 use crate::tui::human;
 use crate::tui::observed::{Observed, Round};
 use crate::tui::theme::Depth;
@@ -149,7 +150,8 @@ fn evictions() {
     let mut full = SMOL.ready();
     full.event(
         &Event::PolicyChanged(PolicyInfo {
-            name: "full".into(),
+            preset: Preset::FULL,
+            in_force: InForce::Unbounded,
             ..PolicyInfo::default()
         }),
         0.0,
