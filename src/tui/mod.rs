@@ -2,12 +2,12 @@
 //! input, the conversation, slash commands, panels, themes and figures; only `driver` and
 //! `terminal` touch the world.
 
+pub mod areas;
 pub mod burst;
 pub mod command;
 pub mod composer;
 pub mod conversation;
 pub mod driver;
-pub mod human;
 pub mod keyboard;
 mod meta;
 pub mod observed;

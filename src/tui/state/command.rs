@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Effect, State};
-use crate::document::Part;
+use crate::document::Excerpt;
 use crate::engine::event::Command;
 use crate::tui::command::Slash;
 use crate::tui::conversation::Level;
@@ -182,7 +182,7 @@ fn path(text: &str) -> PathBuf {
     // A part may follow the quoted name: `"my report.pdf" 3-7`.
     let parted = ['"', '\''].into_iter().find_map(|q| {
         let (inner, part) = text.strip_prefix(q)?.rsplit_once(q)?;
-        let part = Part::parse(part.trim().trim_start_matches('#'))?;
+        let part = Excerpt::parse(part.trim().trim_start_matches('#'))?;
         Some(format!("{inner}#{part}"))
     });
     let text = parted.as_deref().or(quoted).unwrap_or(text);

@@ -5,11 +5,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::{Effect, Focus, Phase, State};
 use crate::engine::compare::{MAX_TOKENS, Past, Plan, Run};
 use crate::engine::event::{Command, Compare, CompareEvent, Stop};
+use crate::human;
 use crate::policy::{Budget, Preset};
 use crate::session::{Ending, Record};
 use crate::tui::composer::Draft;
 use crate::tui::conversation::{Answer, Entry, Level};
-use crate::tui::human;
 use crate::tui::text::safe;
 
 /// What is compared where nothing is named, beside the full cache.

@@ -3,9 +3,10 @@
 use super::phase::rate;
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
+use crate::human;
 use crate::session::{Ending, Record};
 use crate::tui::conversation::{Level, Progress};
-use crate::tui::{human, text::safe};
+use crate::tui::text::safe;
 
 impl State {
     pub(super) fn engine(&mut self, event: Event, effects: &mut Vec<Effect>) {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
+
 use super::{Effect, State};
 use crate::document::{Document, DocumentError};
 use crate::tui::command::Completion;
@@ -140,7 +142,7 @@ pub(super) fn dropped(text: &str) -> Option<PathBuf> {
     });
     let plain = match (quoted, text.strip_prefix("file://")) {
         (Some(inner), _) => inner,
-        (None, Some(url)) => percent_decoded(url),
+        (None, Some(url)) => percent_decode_str(url).decode_utf8_lossy().into_owned(),
         (None, None) => unescaped(text)?,
     };
     let path = PathBuf::from(plain);
@@ -159,27 +161,6 @@ fn unescaped(text: &str) -> Option<String> {
         }
     }
     Some(out)
-}
-
-fn percent_decoded(url: &str) -> String {
-    let bytes = url.as_bytes();
-    let (mut out, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) if bytes[at] == b'%' => {
-                out.push(byte);
-                at += 3;
-            }
-            _ => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl State {
                 if self.zoom.take().is_none() || !self.areas.has(panel) {
                     self.focus = Focus::Input;
                 }
-                if self.zoom.is_none() && self.size.0 < super::super::view::SIDE_FROM {
+                if self.zoom.is_none() && self.size.0 < crate::tui::areas::SIDE_FROM {
                     self.focus = Focus::Input;
                 }
             }

@@ -26,17 +26,17 @@ pub use search::Search;
 
 use refusal::Refusal;
 
+use super::areas::Areas;
 use super::command::{Completion, Slash, completions};
 use super::composer::{Composer, Draft, ElementKind, Pasted};
-use super::conversation::{Conversation, Entry, Level, Part};
-use super::human;
+use super::conversation::{Entry, Level, MessagePart, Scrollback};
 use super::observed::Observed;
 use super::panel::{Panel, Panels};
 use super::text::safe;
 use super::theme::Theme;
-use super::view::Areas;
 use crate::document::{Document, DocumentError};
 use crate::engine::event::{Command, Sampling};
+use crate::human;
 use crate::session::{Record, Turn};
 
 /// Who gets the keys.
@@ -78,7 +78,7 @@ pub struct Setup {
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    pub conversation: Conversation,
+    pub conversation: Scrollback,
     pub composer: Composer,
     pub observed: Observed,
     /// Panels show this while they are frozen.
@@ -418,21 +418,21 @@ impl State {
     }
 
     /// A message as it is shown.
-    fn parts(&self, raw: &str) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
+    fn parts(&self, raw: &str) -> Vec<MessagePart> {
+        let mut parts: Vec<MessagePart> = Vec::new();
         let mut text = String::new();
         for c in raw.trim().chars() {
             match self.composer.elements.get(c) {
                 Some(element) => {
                     if !text.is_empty() {
-                        parts.push(Part::Text(std::mem::take(&mut text)));
+                        parts.push(MessagePart::Text(std::mem::take(&mut text)));
                     }
                     let label = safe::one_line(&element.label(self.context()));
-                    parts.push(Part::Chip(label));
+                    parts.push(MessagePart::Chip(label));
                 }
                 None => {
                     let behind_chip =
-                        text.is_empty() && matches!(parts.last(), Some(Part::Chip(_)));
+                        text.is_empty() && matches!(parts.last(), Some(MessagePart::Chip(_)));
                     if behind_chip && c != '\n' {
                         text.push('\n');
                     }
@@ -443,7 +443,7 @@ impl State {
             }
         }
         if !text.is_empty() {
-            parts.push(Part::Text(safe::visible(&text).into_owned()));
+            parts.push(MessagePart::Text(safe::visible(&text).into_owned()));
         }
         parts
     }

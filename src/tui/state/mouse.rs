@@ -4,8 +4,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::{Effect, Focus, State};
+use crate::tui::areas::Place;
 use crate::tui::composer;
-use crate::tui::view::Place;
 
 const LINES: isize = 3;
 

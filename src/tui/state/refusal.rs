@@ -2,12 +2,12 @@
 //! key. The text is back in the input, whole.
 
 use super::{Effect, Focus, State};
-use crate::document::Part;
+use crate::document::Excerpt;
 use crate::engine::event::{Command, TooLong};
+use crate::human;
 use crate::tui::command::{Completion, Slash};
 use crate::tui::composer::{Element, ElementKind};
 use crate::tui::conversation::Level;
-use crate::tui::human;
 
 /// Tokens left for the answer when a part is taken.
 const ANSWER: usize = 256;
@@ -212,7 +212,9 @@ fn part(element: &Element, room: usize) -> Option<String> {
     let ElementKind::File(name) = &element.kind else {
         return None;
     };
-    let a_part = name.rsplit_once(' ').and_then(|(_, end)| Part::parse(end));
+    let a_part = name
+        .rsplit_once(' ')
+        .and_then(|(_, end)| Excerpt::parse(end));
     if a_part.is_some() || name.ends_with(FIRST_PART) {
         return None;
     }

@@ -6,8 +6,8 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::human;
 use crate::tui::conversation::Level;
-use crate::tui::human;
 use crate::tui::state::{Phase, State};
 use crate::tui::text::{safe, wrap};
 

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use self::fixture::{SMOL, Shape, draw, look, styles, text, theme};
 use super::{Look, Panel, Panels};
 use crate::engine::event::{Event, PolicyInfo};
-use crate::tui::human;
+use crate::human;
 use crate::tui::observed::{Observed, Round};
 use crate::tui::theme::Depth;
 

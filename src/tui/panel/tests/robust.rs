@@ -9,7 +9,7 @@ use super::fixture::{draw, look, text, theme};
 use crate::engine::event::{
     CachePicture, Event, EvictionRound, LayerEviction, ModelInfo, PolicyInfo, Trigger,
 };
-use crate::tui::human;
+use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::panel::{Look, Panel, Panels};
 use crate::tui::theme::Depth;

@@ -1,45 +1,19 @@
-//! Where things are on the screen, from 20×5 to 300×80.
+//! Plans the screen, from 20×5 to 300×80.
 
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::tui::areas::{Areas, SIDE_FROM, shrink};
 use crate::tui::composer;
 use crate::tui::panel::Panel;
 use crate::tui::state::State;
 use crate::tui::text::wrap;
 
-/// Narrower screens have no side column.
-pub const SIDE_FROM: u16 = 72;
 /// Lower screens have no side column and no frames.
 const FRAMES_FROM: (u16, u16) = (44, 12);
 const SIDE: (u16, u16) = (30, 62);
 /// Cells of the input's prompt.
 pub(super) const PROMPT: u16 = 2;
-
-/// What is under a cell.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Place {
-    Conversation,
-    /// The "new below" badge.
-    Badge,
-    Input(Rect),
-    Panel(Panel, Rect),
-    Nowhere,
-}
-
-/// Rectangles without their frames.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Areas {
-    pub framed: bool,
-    /// Conversation and input with their frames.
-    pub main: Rect,
-    pub conversation: Rect,
-    pub input: Rect,
-    pub badge: Option<Rect>,
-    pub status: Rect,
-    /// The panels on the screen, the zoomed one alone.
-    pub panels: Vec<(Panel, Rect)>,
-}
 
 impl Areas {
     /// Plans a screen of this size.
@@ -169,46 +143,6 @@ impl Areas {
             y += height + 1;
         }
     }
-
-    /// The edge between the conversation and the panels, which can be dragged.
-    pub fn on_split(&self, column: u16) -> bool {
-        let side = self
-            .panels
-            .first()
-            .is_some_and(|(_, a)| a.x > self.main.right());
-        side && (column == self.main.right() || column + 1 == self.main.right())
-    }
-
-    pub fn has(&self, panel: Panel) -> bool {
-        self.panels.iter().any(|(p, _)| *p == panel)
-    }
-
-    /// The panels on the screen, in order.
-    pub fn panels(&self) -> Vec<Panel> {
-        self.panels.iter().map(|(p, _)| *p).collect()
-    }
-
-    /// Cells of one row of the input.
-    pub fn input_width(&self) -> usize {
-        self.input.width.into()
-    }
-
-    /// What is under a cell.
-    pub fn at(&self, column: u16, row: u16) -> Place {
-        let cell = Position::new(column, row);
-        let panel = self.panels.iter().find(|(_, a)| grow(*a).contains(cell));
-        if let Some((panel, area)) = panel {
-            Place::Panel(*panel, *area)
-        } else if self.badge.is_some_and(|b| b.contains(cell)) {
-            Place::Badge
-        } else if self.input.contains(cell) {
-            Place::Input(self.input)
-        } else if grow(self.conversation).contains(cell) {
-            Place::Conversation
-        } else {
-            Place::Nowhere
-        }
-    }
 }
 
 /// What a zoomed panel says of itself below, where there is room for it.
@@ -220,25 +154,5 @@ pub(super) fn about(panel: Panel, inner: Rect, framed: bool) -> Vec<Line<'static
             usize::from(inner.width).min(110),
         ),
         false => Vec::new(),
-    }
-}
-
-/// Without its frame.
-pub(super) fn shrink(area: Rect) -> Rect {
-    Rect {
-        x: area.x + 1,
-        y: area.y + 1,
-        width: area.width.saturating_sub(2),
-        height: area.height.saturating_sub(2),
-    }
-}
-
-/// With its frame.
-pub(super) fn grow(area: Rect) -> Rect {
-    Rect {
-        x: area.x.saturating_sub(1),
-        y: area.y.saturating_sub(1),
-        width: area.width + 2,
-        height: area.height + 2,
     }
 }
