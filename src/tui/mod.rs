@@ -8,6 +8,8 @@ pub mod command;
 pub mod composer;
 pub mod conversation;
 pub mod driver;
+#[cfg(test)]
+mod golden;
 pub mod keyboard;
 mod meta;
 pub mod observed;
