@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use cachat::engine::event::{CachePicture, Event, ModelInfo, PolicyInfo, Stop, TurnStats};
+use cachat::engine::event::{CachePicture, Event, InForce, ModelInfo, PolicyInfo, Stop, TurnStats};
 use cachat::tui::state::{Input, Setup, State};
 use cachat::tui::theme::{Depth, Theme};
 use cachat::tui::view;
@@ -91,10 +91,10 @@ fn conversation((layers, heads): (usize, usize)) -> State {
         ..ModelInfo::default()
     });
     let policy = PolicyInfo {
-        name: "ada-snapkv".into(),
-        budget: Some(1024),
+        in_force: InForce::Entries(1024),
         window: 32,
         slack: 128,
+        ..PolicyInfo::default()
     };
     tell(&mut state, Event::Ready { model, policy });
     let text = KINDS[0].2.concat();

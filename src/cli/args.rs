@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use crate::config::{
-    ConfigFile, DeviceChoice, KvDtype, POLICIES, Partial, PartialSampling, Settings,
-    values::policy_name,
-};
+use crate::config::{ConfigFile, DeviceChoice, KvDtype, Partial, PartialSampling, Settings};
 use crate::dirs::Dirs;
-use crate::policy::budget::Budget;
+use crate::policy::{Budget, Preset};
 
 use super::CliError;
 
@@ -62,7 +59,7 @@ pub struct EvictionArgs {
     /// Eviction policy [default: ada-snapkv]
     #[arg(short, long, value_name = "NAME", value_parser = policies(), ignore_case = true,
           env = "CACHAT_POLICY", hide_env = true)]
-    pub policy: Option<String>,
+    pub policy: Option<Preset>,
 
     /// Entries per KV head, window included; or N% of the prompt; or a size such as 64MiB for
     /// the whole cache [default: 1024]
@@ -85,7 +82,7 @@ pub struct EvictionArgs {
 
     /// Safeguard: share of the uniform budget every head gets [default: 0.2]
     #[arg(long, value_name = "SHARE", env = "CACHAT_ALPHA", hide_env = true)]
-    pub alpha: Option<f32>,
+    pub alpha: Option<f64>,
 
     /// Entries per head over budget before evicting again while answering [default: 128]
     #[arg(long, value_name = "TOKENS", env = "CACHAT_SLACK", hide_env = true)]
@@ -152,13 +149,13 @@ pub struct PromptArgs {
 }
 
 /// The policies by name, and without their last `kv` (as papers write them).
-fn policies() -> impl TypedValueParser<Value = String> {
-    let value = |(name, help): (&'static str, &'static str)| {
-        PossibleValue::new(name)
-            .help(help)
-            .aliases(name.strip_suffix("kv"))
+fn policies() -> impl TypedValueParser<Value = Preset> {
+    let value = |preset: &Preset| {
+        PossibleValue::new(preset.name())
+            .help(preset.describe())
+            .aliases(preset.name().strip_suffix("kv"))
     };
-    PossibleValuesParser::new(POLICIES.map(value)).try_map(|name| policy_name(&name))
+    PossibleValuesParser::new(Preset::ALL.iter().map(value)).try_map(|name| name.parse::<Preset>())
 }
 
 /// The settings that result from the file and these options.

@@ -60,7 +60,7 @@ impl AskArgs {
 pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
     let prompt = super::prompt::message(&args.conversation, args.question.as_deref())?;
-    let eviction = super::load::eviction(&settings)?;
+    let eviction = super::load::eviction(&settings);
     let model = super::load::model(&settings, dirs)?;
     if let Some(notice) = model.template.notice() {
         let _ = writeln!(std::io::stderr(), "cachat: {}", super::safe::shown(notice));
@@ -120,7 +120,7 @@ fn record(
         "decode_seconds": stats.decode_seconds,
         "prefill_tokens_per_second": per_second(stats.prompt_tokens, stats.prefill_seconds),
         "decode_tokens_per_second": per_second(stats.generated_tokens, stats.decode_seconds),
-        "policy": settings.policy,
+        "policy": settings.policy.name(),
         "budget": evictor.bounded().then_some(evictor.budget),
         "model": network.description().name,
         "device": network.device(),

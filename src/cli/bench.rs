@@ -11,6 +11,7 @@ use crate::dirs::Dirs;
 use crate::engine::bench::row;
 use crate::engine::session::Session;
 use crate::model::ModelError;
+use crate::policy::Preset;
 use crate::report;
 
 #[derive(Args, Clone, Debug, Default)]
@@ -24,9 +25,8 @@ pub struct BenchArgs {
     pub contexts: Vec<usize>,
 
     /// Policies, separated by commas [default: full and the policy in force]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',',
-          value_parser = crate::config::values::policy_name)]
-    pub policies: Vec<String>,
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub policies: Vec<Preset>,
 
     /// Tokens to decode for each row
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -55,11 +55,11 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
     let mut policies = args.policies.clone();
     if policies.is_empty() {
-        policies = vec!["full".into(), settings.policy.clone()];
+        policies = vec![Preset::FULL, settings.policy];
         policies.dedup();
     }
     let failed = |e: ModelError| CliError::failed(e.to_string());
-    let evictions = super::load::evictions(&settings, policies)?;
+    let evictions = super::load::evictions(&settings, policies);
     let model = super::load::model(&settings, dirs)?;
     let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
     let d = session.model().network.description().clone();

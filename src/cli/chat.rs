@@ -104,9 +104,9 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         None => (Vec::new(), None),
     };
     let model_name = settings.model.to_string();
-    let sessions = Sessions::new(store, model_name, settings.policy.clone(), writer);
+    let sessions = Sessions::new(store, model_name, settings.policy.to_string(), writer);
     let start = Start {
-        eviction: super::load::eviction(&settings)?,
+        eviction: super::load::eviction(&settings),
         sampling: settings.sampling.clone(),
         system: settings.system.clone(),
     };
@@ -121,6 +121,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         prompt: args.prompt.clone(),
         files: args.conversation.file.clone(),
         notices,
+        home: directories::UserDirs::new().map(|d| d.home_dir().to_path_buf()),
     };
     let home = dirs.clone();
     let starter = move |named: Option<&str>| {

@@ -11,8 +11,9 @@ use super::args::{EvictionArgs, ModelArgs, PromptArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::compare::{CompareEvent, MAX_TOKENS, Run};
-use crate::engine::event::{CachePicture, Event};
+use crate::engine::event::{CachePicture, Compare, Event};
 use crate::engine::session::{Session, TurnError, Watcher};
+use crate::policy::Preset;
 use crate::report::compare::{conditions, table};
 
 #[derive(Args, Clone, Debug, Default)]
@@ -30,9 +31,8 @@ pub struct CompareArgs {
     pub question: Option<String>,
 
     /// Policies, separated by commas; `full` always runs first [default: full,snapkv,ada-snapkv]
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',',
-          value_parser = crate::config::values::policy_name)]
-    pub policies: Vec<String>,
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub policies: Vec<Preset>,
 
     /// Most tokens of each answer, at most 256
     #[arg(short = 'n', long, value_name = "N", default_value_t = 128)]
@@ -73,17 +73,17 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
         return Err(CliError::usage(wrong));
     }
     let prompt = super::prompt::message(&args.conversation, args.question.as_deref())?;
-    let mut policies = vec!["full".to_owned()];
+    let mut policies = vec![Preset::FULL];
     let wanted = match args.policies.is_empty() {
-        true => vec!["snapkv".into(), "ada-snapkv".into()],
-        false => args.policies.clone(),
+        true => &Compare::USUAL[..],
+        false => &args.policies,
     };
-    for policy in wanted {
+    for &policy in wanted {
         if !policies.contains(&policy) {
             policies.push(policy);
         }
     }
-    let evictions = super::load::evictions(&settings, policies)?;
+    let evictions = super::load::evictions(&settings, policies);
     let model = super::load::model(&settings, dirs)?;
     let session = Session::new(model, evictions[0], settings.system.clone())
         .map_err(|e| CliError::failed(e.to_string()))?;

@@ -66,7 +66,7 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
             Given::Text(prompt.text)
         }
     };
-    let eviction = super::load::eviction(&settings)?;
+    let eviction = super::load::eviction(&settings);
     let model = super::load::model(&settings, dirs)?;
     let tokens = match given {
         Given::Tokens(tokens) => tokens,

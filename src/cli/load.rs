@@ -14,7 +14,7 @@ use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
 use crate::model::{DeviceKind, LoadOptions, source};
-use crate::policy::Params;
+use crate::policy::{Params, Preset};
 
 /// Finds (or fetches) and opens the model's file.
 pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
@@ -131,35 +131,24 @@ fn open(
 }
 
 /// [`eviction`] under each of `policies`, everything else as the settings say.
-pub fn evictions(
-    settings: &Settings,
-    policies: impl IntoIterator<Item = String>,
-) -> Result<Vec<Eviction>, CliError> {
-    let under = |policy| {
-        eviction(&Settings {
-            policy,
-            ..settings.clone()
-        })
-    };
+pub fn evictions(settings: &Settings, policies: impl IntoIterator<Item = Preset>) -> Vec<Eviction> {
+    let stated = eviction(settings);
+    let under = |preset| Eviction { preset, ..stated };
     policies.into_iter().map(under).collect()
 }
 
 /// The settings' policy.
-pub fn eviction(settings: &Settings) -> Result<Eviction, CliError> {
-    let preset = settings
-        .policy
-        .parse()
-        .map_err(|e: crate::policy::preset::UnknownPolicy| CliError::usage(e.to_string()))?;
-    Ok(Eviction {
-        preset,
+pub fn eviction(settings: &Settings) -> Eviction {
+    Eviction {
+        preset: settings.policy,
         params: Params {
             window: settings.window,
             kernel: settings.kernel,
-            alpha: alpha(settings.alpha),
+            alpha: settings.alpha,
             slack: settings.slack,
         },
         budget: settings.budget,
-    })
+    }
 }
 
 /// A turn's failure with its exit status: an impossible budget is wrong usage.
@@ -168,9 +157,4 @@ pub fn turn_error(error: TurnError) -> CliError {
         TurnError::Budget { .. } => CliError::usage(error.to_string()),
         _ => CliError::failed(error.to_string()),
     }
-}
-
-/// The decimal number that was typed, not its f32 neighbour: the safeguard floors `α · base`.
-fn alpha(x: f32) -> f64 {
-    x.to_string().parse().unwrap_or(f64::from(x))
 }

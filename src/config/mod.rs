@@ -8,10 +8,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub use partial::{ConfigFile, Partial, PartialSampling};
-pub use values::{DeviceChoice, KvDtype, POLICIES};
+pub use values::{DeviceChoice, KvDtype};
 
 use crate::engine::event::Sampling;
 use crate::model::source::ModelSpec;
+use crate::policy::Preset;
 use crate::policy::budget::{Budget, smallest};
 
 /// `config.toml` with every setting commented out; `#= ` marks a setting at its default.
@@ -27,15 +28,14 @@ pub struct Settings {
     pub kv_dtype: KvDtype,
     /// Weights dequantised to f32 and an f32 cache.
     pub exact: bool,
-    /// A name of [`POLICIES`].
-    pub policy: String,
+    pub policy: Preset,
     pub budget: Budget,
     /// Observation window `w`, tokens.
     pub window: usize,
     /// Pooling kernel `k`, odd.
     pub kernel: usize,
     /// Safeguard `α`, 0–1.
-    pub alpha: f32,
+    pub alpha: f64,
     /// Entries per head a layer may exceed its budget by while decoding.
     pub slack: usize,
     /// System prompt; `None` = the model's own.
@@ -54,8 +54,8 @@ impl Default for Settings {
             threads: None,
             kv_dtype: KvDtype::Auto,
             exact: false,
-            policy: "ada-snapkv".to_string(),
-            budget: Budget::Tokens(1024),
+            policy: Preset::default(),
+            budget: Budget::default(),
             window: 32,
             kernel: 7,
             alpha: 0.2,
@@ -113,7 +113,7 @@ impl Settings {
         }
         if let Budget::Tokens(budget) = self.budget
             && budget <= self.window
-            && self.policy != "full"
+            && self.policy != Preset::FULL
         {
             return fail(format!(
                 "--budget {budget} leaves nothing beside the observation window of {} tokens, which \

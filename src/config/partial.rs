@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 
 use super::Settings;
-use super::values::{DeviceChoice, KvDtype, policy_name};
+use super::values::{DeviceChoice, KvDtype};
 use crate::model::source::ModelSpec;
-use crate::policy::budget::Budget;
+use crate::policy::{Budget, Preset};
 
 /// What one source (the file, or environment and flags together) says.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -20,11 +20,11 @@ pub struct Partial {
     pub kv_dtype: Option<KvDtype>,
     pub exact: Option<bool>,
     #[serde(default, deserialize_with = "policy")]
-    pub policy: Option<String>,
+    pub policy: Option<Preset>,
     pub budget: Option<Budget>,
     pub window: Option<usize>,
     pub kernel: Option<usize>,
-    pub alpha: Option<f32>,
+    pub alpha: Option<f64>,
     pub slack: Option<usize>,
     pub system: Option<String>,
     pub theme: Option<String>,
@@ -61,11 +61,9 @@ pub const SAMPLING_KEYS: [&str; 7] = [
     "max-tokens",
 ];
 
-fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    policy_name(&text)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
+fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Preset>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    name.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 impl Partial {

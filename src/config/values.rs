@@ -5,28 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Preset;
-
-/// Named policies with what each does, in the order of `--help`.
-pub const POLICIES: [(&str, &str); 7] = [
-    ("full", "evict nothing"),
-    ("streaming", "keep the first 4 entries and the most recent"),
-    ("snapkv", "window score, the same budget for every head"),
-    ("pyramidkv", "snapkv with larger budgets for early layers"),
-    (
-        "ada-snapkv",
-        "window score, budgets adapted to each head (Ada-KV)",
-    ),
-    (
-        "ada-pyramidkv",
-        "ada-snapkv with larger budgets for early layers",
-    ),
-    (
-        "ada-reach",
-        "strongest attention carried forwards, adaptive heads",
-    ),
-];
-
 /// Where the model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -106,14 +84,4 @@ impl fmt::Display for KvDtype {
             KvDtype::Bf16 => "bf16",
         })
     }
-}
-
-/// The name of a policy in [`POLICIES`]; `ada-pyramid` and the like stand for the name with `kv`.
-pub fn policy_name(text: &str) -> Result<String, String> {
-    let lower = text.trim().to_ascii_lowercase();
-    if let Ok(preset) = lower.parse::<Preset>() {
-        return Ok(preset.name().into());
-    }
-    let names = POLICIES.map(|(name, _)| name);
-    Err(format!("`{text}` is not one of {}", names.join(", ")))
 }

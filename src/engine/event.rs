@@ -1,9 +1,12 @@
 //! What goes into the engine and what comes out of it. The screen and the command line know the
 //! engine only by these.
 
-pub use super::compare::CompareEvent;
-pub use crate::model::message::{Message, Role};
 use std::path::PathBuf;
+
+pub use super::compare::CompareEvent;
+use super::evict::Evictor;
+pub use crate::model::message::{Message, Role};
+use crate::policy::{Budget, Preset};
 
 /// Identifies one turn of the conversation, from 1.
 pub type Turn = u32;
@@ -21,10 +24,10 @@ pub enum Command {
     Compare(Compare),
     /// Forget the conversation and empty the cache.
     Reset,
-    /// From the next turn on. Strings as on the command line (`ada-snapkv`, `1024`, `25%`, `64MiB`).
+    /// From the next turn on; what is `None` stays.
     SetPolicy {
-        policy: Option<String>,
-        budget: Option<String>,
+        policy: Option<Preset>,
+        budget: Option<Budget>,
     },
     /// Sampling from the next turn on.
     SetSampling(Sampling),
@@ -38,8 +41,8 @@ pub enum Command {
         text: String,
     },
     /// Where the first `tokens` tokens of a text end, at the end of a line or a word where there is
-    /// one near; answered by [`Event::Cut`] with the same `tag`.
-    Cut {
+    /// one near; answered by [`Event::Shortened`] with the same `tag`.
+    Shorten {
         tag: u64,
         text: String,
         tokens: usize,
@@ -69,11 +72,16 @@ impl TooLong {
 pub struct Compare {
     /// `None` asks the last question again.
     pub question: Option<String>,
-    /// Policies besides `full`, as on the command line.
-    pub policies: Vec<String>,
-    /// As on the command line; `None` = the one in force.
-    pub budget: Option<String>,
+    /// Policies besides `full`.
+    pub policies: Vec<Preset>,
+    /// `None` = the one that was stated last.
+    pub budget: Option<Budget>,
     pub max_tokens: usize,
+}
+
+impl Compare {
+    /// What is compared where nothing is named, beside the full cache.
+    pub const USUAL: [Preset; 2] = [Preset::SNAPKV, Preset::ADA_SNAPKV];
 }
 
 /// How the next token is drawn; `temperature` 0 is greedy.
@@ -124,14 +132,46 @@ pub struct ModelInfo {
     pub kv_dtype: String,
 }
 
-/// The policy in force, resolved for display.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+/// The policy as it was stated, and what its budget comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PolicyInfo {
-    pub name: String,
-    /// Entries per KV head, window included; `None` = no bound (`full`).
-    pub budget: Option<usize>,
+    pub preset: Preset,
+    /// As a person stated it.
+    pub budget: Budget,
+    pub in_force: InForce,
     pub window: usize,
     pub slack: usize,
+}
+
+/// What a stated budget comes to in the conversation as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InForce {
+    /// A share of a prompt that is not there yet.
+    #[default]
+    Pending,
+    /// Nothing is evicted, whatever was stated.
+    Unbounded,
+    /// Entries per KV head, window included.
+    Entries(usize),
+}
+
+impl InForce {
+    /// Entries per KV head, where there is a bound and it is known.
+    pub fn entries(self) -> Option<usize> {
+        match self {
+            InForce::Entries(entries) => Some(entries),
+            InForce::Pending | InForce::Unbounded => None,
+        }
+    }
+}
+
+impl From<&Evictor> for InForce {
+    fn from(evictor: &Evictor) -> InForce {
+        match evictor.bounded() {
+            true => InForce::Entries(evictor.budget),
+            false => InForce::Unbounded,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -247,7 +287,10 @@ pub enum Event {
         model: Box<ModelInfo>,
         policy: PolicyInfo,
     },
+    /// What [`Command::SetPolicy`] asked for, from the next turn on.
     PolicyChanged(PolicyInfo),
+    /// The budget came to something else: a turn began, or the conversation is another one.
+    InForce(InForce),
     TurnStarted {
         turn: Turn,
         prompt_tokens: usize,
@@ -291,7 +334,7 @@ pub enum Event {
         tokens: usize,
     },
     /// The text's first `bytes` bytes are `tokens` tokens.
-    Cut {
+    Shortened {
         tag: u64,
         bytes: usize,
         tokens: usize,

@@ -8,19 +8,18 @@ use super::event::Event;
 pub fn event(event: &Event) {
     match event {
         Event::Ready { model, policy } => {
-            let budget = policy.budget.unwrap_or(0);
             info!(
                 device = %model.device, layers = model.layers, kv_heads = model.kv_heads,
                 head_dim = model.head_dim, context = model.context, kv_dtype = %model.kv_dtype,
-                weights = model.weight_bytes, policy = %policy.name, budget,
-                window = policy.window, slack = policy.slack,
+                weights = model.weight_bytes, policy = %policy.preset,
+                budget = %policy.budget, window = policy.window, slack = policy.slack,
                 "ready"
             );
         }
         Event::PolicyChanged(policy) => {
-            let budget = policy.budget.unwrap_or(0);
-            info!(policy = %policy.name, budget, "policy changed");
+            info!(policy = %policy.preset, budget = %policy.budget, "policy changed");
         }
+        Event::InForce(budget) => debug!(?budget, "in force"),
         Event::TurnStarted {
             turn,
             prompt_tokens,

@@ -2,7 +2,6 @@
 
 pub mod bench;
 pub mod compare;
-mod cut;
 mod decode;
 pub mod event;
 pub mod evict;
@@ -13,4 +12,5 @@ mod picture;
 mod prefill;
 pub mod sampler;
 pub mod session;
+mod shorten;
 pub mod worker;

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::decode::Cut;
-use super::event::{CachePicture, Event, Message, Role, Sampling, Stop, TooLong, Turn, TurnStats};
+use super::event::{
+    CachePicture, Event, InForce, Message, Role, Sampling, Stop, TooLong, Turn, TurnStats,
+};
 use super::evict::Evictor;
 use super::picture::picture;
 use super::prefill;
@@ -242,6 +244,13 @@ impl Session {
         Ok(evictor)
     }
 
+    /// What the budget came to in the last turn; before any, what can be said without a prompt.
+    pub fn in_force(&self) -> InForce {
+        // A share of nothing is no budget.
+        let evictor = self.in_force.or_else(|| self.evictor(0).ok());
+        evictor.as_ref().map_or(InForce::Pending, InForce::from)
+    }
+
     /// The cache as it is, without [`CachePicture::holders`].
     pub fn picture(&self) -> CachePicture {
         let before_any_turn = || self.evictor(self.cache.position).ok();
@@ -322,6 +331,7 @@ impl Session {
             prompt_tokens: 0,
             position,
         });
+        watcher.event(Event::InForce(InForce::from(&evictor)));
         self.answer(
             None,
             TurnStats::new(turn, 0, 0.0),
@@ -356,6 +366,7 @@ impl Session {
             prompt_tokens: tokens.len(),
             position: start,
         });
+        watcher.event(Event::InForce(InForce::from(&evictor)));
         let reading = prefill::read(network, cache, &tokens, &evictor, turn, watcher)?;
         let stats = TurnStats::new(turn, tokens.len(), reading.seconds);
         let Some(through) = reading.through else {

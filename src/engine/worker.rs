@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
-use super::cut::cut;
 use super::event::{
-    CachePicture, Command, Compare, CompareEvent, Event, ModelInfo, PolicyInfo, Sampling, TurnStats,
+    CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Sampling,
+    TurnStats,
 };
 use super::handle::EngineHandle;
 use super::session::{Eviction, Model, Session, TurnError, Watcher};
-use crate::policy::Budget;
+use super::shorten::shorten;
+use crate::policy::{Budget, Preset};
 
 /// Commands that may wait; the screen keeps what does not fit.
 const COMMANDS: usize = 64;
@@ -52,6 +53,7 @@ pub fn start(
                 events: outbox.clone(),
                 pictures,
                 stop: flag,
+                in_force: InForce::default(),
             };
             let work = AssertUnwindSafe(move || run(load, start, inbox, out));
             if catch_unwind(work).is_err() {
@@ -72,6 +74,8 @@ struct Out {
     events: mpsc::UnboundedSender<Event>,
     pictures: watch::Sender<CachePicture>,
     stop: Arc<AtomicBool>,
+    /// What the screen was told last.
+    in_force: InForce,
 }
 
 impl Watcher for Out {
@@ -81,6 +85,14 @@ impl Watcher for Out {
     }
 
     fn event(&mut self, event: Event) {
+        match &event {
+            Event::Ready { policy, .. } | Event::PolicyChanged(policy) => {
+                self.in_force = policy.in_force;
+            }
+            Event::InForce(now) if *now == self.in_force => return,
+            Event::InForce(now) => self.in_force = *now,
+            _ => {}
+        }
         super::log::event(&event);
         let _ = self.events.send(event);
     }
@@ -116,12 +128,12 @@ fn run(
         Ok(session) => session,
         Err(error) => return tell(Event::Fatal(error.to_string())),
     };
-    tell(Event::Ready {
+    out.event(Event::Ready {
         model: Box::new(info),
-        policy: policy(&session, context),
+        policy: policy(&session),
     });
     if let Some(notice) = notice {
-        tell(Event::Notice(notice));
+        out.event(Event::Notice(notice));
     }
     while let Some(command) = inbox.blocking_recv() {
         match command {
@@ -142,27 +154,28 @@ fn run(
                     _ => None,
                 };
                 match session.restart(system.clone(), messages) {
-                    Ok(()) => out.picture(session.picture()),
+                    Ok(()) => {
+                        out.event(Event::InForce(session.in_force()));
+                        out.picture(session.picture());
+                    }
                     Err(error) => out.event(Event::Notice(error.to_string())),
                 }
             }
             Command::SetPolicy {
-                policy: name,
+                policy: preset,
                 budget,
-            } => match changed(session.eviction(), name, budget) {
-                Ok(eviction) => {
-                    let before = session.eviction();
-                    session.set_eviction(eviction);
-                    match session.evictor(context) {
-                        Ok(_) => out.event(Event::PolicyChanged(policy(&session, context))),
-                        Err(error) => {
-                            session.set_eviction(before);
-                            out.event(Event::Notice(error.to_string()));
-                        }
+            } => {
+                let before = session.eviction();
+                session.set_eviction(changed(before, preset, budget));
+                // Not even a full context would make it a budget.
+                match session.evictor(context) {
+                    Ok(_) => out.event(Event::PolicyChanged(policy(&session))),
+                    Err(error) => {
+                        session.set_eviction(before);
+                        out.event(Event::Notice(error.to_string()));
                     }
                 }
-                Err(message) => out.event(Event::Notice(message)),
-            },
+            }
             Command::SetSampling(changed) => sampling = changed,
             Command::SetSystem(text) => system = Some(text).filter(|t| !t.trim().is_empty()),
             Command::Count { tag, text } => {
@@ -175,9 +188,9 @@ fn run(
                     Err(error) => Event::Notice(error.to_string()),
                 });
             }
-            Command::Cut { tag, text, tokens } => {
-                out.event(match cut(&session.model().tokenizer, &text, tokens) {
-                    Ok((bytes, tokens)) => Event::Cut { tag, bytes, tokens },
+            Command::Shorten { tag, text, tokens } => {
+                out.event(match shorten(&session.model().tokenizer, &text, tokens) {
+                    Ok((bytes, tokens)) => Event::Shortened { tag, bytes, tokens },
                     Err(error) => Event::Notice(error.to_string()),
                 });
             }
@@ -195,7 +208,10 @@ fn turn(
     if std::env::var_os("CACHAT_TEST_PANIC").is_some_and(|v| v == "engine") {
         panic!("a panic in the engine, asked for by CACHAT_TEST_PANIC");
     }
-    match run(session, out) {
+    let ended = run(session, out);
+    // Where the turn came to nothing, that of the turn before holds.
+    out.event(Event::InForce(session.in_force()));
+    match ended {
         Ok(stats) => {
             out.event(Event::Tokens(session.token_texts()));
             out.event(Event::TurnFinished(stats));
@@ -214,13 +230,10 @@ fn turn(
 }
 
 fn compare(session: &Session, wish: &Compare, out: &mut Out) -> Result<(), String> {
-    let mut evictions = vec![changed(
-        session.eviction(),
-        Some("full".into()),
-        wish.budget.clone(),
-    )?];
-    for name in &wish.policies {
-        let eviction = changed(session.eviction(), Some(name.clone()), wish.budget.clone())?;
+    let full = changed(session.eviction(), Some(Preset::FULL), wish.budget);
+    let mut evictions = vec![full];
+    for &preset in &wish.policies {
+        let eviction = changed(session.eviction(), Some(preset), wish.budget);
         if !evictions.contains(&eviction) {
             evictions.push(eviction);
         }
@@ -230,30 +243,22 @@ fn compare(session: &Session, wish: &Compare, out: &mut Out) -> Result<(), Strin
     compared.map(|_| ()).map_err(|e| e.to_string())
 }
 
-/// The policy in force; a budget relative to the prompt is shown for a full context.
-fn policy(session: &Session, context: usize) -> PolicyInfo {
+/// The policy as the screen shows it.
+fn policy(session: &Session) -> PolicyInfo {
     let eviction = session.eviction();
-    let evictor = session.evictor(context).ok();
     PolicyInfo {
-        name: eviction.preset.name().into(),
-        budget: evictor.filter(|e| e.bounded()).map(|e| e.budget),
+        preset: eviction.preset,
+        budget: eviction.budget,
+        in_force: session.in_force(),
         window: eviction.params.window,
         slack: eviction.params.slack,
     }
 }
 
-fn changed(
-    mut eviction: Eviction,
-    name: Option<String>,
-    budget: Option<String>,
-) -> Result<Eviction, String> {
-    if let Some(name) = name {
-        let unknown = |e: crate::policy::preset::UnknownPolicy| e.to_string();
-        eviction.preset = name.parse().map_err(unknown)?;
+fn changed(eviction: Eviction, preset: Option<Preset>, budget: Option<Budget>) -> Eviction {
+    Eviction {
+        preset: preset.unwrap_or(eviction.preset),
+        budget: budget.unwrap_or(eviction.budget),
+        ..eviction
     }
-    if let Some(budget) = budget {
-        let wrong = |e: crate::policy::budget::BudgetError| e.to_string();
-        eviction.budget = budget.parse::<Budget>().map_err(wrong)?;
-    }
-    Ok(eviction)
 }

@@ -16,6 +16,12 @@ pub enum Budget {
     Bytes(u64),
 }
 
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget::Tokens(1024)
+    }
+}
+
 /// Why a budget could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not a budget: {reason} (examples: 1024, 25%, 64MiB)")]

@@ -32,6 +32,10 @@ impl Preset {
         Preset::AdaReach,
     ];
 
+    pub const FULL: Preset = Preset::Full;
+    pub const SNAPKV: Preset = Preset::SnapKv;
+    pub const ADA_SNAPKV: Preset = Preset::AdaSnapKv;
+
     /// As on the command line.
     pub fn name(self) -> &'static str {
         match self {

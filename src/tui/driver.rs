@@ -278,7 +278,7 @@ impl Driver {
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        terminal::take(self.state.mouse)?;
+        terminal::take(self.state.screen.mouse)?;
         self.redraw = true;
         Ok(())
     }

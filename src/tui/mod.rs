@@ -1,10 +1,9 @@
 //! THE SCREEN. `state` (pure update) and `view` (pure drawing) over text on a grid of cells, the
-//! input, the conversation, slash commands, panels, themes and figures; only `driver` and
+//! input, the conversation, panels, themes and figures; only `driver` and
 //! `terminal` touch the world.
 
 pub mod areas;
 pub mod burst;
-pub mod command;
 pub mod composer;
 pub mod conversation;
 pub mod driver;

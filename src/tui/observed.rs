@@ -4,7 +4,7 @@ pub mod series;
 pub mod speed;
 pub mod text;
 
-use crate::engine::event::{CachePicture, Event, EvictionRound, ModelInfo, PolicyInfo};
+use crate::engine::event::{CachePicture, Event, EvictionRound, InForce, ModelInfo, PolicyInfo};
 use series::{Merge, Series};
 use speed::Rate;
 use text::TokenText;
@@ -69,9 +69,10 @@ impl Observed {
                 // Another model: figures of the one before say nothing any more.
                 *self = Observed::default();
                 self.model = Some((**model).clone());
-                self.policy = policy.clone();
+                self.policy = *policy;
             }
-            Event::PolicyChanged(policy) => self.policy = policy.clone(),
+            Event::PolicyChanged(policy) => self.policy = *policy,
+            Event::InForce(in_force) => self.policy.in_force = *in_force,
             Event::Eviction(round) => self.evicted(round, at, clock),
             Event::Tokens(tokens) => {
                 self.tokens.clone_from(tokens);
@@ -207,6 +208,6 @@ impl Observed {
 
     /// A policy that evicts nothing is in force.
     pub fn never_evicts(&self) -> bool {
-        self.policy.budget.is_none() && !self.policy.name.is_empty()
+        self.policy.in_force == InForce::Unbounded
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::execute;
 
-use super::state::{Listing, Name, folder};
+use super::state::{Listing, Name, at_home, folder};
 
 /// Most names offered.
 const NAMES: usize = 200;
@@ -15,11 +15,8 @@ const OSC52: usize = 74_000;
 
 /// A path as people write it, with `~` for the home folder.
 pub(super) fn home(path: &str) -> PathBuf {
-    let home = || directories::UserDirs::new().map(|d| d.home_dir().to_path_buf());
-    match path.strip_prefix("~/") {
-        Some(rest) => home().map_or_else(|| PathBuf::from(path), |h| h.join(rest)),
-        None => PathBuf::from(path),
-    }
+    let dirs = directories::UserDirs::new();
+    at_home(path, dirs.as_ref().map(|d| d.home_dir()))
 }
 
 /// The names that a path as typed could become: folders first, hidden ones only when asked for.

@@ -2,6 +2,7 @@
 
 mod comparing;
 mod going_on;
+mod in_force;
 
 use std::sync::Arc;
 

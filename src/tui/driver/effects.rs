@@ -70,7 +70,7 @@ impl Driver {
                 self.keyboard.pause(true);
                 terminal::restore();
                 let edited = world::edit(&text);
-                terminal::take(self.state.mouse)?;
+                terminal::take(self.state.screen.mouse)?;
                 self.keyboard.pause(false);
                 self.redraw = true;
                 self.tell(Input::Edited(edited));

@@ -1,194 +1,308 @@
-//! Slash commands, done.
+//! THE COMMANDS that can be typed after `/`, a row each: the parser, the popup, the help sheet and
+//! what is done all come from this table.
 
-use std::path::PathBuf;
-
-use super::{Effect, State};
-use crate::document::Excerpt;
+use super::completion::{BUDGETS, COPIES, Completer, FILES, MODELS, POLICIES, SESSIONS, THEMES};
+use super::{Effect, State, sampling};
 use crate::engine::event::Command;
-use crate::tui::command::Slash;
 use crate::tui::conversation::Level;
 
-impl State {
-    pub(super) fn command(&mut self, command: Slash, argument: &str, effects: &mut Vec<Effect>) {
-        match command {
-            Slash::Help => self.show_help(true),
-            Slash::Quit => self.leave(effects),
-            Slash::New => self.start_over(effects),
-            Slash::File if argument.is_empty() => {
-                self.toast(
-                    Level::Warning,
-                    "/file needs a path: /file notes.md, or /file report.pdf 3-7",
-                );
-            }
-            Slash::File => effects.push(Effect::Read(path(argument))),
-            Slash::Policy | Slash::Budget if argument.is_empty() => self.say_policy(),
-            Slash::Policy => effects.push(Effect::Engine(Command::SetPolicy {
-                policy: Some(argument.to_lowercase()),
-                budget: None,
-            })),
-            Slash::Budget => effects.push(Effect::Engine(Command::SetPolicy {
-                policy: None,
-                budget: Some(argument.to_owned()),
-            })),
-            Slash::System => {
-                effects.push(Effect::Engine(Command::SetSystem(argument.to_owned())));
-                self.note(
-                    Level::Info,
-                    match argument {
-                        "" => "no system prompt from the next conversation on; /new begins one",
-                        _ => "this system prompt holds from the next conversation on; /new begins one",
-                    },
-                );
-            }
-            Slash::Set => match self.set(argument) {
-                Ok(said) => {
-                    effects.push(Effect::Engine(Command::SetSampling(self.sampling.clone())));
-                    self.note(Level::Info, said);
-                }
-                Err(why) => self.toast(Level::Warning, why),
-            },
-            Slash::Theme => self.choose_theme(argument),
-            Slash::Save => effects.push(self.save(argument, false)),
-            Slash::Export => effects.push(self.save(argument, argument.ends_with(".json"))),
-            Slash::Copy => self.copy(argument, effects),
-            Slash::Edit => self.edit(None, effects),
-            Slash::Retry => self.retry(None, effects),
-            Slash::Compare => self.compare(argument, effects),
-            Slash::Continue => self.go_on(effects),
-            Slash::Model => self.change_model(argument, effects),
-            Slash::Open => self.open(argument, effects),
-            Slash::Branch => self.branch(effects),
+/// What is done: the state, what stands behind the command's name, and what the world is to do.
+type Action = fn(&mut State, &str, &mut Vec<Effect>);
+
+/// A row of the table.
+pub struct Slash {
+    pub name: &'static str,
+    /// What it takes, for the popup; empty where it takes nothing.
+    pub argument: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Not while a turn runs.
+    quiet: bool,
+    /// Its argument may be a question: the files that it mentions are read first.
+    question: bool,
+    completer: Option<&'static Completer>,
+    action: Action,
+}
+
+/// In the order of the help sheet.
+pub static COMMANDS: [Slash; 19] = [
+    Slash::new("help", "", "keys and commands", |state, _, _| {
+        state.screen.show_help(true);
+    }),
+    Slash::new(
+        "new",
+        "",
+        "start over with an empty cache",
+        State::start_over,
+    )
+    .quiet(),
+    Slash::new(
+        "file",
+        "PATH [PAGES | LINES]",
+        "attach text, HTML or PDF; report.pdf 3-7",
+        State::attach_file,
+    )
+    .completed(&FILES),
+    Slash::new(
+        "policy",
+        "NAME",
+        "how the cache is evicted",
+        State::set_policy,
+    )
+    .completed(&POLICIES),
+    Slash::new(
+        "budget",
+        "TOKENS | N% | SIZE",
+        "entries kept per KV head",
+        State::set_budget,
+    )
+    .completed(&BUDGETS),
+    Slash::new(
+        "model",
+        "PATH | REPO[:FILE] | NAME",
+        "another model; the conversation stays",
+        State::change_model,
+    )
+    .completed(&MODELS),
+    Slash::new(
+        "retry",
+        "",
+        "ask the last question again",
+        |state, _, effects| {
+            state.retry(None, effects);
+        },
+    ),
+    Slash::new(
+        "edit",
+        "",
+        "change the last question",
+        |state, _, effects| {
+            state.edit(None, effects);
+        },
+    ),
+    Slash::new(
+        "continue",
+        "",
+        "go on with a stopped answer",
+        |state, _, effects| {
+            state.go_on(effects);
+        },
+    ),
+    Slash::new(
+        "compare",
+        "[POLICY …] [BUDGET] [QUESTION]",
+        "full, uniform and adaptive side by side",
+        State::compare,
+    )
+    .question(),
+    Slash::new(
+        "copy",
+        "[code [N] | all]",
+        "copy the answer or its code",
+        State::copy,
+    )
+    .completed(&COPIES),
+    Slash::new(
+        "open",
+        "[NAME | WORDS]",
+        "an earlier conversation",
+        State::open,
+    )
+    .quiet()
+    .completed(&SESSIONS),
+    Slash::new(
+        "branch",
+        "",
+        "go on in a copy, keep this one",
+        |state, _, effects| {
+            state.branch(effects);
+        },
+    )
+    .quiet(),
+    Slash::new(
+        "system",
+        "TEXT",
+        "system prompt, from the next /new on",
+        set_system,
+    ),
+    Slash::new(
+        "set",
+        "NAME VALUE",
+        "sampling: temperature, top-p, …",
+        set_sampling,
+    )
+    .completed(&sampling::COMPLETER),
+    Slash::new(
+        "theme",
+        "[NAME]",
+        "colours; the next one without a name",
+        choose_theme,
+    )
+    .completed(&THEMES),
+    Slash::new(
+        "save",
+        "[PATH]",
+        "write the conversation as Markdown",
+        |state, path, effects| effects.push(state.save(path, false)),
+    ),
+    Slash::new(
+        "export",
+        "[PATH.md | PATH.json]",
+        "Markdown or JSON",
+        |state, path, effects| effects.push(state.save(path, path.ends_with(".json"))),
+    ),
+    Slash::new("quit", "", "leave", |state, _, effects| {
+        state.leave(effects)
+    }),
+];
+
+impl Slash {
+    const fn new(
+        name: &'static str,
+        argument: &'static str,
+        help: &'static str,
+        action: Action,
+    ) -> Slash {
+        Slash {
+            name,
+            argument,
+            help,
+            quiet: false,
+            question: false,
+            completer: None,
+            action,
         }
     }
 
-    fn start_over(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase.busy() {
-            return self.toast(Level::Warning, "stop the answer first (Esc)");
-        }
-        self.conversation.clear();
-        self.comparison = None;
-        self.go_on_first = false;
-        self.observed.restart();
-        self.frozen = None;
-        self.position = 0;
-        effects.push(Effect::NewSession(Vec::new()));
-        effects.push(Effect::Engine(Command::Reset));
-    }
-
-    fn say_policy(&mut self) {
-        let policy = &self.observed.policy;
-        let budget = match policy.budget {
-            Some(n) => format!(
-                "{n} entries per KV head, evicting again {} above",
-                policy.slack
-            ),
-            None => "no bound".to_owned(),
-        };
-        let text = format!("{}: {budget}", policy.name);
-        self.note(Level::Info, text);
-    }
-
-    /// `temperature 0.2` and so on; returns what is said about it.
-    fn set(&mut self, argument: &str) -> Result<String, String> {
-        let s = &mut self.sampling;
-        let (name, value) = match argument.split_once([' ', '=']) {
-            Some((name, value)) => (name.trim(), value.trim()),
-            None => {
-                return Err(format!(
-                    "temperature {} · top-p {} · top-k {} · min-p {} · repeat-penalty {} · seed {} \
-                     · max-tokens {}",
-                    s.temperature,
-                    s.top_p,
-                    s.top_k,
-                    s.min_p,
-                    s.repeat_penalty,
-                    s.seed,
-                    s.max_tokens
-                ));
-            }
-        };
-        let wrong = |what: &str| format!("{name} takes {what}, not `{value}`");
-        let number = |from: f64, to: f64| {
-            let what = format!("a number from {from} to {to}");
-            let parsed = value.parse::<f64>().ok();
-            parsed
-                .filter(|x| (from..=to).contains(x))
-                .ok_or(wrong(&what))
-        };
-        let whole = || value.parse::<u64>().map_err(|_| wrong("a whole number"));
-        match name {
-            "temperature" => s.temperature = number(0.0, 10.0)?,
-            "top-p" => s.top_p = number(0.0, 1.0)?,
-            "top-k" => s.top_k = whole()? as usize,
-            "min-p" => s.min_p = number(0.0, 1.0)?,
-            "repeat-penalty" => s.repeat_penalty = number(0.1, 10.0)? as f32,
-            "seed" => s.seed = whole()?,
-            "max-tokens" => s.max_tokens = (whole()? as usize).max(1),
-            _ => {
-                return Err(format!(
-                    "there is no setting `{name}`; Tab after /set lists them"
-                ));
-            }
-        }
-        Ok(format!("{name} is {value} from the next turn on"))
-    }
-
-    fn choose_theme(&mut self, argument: &str) {
-        let at = match argument {
-            "" => Some((self.theme + 1) % self.themes.len()),
-            name => self.themes.iter().position(|t| t.name == name),
-        };
-        match at {
-            Some(at) => {
-                self.theme = at;
-                let name = self.themes[at].name.clone();
-                self.toast(Level::Info, format!("theme {name}"));
-            }
-            None => {
-                let names: Vec<&str> = self.themes.iter().map(|t| t.name.as_str()).collect();
-                let text = format!("no theme `{argument}`; there are {}", names.join(", "));
-                self.note(Level::Warning, text);
-            }
+    const fn quiet(self) -> Slash {
+        Slash {
+            quiet: true,
+            ..self
         }
     }
 
-    fn save(&self, argument: &str, json: bool) -> Effect {
-        let stamp: String = self.clock.chars().filter(|c| c.is_ascii_digit()).collect();
-        let text = match json {
-            true => serde_json::to_string_pretty(&self.transcript()).unwrap_or_default(),
-            false => {
-                let elements = &self.composer.elements;
-                let said = self.conversation.markdown(|raw| elements.expand(raw));
-                said + &self.comparison_markdown().unwrap_or_default()
-            }
-        };
-        Effect::Save {
-            path: match argument {
-                "" => format!("cachat-{stamp}.md").into(),
-                argument => path(argument),
-            },
-            text,
+    const fn question(self) -> Slash {
+        Slash {
+            question: true,
+            ..self
         }
+    }
+
+    const fn completed(self, completer: &'static Completer) -> Slash {
+        Slash {
+            completer: Some(completer),
+            ..self
+        }
+    }
+
+    pub fn named(name: &str) -> Option<&'static Slash> {
+        COMMANDS.iter().find(|c| c.name == name)
+    }
+
+    /// The command that is typed whole, and what stands behind it so far.
+    pub(super) fn behind(text: &str) -> Option<(&'static Slash, &str)> {
+        let (name, argument) = text.strip_prefix('/')?.split_once(' ')?;
+        Some((Slash::named(name)?, argument))
+    }
+
+    pub(super) fn completer(&self) -> Option<&'static Completer> {
+        self.completer
+    }
+
+    /// Its argument may be a question, with files that are to be read first.
+    pub(super) fn is_question(&self) -> bool {
+        self.question
+    }
+
+    /// Reads a message that is a command: `Some(Err(_))` where it looks like one but is none.
+    /// Paths (`/etc/hosts is …`) and `//` are not commands.
+    pub fn parse(text: &str) -> Option<Result<(&'static Slash, &str), String>> {
+        let rest = text.strip_prefix('/')?;
+        let (name, argument) = match rest.split_once(char::is_whitespace) {
+            Some((name, argument)) => (name, argument.trim()),
+            None => (rest.trim_end(), ""),
+        };
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == '-') {
+            return None;
+        }
+        Some(Slash::named(name).map(|c| (c, argument)).ok_or_else(|| {
+            let near = COMMANDS.iter().find(|c| c.name.starts_with(&name[..1]));
+            match near {
+                Some(c) => format!("there is no command /{name}; did you mean /{}?", c.name),
+                None => format!("there is no command /{name}; /help lists them"),
+            }
+        }))
     }
 }
 
-/// A path as people write it: quoted, or with `~` for the home folder.
-fn path(text: &str) -> PathBuf {
-    let text = text.trim();
-    let quoted = ['"', '\''].into_iter().find_map(|q| {
-        let inner = text.strip_prefix(q)?.strip_suffix(q)?;
-        Some(inner)
-    });
-    // A part may follow the quoted name: `"my report.pdf" 3-7`.
-    let parted = ['"', '\''].into_iter().find_map(|q| {
-        let (inner, part) = text.strip_prefix(q)?.rsplit_once(q)?;
-        let part = Excerpt::parse(part.trim().trim_start_matches('#'))?;
-        Some(format!("{inner}#{part}"))
-    });
-    let text = parted.as_deref().or(quoted).unwrap_or(text);
-    let home = || directories::UserDirs::new().map(|d| d.home_dir().to_path_buf());
-    match text.strip_prefix("~/") {
-        Some(rest) => home().map_or_else(|| PathBuf::from(text), |h| h.join(rest)),
-        None => PathBuf::from(text),
+impl State {
+    /// Does what was typed.
+    pub(super) fn command(&mut self, slash: &Slash, argument: &str, effects: &mut Vec<Effect>) {
+        match slash.quiet && self.activity.phase.busy() {
+            true => self.toast(Level::Warning, "stop the answer first (Esc)"),
+            false => (slash.action)(self, argument, effects),
+        }
+    }
+
+    /// `/new`.
+    pub(super) fn start_over(&mut self, _: &str, effects: &mut Vec<Effect>) {
+        self.conversation.clear();
+        self.comparison = None;
+        self.sending.go_on_first = false;
+        self.dashboard.restart();
+        self.activity.position = 0;
+        effects.push(Effect::NewSession(Vec::new()));
+        effects.push(Effect::Engine(Command::Reset));
+    }
+}
+
+fn set_system(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Engine(Command::SetSystem(argument.to_owned())));
+    state.note(
+        Level::Info,
+        match argument {
+            "" => "no system prompt from the next conversation on; /new begins one",
+            _ => "this system prompt holds from the next conversation on; /new begins one",
+        },
+    );
+}
+
+fn set_sampling(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
+    match sampling::set(&mut state.sampling, argument) {
+        Ok(said) => {
+            let sampling = state.sampling.clone();
+            effects.push(Effect::Engine(Command::SetSampling(sampling)));
+            state.note(Level::Info, said);
+        }
+        Err(why) => state.toast(Level::Warning, why),
+    }
+}
+
+fn choose_theme(state: &mut State, argument: &str, _: &mut Vec<Effect>) {
+    match state.themes.choose(argument) {
+        Ok(name) => state.toast(Level::Info, format!("theme {name}")),
+        Err(why) => state.note(Level::Warning, why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_and_what_only_looks_like_one() {
+        let parsed = Slash::parse("/budget 25%").map(|p| p.map(|(c, rest)| (c.name, rest)));
+        assert_eq!(parsed, Some(Ok(("budget", "25%"))));
+        assert!(Slash::parse("/etc/hosts says").is_none());
+        assert!(Slash::parse("what is /new?").is_none());
+        assert!(matches!(Slash::parse("/polcy x"), Some(Err(e)) if e.contains("/policy")));
+    }
+
+    #[test]
+    fn no_two_commands_have_one_name() {
+        for (i, command) in COMMANDS.iter().enumerate() {
+            let first = COMMANDS.iter().position(|c| c.name == command.name);
+            assert_eq!(first, Some(i), "/{}", command.name);
+        }
     }
 }

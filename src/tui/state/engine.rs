@@ -1,23 +1,21 @@
 //! What the engine says, taken in.
 
-use super::phase::rate;
-use super::{Effect, Phase, State};
+use super::activity::rate;
+use super::saved::ending;
+use super::{Clock, Effect, Phase, State};
 use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
 use crate::human;
-use crate::session::{Ending, Record};
-use crate::tui::conversation::{Level, Progress};
+use crate::session::Record;
+use crate::tui::conversation::Level;
 use crate::tui::text::safe;
 
 impl State {
     pub(super) fn engine(&mut self, event: Event, effects: &mut Vec<Effect>) {
-        self.observed.event(&event, self.now, &self.clock);
+        let Clock { now, shown } = &self.clock;
+        self.dashboard.observed.event(&event, *now, shown);
+        self.activity.event(&event);
         match event {
-            Event::Fetching { what, done, total } => {
-                self.phase = Phase::Fetching { what, done, total };
-            }
-            Event::Loading { share } => self.phase = Phase::Loading(share),
             Event::Ready { .. } => {
-                self.phase = Phase::Idle;
                 let said = self.transcript();
                 if !said.is_empty() {
                     // Brought back, or said to another model.
@@ -25,48 +23,8 @@ impl State {
                 }
                 self.next(effects);
             }
-            Event::PolicyChanged(policy) => {
-                let budget = policy.budget.map(human::thousands);
-                let text = match budget {
-                    Some(n) => format!(
-                        "from the next turn on: {} with {n} entries per KV head",
-                        policy.name
-                    ),
-                    None => format!("from the next turn on: {}, nothing is evicted", policy.name),
-                };
-                self.note(Level::Info, text);
-            }
-            // An answer goes on from the cache: nothing is read.
-            Event::TurnStarted {
-                prompt_tokens: 0, ..
-            } => {
-                let (generated, seconds) = (0, 0.0);
-                self.phase = Phase::Decoding { generated, seconds };
-            }
-            Event::TurnStarted { prompt_tokens, .. } => {
-                self.phase = Phase::Prefill {
-                    share: 0.0,
-                    tokens: prompt_tokens,
-                    seconds: 0.0,
-                };
-                self.progress();
-            }
-            Event::Prefill {
-                done,
-                total,
-                tokens,
-                seconds,
-                ..
-            } => {
-                let share = done as f64 / total.max(1) as f64;
-                self.speeds.prefill = rate(tokens as f64 * share, seconds).or(self.speeds.prefill);
-                self.phase = Phase::Prefill {
-                    share,
-                    tokens,
-                    seconds,
-                };
-                self.progress();
-            }
+            Event::PolicyChanged(policy) => self.policy_changed(&policy),
+            Event::TurnStarted { .. } | Event::Prefill { .. } => self.show_reading(),
             Event::Eviction(round) => {
                 let line = eviction_line(&round);
                 if let Some(answer) = self.conversation.answer_mut() {
@@ -78,7 +36,7 @@ impl State {
                 }
             }
             Event::Text { piece, .. } => {
-                self.asked = None;
+                self.sending.asked = None;
                 if let Some(answer) = self.conversation.answer_mut() {
                     answer.progress = None;
                     answer.text.push(&safe::visible(&piece));
@@ -86,46 +44,34 @@ impl State {
                     self.save_answer(&piece, false, effects);
                 }
             }
-            Event::Decoded {
-                generated,
-                seconds,
-                position,
-                ..
-            } => {
-                self.asked = None;
-                self.position = position;
-                self.speeds.decode = rate(generated as f64, seconds).or(self.speeds.decode);
-                self.phase = Phase::Decoding { generated, seconds };
-            }
+            Event::Decoded { .. } => self.sending.asked = None,
             Event::TurnFinished(stats) => self.finished(&stats, effects),
             Event::Notice(text) => self.note(Level::Info, text),
             Event::Failed { message, .. } => {
-                self.phase = Phase::Idle;
                 self.broken_off(effects);
                 self.note(Level::Error, message);
             }
-            Event::TooLong(figures) => {
-                self.phase = Phase::Idle;
-                self.refused(figures, effects);
-            }
-            Event::Tokens(_) => {}
-            Event::Cut { tag, bytes, tokens } => self.cut_to(tag, bytes, tokens),
+            Event::TooLong(figures) => self.refused(figures, effects),
+            Event::Shortened { tag, bytes, tokens } => self.shortened(tag, bytes, tokens),
             Event::Counted { tag, tokens } => self.counted(tag, tokens),
             Event::Compare(event) => self.compared(event, effects),
             Event::Fatal(message) => {
-                self.phase = Phase::Ended;
                 self.broken_off(effects);
                 self.drop_comparison();
                 self.note(Level::Error, message);
             }
+            // For the panels and the status line.
+            Event::Fetching { .. }
+            | Event::Loading { .. }
+            | Event::Tokens(_)
+            | Event::InForce(_) => {}
         }
     }
 
     /// A turn ended without its figures: what there is of the answer is kept, else its question
     /// goes back into the input.
     pub(super) fn broken_off(&mut self, effects: &mut Vec<Effect>) {
-        self.stopping = false;
-        self.going_on = false;
+        self.activity.over();
         if let Some(answer) = self.conversation.answer_mut() {
             answer.running = false;
             answer.progress = None;
@@ -136,11 +82,7 @@ impl State {
     }
 
     fn finished(&mut self, stats: &TurnStats, effects: &mut Vec<Effect>) {
-        self.phase = Phase::Idle;
-        self.stopping = false;
-        let prefill = rate(stats.prompt_tokens as f64, stats.prefill_seconds);
-        let decode = rate(stats.generated_tokens as f64, stats.decode_seconds);
-        let going_on = std::mem::take(&mut self.going_on);
+        let going_on = self.activity.over();
         if stats.stop == Stop::Interrupted && stats.generated_tokens == 0 {
             if let Some(answer) = self.conversation.answer_mut() {
                 answer.running = false;
@@ -156,21 +98,15 @@ impl State {
             );
             return self.next(effects);
         }
-        self.asked = None;
+        self.sending.asked = None;
         self.save_answer("", true, effects);
-        let end = match stats.stop {
-            Stop::Eos => Ending::Complete,
-            Stop::Length => Ending::Length,
-            Stop::Interrupted => Ending::Stopped,
-        };
+        let end = ending(stats.stop);
         effects.push(Effect::Record(Record::End(end)));
         let answer = self.conversation.answer_mut();
         let before = answer.map_or(0, |a| std::mem::replace(&mut a.tokens, 0));
         let tokens = before + stats.generated_tokens;
-        self.speeds.prefill = prefill.or(self.speeds.prefill);
-        self.speeds.decode = decode.or(self.speeds.decode);
         let mut footer = format!("{} tokens", human::thousands(tokens));
-        if let Some(rate) = decode {
+        if let Some(rate) = rate(stats.generated_tokens as f64, stats.decode_seconds) {
             footer.push_str(&format!(" · {} tok/s", human::rate(rate)));
         }
         if stats.prompt_tokens > 0 {
@@ -203,29 +139,20 @@ impl State {
     }
 
     /// Where the answer will be: how far the reading is.
-    fn progress(&mut self) {
-        let Phase::Prefill {
-            share,
-            tokens,
-            seconds,
-        } = self.phase
-        else {
-            return;
-        };
-        let mut text = format!(
-            "reading {} tokens · {}",
-            human::thousands(tokens),
-            human::percent_whole(share)
-        );
-        // An estimate means something only after a while.
-        if share > 0.02 && seconds > 0.3 && share < 1.0 {
-            let left = seconds / share * (1.0 - share);
-            text.push_str(&format!(" · {} left", human::remaining(left)));
-        }
-        if let Some(answer) = self.conversation.answer_mut()
+    fn show_reading(&mut self) {
+        if let Some(reading) = self.activity.reading()
+            && let Some(answer) = self.conversation.answer_mut()
             && answer.running
         {
-            answer.progress = Some(Progress { share, text });
+            answer.progress = Some(reading);
+        }
+    }
+
+    pub(super) fn engine_gone(&mut self, effects: &mut Vec<Effect>) {
+        if self.activity.phase != Phase::Ended {
+            self.activity.phase = Phase::Ended;
+            self.put_back(effects);
+            self.drop_comparison();
         }
     }
 }

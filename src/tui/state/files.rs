@@ -1,12 +1,12 @@
 //! Files in a message: `/file`, `@path`, and files dropped into the terminal.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
+use super::completion::Completion;
 use super::{Effect, State};
-use crate::document::{Document, DocumentError};
-use crate::tui::command::Completion;
+use crate::document::{Document, DocumentError, Excerpt};
 use crate::tui::conversation::Level;
 use crate::tui::text::safe;
 
@@ -25,17 +25,25 @@ pub struct Listing {
     pub names: Vec<Name>,
 }
 
-/// Where the path that is being typed begins, and how it is written: after `/file `, or after an
-/// `@` at the beginning of a word.
-fn typed(text: &str) -> Option<(usize, &str)> {
-    if let Some(path) = text.strip_prefix("/file ") {
-        return Some((text.len() - path.len(), path));
-    }
+/// The mention of a file that is being typed, an `@` at the beginning of a word: where its path
+/// begins, and the path so far.
+pub(super) fn mention(text: &str) -> Option<(usize, &str)> {
     let word = text.rfind(char::is_whitespace).map_or(0, |at| {
         at + text[at..].chars().next().map_or(1, char::len_utf8)
     });
     let path = text[word..].strip_prefix('@')?;
-    Some((word, path))
+    Some((word + 1, path))
+}
+
+/// Words of a message that begin with `@`, as paths to be looked for.
+pub(super) fn mentioned(text: &str) -> Vec<String> {
+    let words = text.split_whitespace();
+    let paths = words.filter_map(|w| w.strip_prefix('@'));
+    let trimmed = paths.map(|p| p.trim_end_matches([',', ';', ':', '?', '!', ')']));
+    trimmed
+        .filter(|p| !p.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The folder part of a path as typed.
@@ -43,59 +51,60 @@ pub fn folder(path: &str) -> &str {
     path.rfind('/').map_or("", |at| &path[..=at])
 }
 
-impl State {
-    /// Asks for names when a path is being typed.
-    pub(super) fn list_files(&mut self, effects: &mut Vec<Effect>) {
-        if self.composer.buffer.text() == "/open " {
-            effects.push(Effect::Sessions);
-        }
-        let wanted = typed(self.composer.buffer.text()).map(|(_, path)| path.to_owned());
-        match wanted {
-            Some(prefix) if self.listing.prefix != prefix || self.listing.names.is_empty() => {
-                if self.listed.as_deref() != Some(&prefix) {
-                    self.listed = Some(prefix.clone());
-                    effects.push(Effect::List(prefix));
-                }
-            }
-            Some(_) => {}
-            None => {
-                self.listed = None;
-                self.listing = Listing::default();
-            }
-        }
+/// A path as people write it, with `~` for the home folder.
+pub fn at_home(path: &str, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
     }
+}
 
-    /// Completions of the path that is being typed.
-    pub(super) fn file_completions(&self) -> Vec<Completion> {
-        let text = self.composer.buffer.text();
-        let Some((at, path)) = typed(text) else {
-            return Vec::new();
-        };
-        if self.listing.prefix != path {
+impl Listing {
+    /// What the path could become.
+    pub(super) fn completions(&self, path: &str) -> Vec<Completion> {
+        if self.prefix != path {
             return Vec::new();
         }
-        let at_sign = if text[at..].starts_with('@') { "@" } else { "" };
         let complete = |n: &Name| {
             let slash = if n.folder { "/" } else { "" };
             Completion {
-                text: format!("{}{at_sign}{}{}{slash}", &text[..at], folder(path), n.name),
+                text: format!("{}{}{slash}", folder(path), n.name),
                 label: safe::one_line(&format!("{}{slash}", n.name)),
                 hint: String::new(),
             }
         };
-        let all = self.listing.names.iter().map(complete);
-        all.filter(|c| c.text != text).collect()
+        let all = self.names.iter().map(complete);
+        all.filter(|c| c.text != path).collect()
+    }
+}
+
+impl State {
+    /// `/file PATH`.
+    pub(super) fn attach_file(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        match argument {
+            "" => self.toast(
+                Level::Warning,
+                "/file needs a path: /file notes.md, or /file report.pdf 3-7",
+            ),
+            argument => effects.push(Effect::Read(self.path(argument))),
+        }
     }
 
-    /// Words of the message that begin with `@`, as paths to be looked for.
-    pub(super) fn mentioned(text: &str) -> Vec<String> {
-        let words = text.split_whitespace();
-        let paths = words.filter_map(|w| w.strip_prefix('@'));
-        let trimmed = paths.map(|p| p.trim_end_matches([',', ';', ':', '?', '!', ')']));
-        trimmed
-            .filter(|p| !p.is_empty())
-            .map(str::to_owned)
-            .collect()
+    /// A path as people write it: quoted, or with `~` for the home folder.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        let text = text.trim();
+        let quoted = ['"', '\''].into_iter().find_map(|q| {
+            let inner = text.strip_prefix(q)?.strip_suffix(q)?;
+            Some(inner)
+        });
+        // A part may follow the quoted name: `"my report.pdf" 3-7`.
+        let parted = ['"', '\''].into_iter().find_map(|q| {
+            let (inner, part) = text.strip_prefix(q)?.rsplit_once(q)?;
+            let part = Excerpt::parse(part.trim().trim_start_matches('#'))?;
+            Some(format!("{inner}#{part}"))
+        });
+        let text = parted.as_deref().or(quoted).unwrap_or(text);
+        at_home(text, self.home.as_deref())
     }
 
     /// A file that was mentioned: its mention becomes the element. What is no file stays a word;
@@ -106,7 +115,9 @@ impl State {
         document: Result<Document, DocumentError>,
         effects: &mut Vec<Effect>,
     ) {
-        self.mentions.retain(|p| p != path);
+        if let Some(waiting) = &mut self.sending.mentions {
+            waiting.retain(|p| p != path);
+        }
         match document {
             Ok(document) => {
                 let mention = format!("@{path}");
@@ -118,12 +129,11 @@ impl State {
             }
             Err(DocumentError::Missing(_) | DocumentError::Folder(_)) => {}
             Err(error) => {
-                self.sending = false;
+                self.sending.mentions = None;
                 self.note(Level::Error, error.to_string());
             }
         }
-        if self.mentions.is_empty() && self.sending {
-            self.sending = false;
+        if self.sending.mentions.take_if(|m| m.is_empty()).is_some() {
             self.send_now(effects);
         }
     }
@@ -179,14 +189,10 @@ mod tests {
 
     #[test]
     fn mentions_and_what_is_being_typed() {
-        assert_eq!(
-            State::mentioned("see @a.md, and @b/c.txt?"),
-            ["a.md", "b/c.txt"]
-        );
-        assert_eq!(State::mentioned("mail me@home"), Vec::<String>::new());
-        assert_eq!(typed("see @no"), Some((4, "no")));
-        assert_eq!(typed("/file a/b"), Some((6, "a/b")));
-        assert_eq!(typed("a@b"), None);
+        assert_eq!(mentioned("see @a.md, and @b/c.txt?"), ["a.md", "b/c.txt"]);
+        assert_eq!(mentioned("mail me@home"), Vec::<String>::new());
+        assert_eq!(mention("see @no"), Some((5, "no")));
+        assert_eq!(mention("a@b"), None);
         assert_eq!(folder("a/b/c"), "a/b/");
     }
 }

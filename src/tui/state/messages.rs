@@ -158,7 +158,7 @@ impl State {
         let last = self
             .last_answer()
             .and_then(|at| self.conversation.entry(at));
-        let why = match (&self.phase, last) {
+        let why = match (&self.activity.phase, last) {
             (Phase::Ended, _) => "no model is running; restart cachat",
             (phase, _) if phase.busy() => "stop the answer first (Esc)",
             (_, Some(Entry::Answer(a))) if a.end == Some(Ending::Complete) => {
@@ -170,8 +170,8 @@ impl State {
         if !why.is_empty() {
             return self.toast(Level::Warning, why);
         }
-        if self.phase.waiting() {
-            self.go_on_first = true;
+        if self.activity.phase.waiting() {
+            self.sending.go_on_first = true;
             return self.toast(Level::Info, "it goes on as soon as the model is ready");
         }
         if let Some(answer) = self.conversation.answer_mut() {
@@ -179,9 +179,7 @@ impl State {
         }
         self.conversation.scroll.to_bottom();
         self.selected = None;
-        self.phase = Phase::Asked;
-        self.stopping = false;
-        self.going_on = true;
+        self.activity.go_on();
         effects.push(Effect::Engine(Command::Continue));
     }
 
@@ -206,7 +204,7 @@ impl State {
         entry: Option<usize>,
         effects: &mut Vec<Effect>,
     ) -> Option<Draft> {
-        if self.phase.waiting() {
+        if self.activity.phase.waiting() {
             self.toast(Level::Warning, "stop the answer first (Esc)");
             return None;
         }
@@ -225,7 +223,7 @@ impl State {
         self.comparison = None;
         self.open_last();
         self.selected = None;
-        self.observed.restart();
+        self.dashboard.observed.restart();
         effects.push(Effect::Record(crate::session::Record::Truncate(
             before.len(),
         )));

@@ -1,16 +1,15 @@
 //! The mouse: scroll what is under it, pick what is clicked.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use super::{Effect, Focus, State};
+use super::{Focus, State};
 use crate::tui::areas::Place;
 use crate::tui::composer;
 
 const LINES: isize = 3;
 
 impl State {
-    pub(super) fn mouse_event(&mut self, event: MouseEvent, _effects: &mut Vec<Effect>) {
+    pub(super) fn mouse_event(&mut self, event: MouseEvent) {
         if self.comparing()
             && let Some(c) = self.comparison.as_mut()
         {
@@ -21,17 +20,15 @@ impl State {
             }
             return;
         }
-        let place = self.areas.at(event.column, event.row);
+        let place = self.screen.areas.at(event.column, event.row);
         match event.kind {
             MouseEventKind::ScrollUp => self.wheel(place, -1),
             MouseEventKind::ScrollDown => self.wheel(place, 1),
-            MouseEventKind::Down(MouseButton::Left) if self.areas.on_split(event.column) => {
-                self.dragging = true;
+            MouseEventKind::Down(MouseButton::Left) if self.screen.areas.on_split(event.column) => {
+                self.screen.hold_split();
             }
-            MouseEventKind::Drag(MouseButton::Left) if self.dragging => {
-                self.side = Some(self.size.0.saturating_sub(event.column));
-            }
-            MouseEventKind::Up(_) => self.dragging = false,
+            MouseEventKind::Drag(MouseButton::Left) => self.screen.drag_split(event.column),
+            MouseEventKind::Up(_) => self.screen.drop_split(),
             MouseEventKind::Down(MouseButton::Left) => self.click(place, event),
             _ => {}
         }
@@ -39,34 +36,27 @@ impl State {
 
     fn wheel(&mut self, place: Place, step: isize) {
         match place {
-            Place::Panel(panel, _) => {
-                let code = if step < 0 { KeyCode::Up } else { KeyCode::Down };
-                let key = KeyEvent::new(code, KeyModifiers::NONE);
-                let observed = self.frozen.as_deref().unwrap_or(&self.observed);
-                self.panels.key(panel, key, observed);
-            }
+            Place::Panel(panel, _) => self.dashboard.wheel(panel, step),
             _ => self.conversation.scroll.by(step * LINES),
         }
     }
 
     fn click(&mut self, place: Place, event: MouseEvent) {
-        self.help = false;
+        self.screen.help = None;
         match place {
             Place::Panel(panel, area) => {
-                self.focus = Focus::Panel(panel);
-                let observed = self.frozen.as_deref().unwrap_or(&self.observed);
-                self.panels
-                    .click(panel, area, event.column, event.row, observed);
+                self.screen.focus = Focus::Panel(panel);
+                self.dashboard.click(panel, area, event.column, event.row);
             }
             Place::Input(area) => {
-                self.focus = Focus::Input;
+                self.screen.focus = Focus::Input;
                 let buffer = &self.composer.buffer;
                 let (rows, (row, _)) = composer::layout(
                     buffer.text(),
                     buffer.caret(),
                     &self.composer.elements,
                     self.context(),
-                    self.areas.input_width(),
+                    self.screen.areas.input_width(),
                 );
                 let first = (row + 1).saturating_sub(area.height.into());
                 let at = first + usize::from(event.row - area.y);
@@ -76,7 +66,7 @@ impl State {
                 }
             }
             Place::Badge => self.conversation.scroll.to_bottom(),
-            Place::Conversation | Place::Nowhere => self.focus = Focus::Input,
+            Place::Conversation | Place::Nowhere => self.screen.focus = Focus::Input,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A message that does not fit the model's context: the figures, and what can be done, each on one
 //! key. The text is back in the input, whole.
 
+use super::completion::Completion;
 use super::{Effect, Focus, State};
 use crate::document::Excerpt;
 use crate::engine::event::{Command, TooLong};
 use crate::human;
-use crate::tui::command::{Completion, Slash};
 use crate::tui::composer::{Element, ElementKind};
 use crate::tui::conversation::Level;
 
@@ -39,7 +39,7 @@ enum Choice {
 impl State {
     /// The message goes back into the input; says why, and offers what helps.
     pub(super) fn refused(&mut self, figures: TooLong, effects: &mut Vec<Effect>) {
-        let raw = self.asked.as_ref().map(|draft| draft.raw.clone());
+        let raw = self.sending.asked.as_ref().map(|draft| draft.raw.clone());
         let asked = raw.is_some();
         self.broken_off(effects);
         let largest = self.largest(&raw.unwrap_or_default());
@@ -74,13 +74,12 @@ impl State {
             "take a model with a longer context".into(),
             hint,
         );
-        self.refusal = Some(Refusal {
+        self.sending.refusal = Some(Refusal {
             text: self.composer.buffer.text().to_owned(),
             choices,
         });
-        self.focus = Focus::Input;
-        self.dismissed = None;
-        self.choice = Some(0);
+        self.screen.focus = Focus::Input;
+        self.popup.insist();
         self.toast = None;
     }
 
@@ -130,8 +129,8 @@ impl State {
 
     /// What can be done, while the refused message is in the input as it came back.
     pub fn refusal_choices(&self) -> Option<Vec<Completion>> {
-        let refusal = self.refusal.as_ref()?;
-        let here = refusal.text == self.composer.buffer.text() && !self.phase.busy();
+        let refusal = self.sending.refusal.as_ref()?;
+        let here = refusal.text == self.composer.buffer.text() && !self.activity.phase.busy();
         here.then(|| {
             refusal
                 .choices
@@ -142,14 +141,14 @@ impl State {
     }
 
     pub(super) fn choose(&mut self, at: usize, effects: &mut Vec<Effect>) {
-        let Some(refusal) = self.refusal.take() else {
+        let Some(refusal) = self.sending.refusal.take() else {
             return;
         };
-        self.choice = None;
+        self.popup.choice = None;
         match refusal.choices.get(at).map(|(choice, _)| choice) {
             Some(Choice::First { tag, tokens }) => {
                 if let Some(element) = self.composer.elements.by_tag(*tag) {
-                    effects.push(Effect::Engine(Command::Cut {
+                    effects.push(Effect::Engine(Command::Shorten {
                         tag: *tag,
                         text: element.text.to_string(),
                         tokens: *tokens,
@@ -157,11 +156,11 @@ impl State {
                 }
             }
             Some(Choice::New) => {
-                self.command(Slash::New, "", effects);
+                self.start_over("", effects);
                 self.send(effects);
             }
             Some(Choice::Model) => {
-                self.stashed = Some(self.composer.take());
+                self.sending.stashed = Some(self.composer.take());
                 self.composer.buffer.insert("/model ");
             }
             None => {}
@@ -169,7 +168,7 @@ impl State {
     }
 
     /// Puts the first part of an element into the input, in the place of the whole.
-    pub(super) fn cut_to(&mut self, tag: u64, bytes: usize, tokens: usize) {
+    pub(super) fn shortened(&mut self, tag: u64, bytes: usize, tokens: usize) {
         let elements = &self.composer.elements;
         let mut marks = self.composer.buffer.text().chars();
         let here = marks.any(|c| elements.tag(c) == Some(tag));

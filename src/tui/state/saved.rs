@@ -1,15 +1,23 @@
 //! What is written down as it happens, and earlier conversations brought back.
 
 use super::{Effect, Phase, State};
-use crate::engine::event::Command;
-use crate::session::{Piece, Record, Turn};
-use crate::tui::command::Completion;
+use crate::engine::event::{Command, Stop};
+use crate::session::{Ending, Piece, Record, Turn};
 use crate::tui::composer::{Draft, ElementKind};
 use crate::tui::conversation::{Entry, Level};
 use crate::tui::text::safe;
 
 /// An answer is written down in pieces of about so many bytes.
 const PIECE: usize = 240;
+
+/// How an answer ended, as it is written down.
+pub(super) fn ending(stop: Stop) -> Ending {
+    match stop {
+        Stop::Eos => Ending::Complete,
+        Stop::Length => Ending::Length,
+        Stop::Interrupted => Ending::Stopped,
+    }
+}
 
 impl State {
     /// The parts of a message, written out.
@@ -54,8 +62,8 @@ impl State {
     pub(super) fn bring_back(&mut self, turns: Vec<Turn>) {
         self.conversation.clear();
         self.comparison = None;
-        self.go_on_first = false;
-        self.observed.restart();
+        self.sending.go_on_first = false;
+        self.dashboard.observed.restart();
         for turn in turns {
             let mut raw = String::new();
             for piece in turn.question {
@@ -85,13 +93,12 @@ impl State {
 
     /// `/open NAME`.
     pub(super) fn open(&mut self, argument: &str, effects: &mut Vec<Effect>) {
-        if self.phase.busy() {
-            self.toast(Level::Warning, "stop the answer first (Esc)");
-        } else if argument.is_empty() {
-            self.composer.buffer.insert("/open ");
-            effects.push(Effect::Sessions);
-        } else {
-            effects.push(Effect::Open(argument.to_owned()));
+        match argument {
+            "" => {
+                self.composer.buffer.insert("/open ");
+                effects.push(Effect::Sessions);
+            }
+            name => effects.push(Effect::Open(name.to_owned())),
         }
     }
 
@@ -115,9 +122,6 @@ impl State {
 
     /// `/branch`: a copy of the conversation that goes on by itself.
     pub(super) fn branch(&mut self, effects: &mut Vec<Effect>) {
-        if self.phase.busy() {
-            return self.toast(Level::Warning, "stop the answer first (Esc)");
-        }
         let mut records = Vec::new();
         for entry in self.conversation.entries() {
             match entry {
@@ -135,7 +139,7 @@ impl State {
         if records.is_empty() {
             return self.toast(Level::Warning, "nothing was said yet");
         }
-        self.go_on_first = false;
+        self.sending.go_on_first = false;
         effects.push(Effect::NewSession(records));
         self.note(
             Level::Info,
@@ -143,32 +147,10 @@ impl State {
         );
     }
 
-    /// Completions of `/open` and `/model`.
-    pub(super) fn name_completions(&self) -> Vec<Completion> {
-        let text = self.composer.buffer.text();
-        let (command, start, names) =
-            match (text.strip_prefix("/open "), text.strip_prefix("/model ")) {
-                (Some(start), _) => ("open", start, &self.sessions),
-                (_, Some(start)) => ("model", start, &self.models),
-                _ => return Vec::new(),
-            };
-        let wanted = start.to_lowercase();
-        let fits = |(name, hint): &&(String, String)| {
-            name.to_lowercase().contains(&wanted) || hint.to_lowercase().contains(&wanted)
-        };
-        let complete = |(name, hint): &(String, String)| Completion {
-            text: format!("/{command} {name}"),
-            label: safe::one_line(name),
-            hint: safe::one_line(hint),
-        };
-        let all = names.iter().filter(|n| n.0 != start).filter(fits);
-        all.map(complete).collect()
-    }
-
     /// `/model NAME`: another engine; the conversation is read by it with the next question.
     pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         if argument.is_empty() {
-            let said = match &self.observed.model {
+            let said = match &self.dashboard.observed.model {
                 Some(m) => format!(
                     "{} · {} · {} layers × {} KV heads · {}",
                     m.name,
@@ -181,11 +163,30 @@ impl State {
             };
             return self.note(Level::Info, said);
         }
-        if self.phase.busy() {
+        if self.activity.phase.busy() {
             return self.toast(Level::Warning, "stop the answer first (Esc)");
         }
-        self.phase = Phase::Starting;
-        self.observed.restart();
+        self.activity.phase = Phase::Starting;
+        self.dashboard.observed.restart();
         effects.push(Effect::Model(argument.to_owned()));
+    }
+
+    /// `/save` and `/export`.
+    pub(super) fn save(&self, argument: &str, json: bool) -> Effect {
+        let text = match json {
+            true => serde_json::to_string_pretty(&self.transcript()).unwrap_or_default(),
+            false => {
+                let elements = &self.composer.elements;
+                let said = self.conversation.markdown(|raw| elements.expand(raw));
+                said + &self.comparison_markdown().unwrap_or_default()
+            }
+        };
+        Effect::Save {
+            path: match argument {
+                "" => format!("cachat-{}.md", self.clock.stamp()).into(),
+                argument => self.path(argument),
+            },
+            text,
+        }
     }
 }

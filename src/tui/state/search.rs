@@ -18,7 +18,7 @@ impl State {
     pub(super) fn open_search(&mut self) {
         self.search = Some(Search::default());
         self.selected = None;
-        self.zoom = None;
+        self.screen.zoom = None;
     }
 
     /// Keys while searching; all of them.

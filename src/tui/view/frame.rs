@@ -43,8 +43,8 @@ pub(super) fn block<'a>(
 
 /// Frames of the conversation and the input, or a rule between them where there is no room.
 pub(super) fn columns(state: &State, buf: &mut Buffer) {
-    let (areas, theme) = (&state.areas, state.theme());
-    let waiting = match state.queue.len() {
+    let (areas, theme) = (&state.screen.areas, state.theme());
+    let waiting = match state.sending.queue.len() {
         0 => String::new(),
         1 => "1 message waits".to_owned(),
         n => format!("{} messages wait", human::thousands(n)),
@@ -79,7 +79,7 @@ pub(super) fn columns(state: &State, buf: &mut Buffer) {
     };
     block("conversation", "", false, theme).render(upper, buf);
     block("", &waiting, false, theme).render(lower, buf);
-    if state.focus == Focus::Input {
+    if state.screen.focus == Focus::Input {
         // Only the prompt shows the focus: a bright frame around it would shout.
     }
     scroll_bar(state, buf);
@@ -87,7 +87,7 @@ pub(super) fn columns(state: &State, buf: &mut Buffer) {
 }
 
 fn scroll_bar(state: &State, buf: &mut Buffer) {
-    let area = state.areas.conversation;
+    let area = state.screen.areas.conversation;
     let Some((top, share)) = state.conversation.scroll.thumb() else {
         return;
     };
@@ -103,7 +103,7 @@ fn scroll_bar(state: &State, buf: &mut Buffer) {
 }
 
 fn badge(state: &State, buf: &mut Buffer) {
-    let Some(area) = state.areas.badge else {
+    let Some(area) = state.screen.areas.badge else {
         return;
     };
     let scroll = &state.conversation.scroll;

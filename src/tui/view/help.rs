@@ -8,8 +8,8 @@ use ratatui::widgets::{Clear, Widget};
 
 use super::frame::block;
 use crate::tui::areas::shrink;
-use crate::tui::command::Slash;
 use crate::tui::state::State;
+use crate::tui::state::command::COMMANDS;
 use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 
@@ -82,7 +82,7 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
     Clear.render(area, buf);
     buf.set_style(area, Style::new().fg(theme.text).bg(theme.background));
     let hidden = tall.saturating_sub(height.saturating_sub(2));
-    let top = state.help_top.min(hidden.into());
+    let top = state.screen.help.unwrap_or(0).min(hidden.into());
     let figure = if hidden > 0 {
         "↑↓ · Esc"
     } else {
@@ -129,9 +129,9 @@ fn keys(theme: &Theme) -> Vec<Line<'static>> {
 
 fn commands(theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = vec![head("commands", theme)];
-    for command in Slash::ALL {
-        let name = format!("/{}", command.name());
-        lines.push(row(&name, command.description(), 9, theme));
+    for command in &COMMANDS {
+        let name = format!("/{}", command.name);
+        lines.push(row(&name, command.help, 9, theme));
     }
     lines
 }

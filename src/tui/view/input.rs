@@ -7,9 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::plan::PROMPT;
-use crate::tui::command::Completion;
 use crate::tui::composer;
-use crate::tui::state::{Focus, Phase, State};
+use crate::tui::state::{Completion, Focus, Phase, State};
 use crate::tui::text::wrap;
 
 /// Most lines of the completion popup.
@@ -21,7 +20,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
         return None;
     }
     let theme = state.theme();
-    let focused = state.focus == Focus::Input;
+    let focused = state.screen.focus == Focus::Input;
     let prompt = Style::new().add_modifier(Modifier::BOLD).fg(match focused {
         true => theme.accent,
         false => theme.faint,
@@ -59,7 +58,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
 }
 
 fn placeholder(state: &State) -> &'static str {
-    match &state.phase {
+    match &state.activity.phase {
         Phase::Ended => "no model is running; /save keeps the conversation",
         p if p.busy() => "write on; it is asked after this answer",
         p if p.waiting() => "write already; it is asked as soon as the model is ready",
@@ -84,7 +83,7 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     Clear.render(area, buf);
     let base = Style::new().fg(theme.text).bg(theme.code_background);
     buf.set_style(area, base);
-    let chosen = state.choice.map(|c| c.min(lines.len() - 1));
+    let chosen = state.popup.choice.map(|c| c.min(lines.len() - 1));
     let first = chosen.map_or(0, |c| (c + 1).saturating_sub(height.into()));
     let label_width = lines
         .iter()

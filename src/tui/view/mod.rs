@@ -24,14 +24,14 @@ use super::state::State;
 
 /// Lays out the screen; to be called before [`draw`] whenever something changed.
 pub fn prepare(state: &mut State, area: Rect) {
-    state.size = (area.width, area.height);
+    state.screen.size = (area.width, area.height);
     let areas = Areas::plan(state, area);
     let theme = state.theme().clone();
     let text = areas.conversation;
     state
         .conversation
         .layout(text.width.into(), text.height.into(), &theme);
-    state.areas = areas;
+    state.screen.areas = areas;
 }
 
 /// Draws the whole screen.
@@ -40,8 +40,8 @@ pub fn draw(state: &State, frame: &mut Frame) {
     let area = frame.area();
     let base = Style::new().fg(theme.text).bg(theme.background);
     frame.buffer_mut().set_style(area, base);
-    let areas = &state.areas;
-    match state.zoom {
+    let areas = &state.screen.areas;
+    match state.screen.zoom {
         Some(panel) => panels::zoomed(state, panel, frame.buffer_mut()),
         None if state.comparing() => compare::draw(state, area, frame.buffer_mut()),
         None => {
@@ -52,7 +52,7 @@ pub fn draw(state: &State, frame: &mut Frame) {
             }
             panels::side(state, frame.buffer_mut());
             let caret = input::draw(state, areas.input, frame.buffer_mut());
-            if !state.help
+            if state.screen.help.is_none()
                 && let Some(caret) = caret
             {
                 frame.set_cursor_position(caret);
@@ -60,10 +60,10 @@ pub fn draw(state: &State, frame: &mut Frame) {
         }
     }
     status::draw(state, areas.status, frame.buffer_mut());
-    if state.help {
+    if state.screen.help.is_some() {
         help::draw(state, area, frame.buffer_mut());
     }
-    if state.ascii {
+    if state.screen.ascii {
         ascii::fold(frame.buffer_mut());
     }
     clusters::split(frame.buffer_mut());

@@ -14,11 +14,11 @@ use crate::tui::state::{Focus, State};
 
 /// The side column.
 pub(super) fn side(state: &State, buf: &mut Buffer) {
-    let focused = |panel| state.focus == Focus::Panel(panel);
+    let focused = |panel| state.screen.focus == Focus::Panel(panel);
     // The focused one last, so that its frame is whole.
     let order = [false, true];
     for turn in order {
-        for &(panel, area) in &state.areas.panels {
+        for &(panel, area) in &state.screen.areas.panels {
             if focused(panel) == turn {
                 framed(state, panel, area, buf);
             }
@@ -29,13 +29,13 @@ pub(super) fn side(state: &State, buf: &mut Buffer) {
 /// One panel over the whole screen.
 pub(super) fn zoomed(state: &State, panel: Panel, buf: &mut Buffer) {
     let theme = state.theme();
-    for &(shown, area) in &state.areas.panels {
+    for &(shown, area) in &state.screen.areas.panels {
         if shown != panel {
             continue;
         }
-        if state.areas.framed {
+        if state.screen.areas.framed {
             // What it says of itself, and the frame around both.
-            let status = state.areas.status.y;
+            let status = state.screen.areas.status.y;
             let inner = Rect {
                 height: status.saturating_sub(area.y + 1),
                 ..area
@@ -57,8 +57,8 @@ pub(super) fn zoomed(state: &State, panel: Panel, buf: &mut Buffer) {
 }
 
 fn framed(state: &State, panel: Panel, area: Rect, buf: &mut Buffer) {
-    let focused = state.focus == Focus::Panel(panel);
-    if state.areas.framed {
+    let focused = state.screen.focus == Focus::Panel(panel);
+    if state.screen.areas.framed {
         let figure = figure(state, panel);
         block(panel.title(), &figure, focused, state.theme()).render(grow(area), buf);
     }
@@ -66,20 +66,23 @@ fn framed(state: &State, panel: Panel, area: Rect, buf: &mut Buffer) {
 }
 
 fn figure(state: &State, panel: Panel) -> String {
-    match state.frozen {
-        Some(_) => "frozen".to_owned(),
-        None => state.panels.summary(panel, state.shown()),
+    match state.dashboard.frozen() {
+        true => "frozen".to_owned(),
+        false => state.dashboard.panels.summary(panel, state.shown()),
     }
 }
 
 fn inside(state: &State, panel: Panel, area: Rect, zoomed: bool, buf: &mut Buffer) {
     let (theme, observed) = (state.theme(), state.shown());
-    let focused = state.focus == Focus::Panel(panel);
+    let focused = state.screen.focus == Focus::Panel(panel);
     let look = Look {
         theme,
         focused,
         zoomed,
-        ascii: state.ascii,
+        ascii: state.screen.ascii,
     };
-    state.panels.render(panel, observed, area, buf, look);
+    state
+        .dashboard
+        .panels
+        .render(panel, observed, area, buf, look);
 }

@@ -32,7 +32,7 @@ impl Areas {
             height: area.height - status,
             ..area
         };
-        if let Some(panel) = state.zoom {
+        if let Some(panel) = state.screen.zoom {
             let inner = match areas.framed {
                 true => shrink(body),
                 false => body,
@@ -41,8 +41,8 @@ impl Areas {
             let height = inner.height - about.len() as u16;
             areas.panels.push((panel, Rect { height, ..inner }));
         }
-        let side = match areas.framed && state.panels_open && area.width >= SIDE_FROM {
-            true => match state.side {
+        let side = match areas.framed && state.screen.panels_open && area.width >= SIDE_FROM {
+            true => match state.screen.side {
                 // Dragged: as long as both sides stay readable.
                 Some(side) => side.clamp(SIDE.0 - 6, area.width - FRAMES_FROM.0 + 6),
                 None => ((u32::from(area.width) * 36 / 100) as u16).clamp(SIDE.0, SIDE.1),
@@ -55,7 +55,7 @@ impl Areas {
             ..body
         };
         areas.main_column(state);
-        if side > 0 && state.zoom.is_none() {
+        if side > 0 && state.screen.zoom.is_none() {
             let column = Rect {
                 x: areas.main.right(),
                 width: side,
@@ -124,7 +124,7 @@ impl Areas {
             left -= *given;
         }
         for (panel, _, given) in &mut wish {
-            let wanted = state.panels.wanted(*panel, observed, width);
+            let wanted = state.dashboard.panels.wanted(*panel, observed, width);
             let more = wanted.saturating_sub(*given).min(left);
             *given += more;
             left -= more;

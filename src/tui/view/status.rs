@@ -6,7 +6,9 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::engine::event::{InForce, PolicyInfo};
 use crate::human;
+use crate::policy::Budget;
 use crate::tui::conversation::Level;
 use crate::tui::state::{Phase, State};
 use crate::tui::text::{safe, wrap};
@@ -120,7 +122,7 @@ fn pieces(state: &State) -> Vec<Piece> {
     let theme = state.theme();
     let mut out = Vec::new();
     let mut add = |text: String, colour, rank| out.push(Piece { text, colour, rank });
-    match &state.phase {
+    match &state.activity.phase {
         Phase::Starting => add("looking for the model".into(), theme.dim, 0),
         Phase::Fetching { done, total, .. } => add(fetching(*done, *total), theme.accent, 0),
         Phase::Loading(share) => add(
@@ -138,30 +140,43 @@ fn pieces(state: &State) -> Vec<Piece> {
         }
         Phase::Idle => {}
     }
-    if let Some(model) = &state.observed.model {
+    if let Some(model) = &state.dashboard.observed.model {
         add(safe::one_line(&model.name), theme.text, NAME);
         add(model.device.clone(), theme.dim, 7);
-        let policy = &state.observed.policy;
-        let budget = policy.budget.map(|n| format!(" {n}")).unwrap_or_default();
-        add(format!("{}{budget}", policy.name), theme.dim, 3);
-        let (used, all) = (human::short(state.position), human::short(model.context));
-        let nearly = state.position * 10 > model.context * 9;
+        add(policy(&state.dashboard.observed.policy), theme.dim, 3);
+        let (used, all) = (
+            human::short(state.activity.position),
+            human::short(model.context),
+        );
+        let nearly = state.activity.position * 10 > model.context * 9;
         let colour = if nearly { theme.warning } else { theme.dim };
         add(format!("ctx {used}/{all}"), colour, 2);
     }
-    if let Some(rate) = state.speeds.prefill {
+    if let Some(rate) = state.activity.speeds.prefill {
         add(format!("prefill {} tok/s", human::rate(rate)), theme.dim, 6);
     }
-    if let Some(rate) = state.speeds.decode {
+    if let Some(rate) = state.activity.speeds.decode {
         add(format!("{} tok/s", human::rate(rate)), theme.dim, 3);
     }
-    let help = if state.phase.busy() {
+    let help = if state.activity.phase.busy() {
         "Esc stops"
     } else {
         "? help"
     };
     add(help.to_owned(), theme.faint, 1);
     out
+}
+
+/// The policy with its budget: as it was stated, and what that comes to where it says something else.
+fn policy(policy: &PolicyInfo) -> String {
+    let (preset, budget) = (policy.preset, policy.budget);
+    match policy.in_force {
+        InForce::Unbounded => preset.to_string(),
+        InForce::Entries(n) if budget != Budget::Tokens(n) => {
+            format!("{preset} {budget} = {}", human::thousands(n))
+        }
+        InForce::Entries(_) | InForce::Pending => format!("{preset} {budget}"),
+    }
 }
 
 pub(super) fn fetching(done: u64, total: Option<u64>) -> String {
@@ -173,5 +188,28 @@ pub(super) fn fetching(done: u64, total: Option<u64>) -> String {
             human::percent_whole(done as f64 / total as f64)
         ),
         None => format!("fetching {}", human::bytes(done)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_is_the_one_in_force() {
+        let shown = |budget: &str, in_force| {
+            policy(&PolicyInfo {
+                budget: budget.parse().unwrap_or_default(),
+                in_force,
+                ..PolicyInfo::default()
+            })
+        };
+        assert_eq!(shown("25%", InForce::Pending), "ada-snapkv 25%");
+        let quarter = InForce::Entries(1860);
+        assert_eq!(shown("25%", quarter), "ada-snapkv 25% = 1,860");
+        assert_eq!(shown("64MiB", quarter), "ada-snapkv 64MiB = 1,860");
+        let stated = InForce::Entries(1024);
+        assert_eq!(shown("1024", stated), "ada-snapkv 1024");
+        assert_eq!(shown("1024", InForce::Unbounded), "ada-snapkv");
     }
 }

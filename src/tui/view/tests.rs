@@ -32,7 +32,7 @@ fn ready(depth: Depth) -> State {
     let mut state = fresh(depth);
     let observed = SMOL.ready();
     let model = Box::new(observed.model.clone().unwrap());
-    let policy = observed.policy.clone();
+    let policy = observed.policy;
     tell(&mut state, Event::Ready { model, policy });
     state
 }
@@ -100,8 +100,8 @@ fn answered(depth: Depth) -> State {
             decode_seconds: 1.0,
         }),
     );
-    state.observed = SMOL.conversation();
-    state.position = state.observed.picture.position;
+    state.dashboard.observed = SMOL.conversation();
+    state.activity.position = state.dashboard.observed.picture.position;
     state
 }
 
@@ -164,7 +164,7 @@ fn a_comparison_stands_side_by_side_where_there_is_room() {
 #[test]
 fn ascii_terminals_get_ascii() {
     let mut state = answered(Depth::None);
-    state.ascii = true;
+    state.screen.ascii = true;
     let shown = text(&screen(&mut state, (80, 24)));
     assert!(shown.is_ascii(), "{shown}");
     insta::assert_snapshot!("ascii", shown);

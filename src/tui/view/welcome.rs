@@ -29,7 +29,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
             Span::styled("─".repeat(cells - done), Style::new().fg(theme.track)),
         ])
     };
-    match &state.phase {
+    match &state.activity.phase {
         Phase::Fetching { what, done, total } => {
             lines.push(Line::styled(safe::one_line(what), dim));
             let share = total.map_or(0.0, |t| *done as f64 / t.max(1) as f64);

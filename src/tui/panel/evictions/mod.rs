@@ -215,7 +215,7 @@ fn nothing(o: &Observed) -> String {
         return "The policy full evicts nothing: every token stays. /policy ada-snapkv would."
             .into();
     }
-    match o.policy.budget {
+    match o.policy.in_force.entries() {
         Some(budget) if o.picture.filled_layers.is_some() && o.picture.position > budget => {
             "The prefill evicts layer by layer; the round is told when it is through.".into()
         }

@@ -4,9 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::engine::event::{
-    CachePicture, Event, EvictionRound, LayerEviction, ModelInfo, PolicyInfo, Stop, Trigger,
-    TurnStats,
+    CachePicture, Event, EvictionRound, InForce, LayerEviction, ModelInfo, PolicyInfo, Stop,
+    Trigger, TurnStats,
 };
+use crate::policy::{Budget, Preset};
 use crate::tui::observed::Observed;
 use crate::tui::panel::{Look, Panel, Panels};
 use crate::tui::theme::{Depth, Theme};
@@ -61,8 +62,9 @@ impl Shape {
             ..ModelInfo::default()
         };
         let policy = PolicyInfo {
-            name: "ada-snapkv".into(),
-            budget: Some(self.budget as usize),
+            preset: Preset::ADA_SNAPKV,
+            budget: Budget::Tokens(self.budget as usize),
+            in_force: InForce::Entries(self.budget as usize),
             window: 32,
             slack: 128,
         };

@@ -6,8 +6,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::fixture::{SMOL, Shape, draw, look, theme};
 use super::{Look, Panel, Panels};
-use crate::engine::event::{Event, PolicyInfo};
+use crate::engine::event::{Event, InForce, PolicyInfo};
 use crate::human;
+use crate::policy::Preset;
 use crate::tui::golden::{DEPTHS, Sheet, text};
 use crate::tui::observed::{Observed, Round};
 use crate::tui::theme::Depth;
@@ -179,7 +180,8 @@ fn evictions() {
     let mut full = SMOL.ready();
     full.event(
         &Event::PolicyChanged(PolicyInfo {
-            name: "full".into(),
+            preset: Preset::FULL,
+            in_force: InForce::Unbounded,
             ..PolicyInfo::default()
         }),
         0.0,

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::fixture::{draw, look, theme};
 use crate::engine::event::{
-    CachePicture, Event, EvictionRound, LayerEviction, ModelInfo, PolicyInfo, Trigger,
+    CachePicture, Event, EvictionRound, InForce, LayerEviction, ModelInfo, PolicyInfo, Trigger,
 };
 use crate::human;
 use crate::tui::golden::text;
@@ -101,8 +101,7 @@ fn event() -> impl Strategy<Value = Event> {
                 ..ModelInfo::default()
             }),
             policy: PolicyInfo {
-                name: "any".into(),
-                budget,
+                in_force: budget.map_or(InForce::Unbounded, InForce::Entries),
                 ..PolicyInfo::default()
             },
         },

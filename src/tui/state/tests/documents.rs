@@ -67,7 +67,7 @@ fn what_does_not_fit_comes_back_with_figures_and_choices() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Engine(Command::Cut {
+            [Effect::Engine(Command::Shorten {
                 tag: 0,
                 tokens: 7854,
                 ..
@@ -77,7 +77,7 @@ fn what_does_not_fit_comes_back_with_figures_and_choices() {
     );
     let (bytes, tokens) = ("a line of the contract\n".len() * 1000, 7870);
     let tag = 0;
-    tell(&mut state, Event::Cut { tag, bytes, tokens });
+    tell(&mut state, Event::Shortened { tag, bytes, tokens });
     assert_eq!(state.popup(), []);
     let label = state.composer.elements.by_tag(1).unwrap().label(Some(8192));
     assert_eq!(
@@ -102,7 +102,7 @@ fn the_whole_comes_back_and_other_texts_need_no_choices() {
     let before = input(&state).to_owned();
     press(&mut state, KeyCode::Enter);
     let (tag, bytes, tokens) = (0, 23, 5);
-    tell(&mut state, Event::Cut { tag, bytes, tokens });
+    tell(&mut state, Event::Shortened { tag, bytes, tokens });
     assert_ne!(input(&state), before);
     control(&mut state, '_');
     assert_eq!(input(&state), before);
@@ -236,4 +236,57 @@ fn an_element_is_opened_in_place_or_in_the_editor() {
     control(&mut state, 'u');
     assert_eq!(control(&mut state, 'x'), []);
     assert!(state.toast.is_some());
+}
+
+#[test]
+fn a_paste_is_counted_and_huge_ones_are_refused_with_figures() {
+    let mut state = ready();
+    let text = "one line\r\n".repeat(100);
+    let effects = state.update(Input::Paste(text.clone()));
+    let counted = Command::Count {
+        tag: 0,
+        text: text.replace("\r\n", "\n"),
+    };
+    assert_eq!(effects, [Effect::Engine(counted)]);
+    tell(
+        &mut state,
+        Event::Counted {
+            tag: 0,
+            tokens: 300,
+        },
+    );
+    let label = state
+        .composer
+        .elements
+        .by_tag(0)
+        .unwrap()
+        .label(state.context());
+    assert_eq!(label, "[pasted 100 lines · 300 tokens · 4 % of context]");
+    let before = input(&state).to_owned();
+    assert_eq!(state.update(Input::Paste("x".repeat(20 << 20))), []);
+    assert_eq!(input(&state), before);
+    let said = state.conversation.entries().next_back().cloned();
+    assert!(
+        matches!(said, Some(Entry::Note { text, .. }) if text.contains("20.0 MiB") && text.contains("8,192"))
+    );
+}
+
+#[test]
+fn mentioned_files_go_out_with_the_message() {
+    let mut state = ready();
+    assert_eq!(
+        say(&mut state, "sum up @a.md"),
+        [Effect::Mention("a.md".into())]
+    );
+    let document = crate::document::from_bytes("a.md", b"alpha").unwrap();
+    let document = Box::new(Ok(document));
+    let effects = state.update(Input::Mentioned {
+        path: "a.md".into(),
+        document,
+    });
+    let asked = effects.iter().find_map(|e| match e {
+        Effect::Engine(Command::Ask { text }) => Some(text.clone()),
+        _ => None,
+    });
+    assert!(asked.is_some_and(|t| t.contains("alpha") && t.starts_with("sum up")));
 }

@@ -5,18 +5,18 @@ use ratatui::text::{Line, Span};
 
 use crate::engine::compare::Run;
 use crate::human;
-use crate::tui::state::compare::{Column, Progress};
+use crate::tui::state::compare::{Column, Stage};
 use crate::tui::theme::Theme;
 
 /// What a run is at, in words.
 pub fn doing(column: &Column) -> String {
-    match column.progress {
-        Progress::Waiting => "waits".to_owned(),
-        Progress::Reading(share) => format!("reads {}", human::percent_whole(share)),
-        Progress::Answering(n) => format!("answers {}", human::thousands(n)),
-        Progress::Measuring(share) => format!("is measured {}", human::percent_whole(share)),
-        Progress::Done => "done".to_owned(),
-        Progress::Stopped => "was stopped".to_owned(),
+    match column.stage {
+        Stage::Waiting => "waits".to_owned(),
+        Stage::Reading(share) => format!("reads {}", human::percent_whole(share)),
+        Stage::Answering(n) => format!("answers {}", human::thousands(n)),
+        Stage::Measuring(share) => format!("is measured {}", human::percent_whole(share)),
+        Stage::Done => "done".to_owned(),
+        Stage::Stopped => "was stopped".to_owned(),
     }
 }
 
@@ -29,8 +29,8 @@ pub fn figures(column: &Column, width: usize, theme: &Theme) -> Vec<Line<'static
         ])
     };
     let Some(run) = &column.run else {
-        let share = match column.progress {
-            Progress::Reading(share) | Progress::Measuring(share) => share,
+        let share = match column.stage {
+            Stage::Reading(share) | Stage::Measuring(share) => share,
             _ => 0.0,
         };
         let mut lines = vec![

@@ -18,7 +18,7 @@ use super::frame::block;
 use crate::human;
 use crate::tui::areas::shrink;
 use crate::tui::state::State;
-use crate::tui::state::compare::{Comparison, Progress};
+use crate::tui::state::compare::{ComparisonView, Stage};
 use crate::tui::text::{safe, wrap};
 use crate::tui::theme::Theme;
 
@@ -26,12 +26,12 @@ use crate::tui::theme::Theme;
 const COLUMN: u16 = 32;
 
 /// What the status line says while the view is open.
-pub(super) fn keys(c: &Comparison) -> String {
+pub(super) fn keys(c: &ComparisonView) -> String {
     let running = c
         .columns
         .iter()
         .enumerate()
-        .rfind(|(_, column)| column.progress != Progress::Waiting);
+        .rfind(|(_, column)| column.stage != Stage::Waiting);
     match running {
         Some((at, column)) if c.running => format!(
             "comparing {}/{} · {} {} · Esc stops",
@@ -54,10 +54,10 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
     };
     let theme = state.theme();
     let mut area = Rect {
-        height: screen.height - state.areas.status.height,
+        height: screen.height - state.screen.areas.status.height,
         ..screen
     };
-    if state.areas.framed {
+    if state.screen.areas.framed {
         let budgets = c.columns.iter().filter_map(|c| c.budget);
         let figure = match budgets.min() {
             Some(n) => format!("budget {}", human::thousands(n)),
@@ -80,7 +80,7 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
 }
 
 /// The question and where the runs start; the rest of the area is returned.
-fn head(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
+fn head(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) -> Rect {
     let question = c.plan.as_ref().map_or("", |p| p.question.as_str());
     // Of a long message the end is the question.
     let last = question.trim().lines().next_back();

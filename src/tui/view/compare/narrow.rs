@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 
 use super::answer::answer;
 use super::figures::{Figures, differs, doing};
-use crate::tui::state::compare::Comparison;
+use crate::tui::state::compare::ComparisonView;
 use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 
 /// All policies in a table, and the answer of the one picked.
-pub fn one_at_a_time(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) {
+pub fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let mut y = area.y;
     let mut put = |line: Line<'static>| {

@@ -8,12 +8,12 @@ use ratatui::text::{Line, Span};
 use super::answer::answer;
 use super::figures::figures;
 use crate::human;
-use crate::tui::state::compare::{Column, Comparison};
+use crate::tui::state::compare::{Column, ComparisonView};
 use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 
 /// A column for each policy.
-pub fn side_by_side(c: &Comparison, area: Rect, theme: &Theme, buf: &mut Buffer) {
+pub fn side_by_side(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) {
     let n = c.columns.len() as u16;
     // A rule with a cell on each side between two columns.
     let width = (area.width + 3) / n - 3;

@@ -37,32 +37,32 @@ fn drag(state: &mut State, from: u16, to: u16) {
 #[test]
 fn the_split_is_dragged_and_both_sides_stay_readable() {
     let mut state = drawn();
-    let split = state.areas.main.right();
+    let split = state.screen.areas.main.right();
     drag(&mut state, split, split - 12);
-    assert_eq!(state.areas.main.right(), split - 12);
+    assert_eq!(state.screen.areas.main.right(), split - 12);
     // Without the button, nothing moves.
     let button = MouseButton::Left;
     mouse(&mut state, MouseEventKind::Drag(button), (40, 5));
     screen(&mut state, SIZE);
-    assert_eq!(state.areas.main.right(), split - 12);
+    assert_eq!(state.screen.areas.main.right(), split - 12);
     drag(&mut state, split - 12, 0);
-    assert!(state.areas.conversation.width >= 30);
-    let narrow = state.areas.main.right();
+    assert!(state.screen.areas.conversation.width >= 30);
+    let narrow = state.screen.areas.main.right();
     drag(&mut state, narrow, SIZE.0 - 1);
-    assert!(state.areas.panels[0].1.width >= 20);
+    assert!(state.screen.areas.panels[0].1.width >= 20);
 }
 
 #[test]
 fn a_click_picks_a_panel_and_the_input() {
     let mut state = drawn();
     let button = MouseEventKind::Down(MouseButton::Left);
-    for (panel, area) in state.areas.panels.clone() {
+    for (panel, area) in state.screen.areas.panels.clone() {
         mouse(&mut state, button, (area.x + 1, area.y + 1));
-        assert_eq!(state.focus, Focus::Panel(panel));
+        assert_eq!(state.screen.focus, Focus::Panel(panel));
     }
-    let input = state.areas.input;
+    let input = state.screen.areas.input;
     mouse(&mut state, button, (input.x, input.y));
-    assert_eq!(state.focus, Focus::Input);
+    assert_eq!(state.screen.focus, Focus::Input);
 }
 
 #[test]
@@ -71,14 +71,14 @@ fn the_wheel_moves_what_is_under_it() {
     // Low enough for the answer to be longer than the screen.
     screen(&mut state, (120, 20));
     let at = |area: ratatui::layout::Rect| (area.x + 1, area.y + 1);
-    let conversation = at(state.areas.conversation);
+    let conversation = at(state.screen.areas.conversation);
     assert!(state.conversation.scroll.following());
     mouse(&mut state, MouseEventKind::ScrollUp, conversation);
     assert!(!state.conversation.scroll.following());
     mouse(&mut state, MouseEventKind::ScrollDown, conversation);
     assert!(state.conversation.scroll.following());
     // Over a panel it is the panel's.
-    let panels = &state.areas.panels;
+    let panels = &state.screen.areas.panels;
     let evictions = panels.iter().find(|(p, _)| *p == Panel::Evictions);
     let evictions = at(evictions.unwrap().1);
     mouse(&mut state, MouseEventKind::ScrollUp, evictions);
@@ -88,12 +88,12 @@ fn the_wheel_moves_what_is_under_it() {
 #[test]
 fn the_mouse_is_given_to_the_terminal_and_taken_back() {
     let mut state = drawn();
-    let on = state.mouse;
+    let on = state.screen.mouse;
     for wanted in [!on, on] {
         let key = crossterm::event::KeyEvent::new(KeyCode::F(9), KeyModifiers::NONE);
         let effects = state.update(Input::Key(key));
         assert!(effects.contains(&Effect::Mouse(wanted)));
     }
     press(&mut state, KeyCode::F(1));
-    assert!(state.help);
+    assert!(state.screen.help.is_some());
 }

@@ -191,7 +191,7 @@ fn prefill(depth: Depth) -> State {
             seconds,
         },
     );
-    SMOL.prefilling(&mut state.observed, 7440, 18, 6.0);
+    SMOL.prefilling(&mut state.dashboard.observed, 7440, 18, 6.0);
     type_in(&mut state, "wait for me");
     press(&mut state, KeyCode::Enter);
     state

@@ -4,7 +4,7 @@ use crate::model::tokenizer::{Tokenizer, TokenizerError};
 
 /// The end of the text's longest beginning of at most `most` tokens, in bytes, and how many tokens
 /// that is. It ends with a line or a word where one ends near.
-pub(super) fn cut(
+pub(super) fn shorten(
     tokenizer: &Tokenizer,
     text: &str,
     most: usize,

@@ -1,0 +1,127 @@
+//! A comparison is asked for.
+
+use super::ComparisonView;
+use crate::engine::compare::MAX_TOKENS;
+use crate::engine::event::{Command, Compare};
+use crate::policy::{Budget, Preset};
+use crate::tui::composer::Draft;
+use crate::tui::conversation::Level;
+use crate::tui::state::{Effect, Phase, State};
+
+/// Policies and a budget at the beginning of `/compare`'s argument, and the question behind them.
+fn parse(argument: &str, window: usize) -> (Vec<Preset>, Option<Budget>, &str) {
+    let (mut policies, mut budget, mut rest) = (Vec::new(), None, argument.trim_start());
+    while !rest.is_empty() {
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let word = &rest[..end];
+        match (word.parse::<Preset>(), word.parse::<Budget>()) {
+            (Ok(preset), _) => policies.push(preset),
+            // A number that could be no budget begins a question: `/compare 2 + 2?`.
+            (_, Ok(Budget::Tokens(n))) if n <= window => break,
+            (_, Ok(stated)) if budget.is_none() => budget = Some(stated),
+            _ => break,
+        }
+        rest = rest[end..].trim_start();
+    }
+    (policies, budget, rest)
+}
+
+impl State {
+    /// `/compare [POLICY …] [BUDGET] [QUESTION]`.
+    pub(in crate::tui::state) fn compare(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        let messages = self.transcript().len();
+        if argument.is_empty()
+            && let Some(last) = self.comparison.as_mut()
+            && last.messages == messages
+        {
+            last.open = true;
+            return;
+        }
+        let window = self.dashboard.observed.policy.window;
+        let (mut policies, budget, question) = parse(argument, window);
+        if policies.is_empty() {
+            policies = Compare::USUAL.to_vec();
+        }
+        let raw = question.trim_end().to_owned();
+        let draft = (!raw.is_empty()).then_some(Draft { raw });
+        let why = match self.activity.phase {
+            Phase::Ended => "no model is running; restart cachat",
+            ref phase if phase.busy() => "stop the answer first (Esc)",
+            ref phase if phase.waiting() => "the model is not ready yet",
+            _ if draft.is_none() && messages == 0 => {
+                "nothing was asked yet: write the question behind /compare"
+            }
+            _ => "",
+        };
+        if !why.is_empty() {
+            self.restore_compare(argument);
+            return self.toast(Level::Warning, why);
+        }
+        let question = draft
+            .as_ref()
+            .map(|d| self.composer.expand(d).trim().to_owned());
+        let wish = Compare {
+            question,
+            policies,
+            budget,
+            max_tokens: self.sampling.max_tokens.min(MAX_TOKENS),
+        };
+        let asked = ComparisonView {
+            draft,
+            argument: argument.to_owned(),
+            wish,
+            ..ComparisonView::default()
+        };
+        self.start_comparison(asked, effects);
+    }
+
+    /// Nothing typed is lost.
+    pub(super) fn restore_compare(&mut self, argument: &str) {
+        if !argument.is_empty() {
+            let raw = format!("/compare {argument}");
+            self.composer.restore(&Draft { raw });
+        }
+    }
+
+    /// What was asked is taken over; everything else begins anew.
+    pub(super) fn start_comparison(&mut self, asked: ComparisonView, effects: &mut Vec<Effect>) {
+        let wish = asked.wish.clone();
+        self.comparison = Some(Box::new(ComparisonView {
+            open: true,
+            running: true,
+            draft: asked.draft,
+            argument: asked.argument,
+            wish: asked.wish,
+            messages: self.transcript().len(),
+            ..ComparisonView::default()
+        }));
+        self.activity.begin(Phase::Comparing);
+        self.selected = None;
+        self.screen.enter_input();
+        effects.push(Effect::Engine(Command::Compare(wish)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_and_a_budget_stand_before_the_question() {
+        let words = |text| {
+            let (policies, budget, rest) = parse(text, 32);
+            let names: Vec<_> = policies.into_iter().map(Preset::name).collect();
+            let budget = budget.map_or(String::new(), |b| b.to_string());
+            (names.join(" "), budget, rest.to_owned())
+        };
+        let found = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+        assert_eq!(words(""), found("", "", ""));
+        assert_eq!(words("who may end it?"), found("", "", "who may end it?"));
+        assert_eq!(
+            words("full snapkv ada-reach 256 why 3?"),
+            found("full snapkv ada-reach", "256", "why 3?")
+        );
+        assert_eq!(words("25% why?"), found("", "25%", "why?"));
+        assert_eq!(words("2 + 2?"), found("", "", "2 + 2?"));
+    }
+}

@@ -1,0 +1,72 @@
+//! `/policy` and `/budget`: read where they are typed, told to the engine as what they are.
+
+use super::{Effect, State};
+use crate::engine::event::{Command, InForce, PolicyInfo};
+use crate::human;
+use crate::policy::{Budget, Preset};
+use crate::tui::conversation::Level;
+
+impl State {
+    pub(super) fn set_policy(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        if argument.is_empty() {
+            return self.say_policy();
+        }
+        match argument.parse::<Preset>() {
+            Ok(preset) => effects.push(Effect::Engine(Command::SetPolicy {
+                policy: Some(preset),
+                budget: None,
+            })),
+            Err(why) => self.toast(Level::Warning, why.to_string()),
+        }
+    }
+
+    pub(super) fn set_budget(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        if argument.is_empty() {
+            return self.say_policy();
+        }
+        match argument.parse::<Budget>() {
+            Ok(budget) => effects.push(Effect::Engine(Command::SetPolicy {
+                policy: None,
+                budget: Some(budget),
+            })),
+            Err(why) => self.toast(Level::Warning, why.to_string()),
+        }
+    }
+
+    fn say_policy(&mut self) {
+        let policy = &self.dashboard.observed.policy;
+        let budget = match policy.in_force {
+            InForce::Unbounded => "no bound".to_owned(),
+            _ => format!(
+                "{}, evicting again {} above",
+                bound(policy),
+                human::thousands(policy.slack)
+            ),
+        };
+        let text = format!("{}: {budget}", policy.preset);
+        self.note(Level::Info, text);
+    }
+
+    pub(super) fn policy_changed(&mut self, policy: &PolicyInfo) {
+        let budget = match policy.in_force {
+            InForce::Unbounded => ", nothing is evicted".to_owned(),
+            _ => format!(" with {}", bound(policy)),
+        };
+        let text = format!("from the next turn on: {}{budget}", policy.preset);
+        self.note(Level::Info, text);
+    }
+}
+
+/// A budget in words: as it was stated, and what that comes to where it says something else.
+fn bound(policy: &PolicyInfo) -> String {
+    let entries = policy.in_force.entries();
+    match (policy.budget, entries) {
+        (Budget::Tokens(n), _) => format!("{} entries per KV head", human::thousands(n)),
+        (stated, Some(n)) => {
+            let n = human::thousands(n);
+            format!("{stated}, {n} entries per KV head")
+        }
+        (share @ Budget::Share(_), None) => format!("{share} of what is read"),
+        (stated, None) => stated.to_string(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The completion popup above the input: its lines, its cursor, its keys.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::completion::Completion;
+use super::files::Listing;
+use super::{Effect, Focus, State};
+
+/// The popup's own state, and the names it knows from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Popup {
+    /// Selected line; `None` until a key goes there.
+    pub choice: Option<usize>,
+    /// It was closed for this text.
+    dismissed: Option<String>,
+    /// Names in the folder of the path that is being typed.
+    pub(super) listing: Listing,
+    /// The path last asked for.
+    pub(super) listed: Option<String>,
+    /// Earlier conversations, and models that can be named; each with a word on it.
+    pub(super) sessions: Vec<(String, String)>,
+    pub(super) models: Vec<(String, String)>,
+}
+
+impl Popup {
+    /// Esc: not for this text.
+    pub(super) fn dismiss(&mut self, text: &str) {
+        (self.dismissed, self.choice) = (Some(text.to_owned()), None);
+    }
+
+    /// Shows itself for whatever is in the input, on its first line.
+    pub(super) fn insist(&mut self) {
+        (self.dismissed, self.choice) = (None, Some(0));
+    }
+
+    /// The input has changed, perhaps.
+    pub(super) fn typed(&mut self, text: &str) {
+        if self.dismissed.as_deref() != Some(text) {
+            self.dismissed = None;
+        }
+    }
+}
+
+impl State {
+    /// The lines of the completion popup.
+    pub fn popup(&self) -> Vec<Completion> {
+        let buffer = &self.composer.buffer;
+        let dismissed = self.popup.dismissed.as_deref() == Some(buffer.text());
+        if self.screen.focus != Focus::Input || dismissed {
+            return Vec::new();
+        }
+        match self.refusal_choices() {
+            Some(choices) => choices,
+            None if buffer.caret() != buffer.text().len() => Vec::new(),
+            None => self.completions(),
+        }
+    }
+
+    /// A key while the popup may be there; false hands it on to the input.
+    pub(super) fn popup_key(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
+        let lines = self.popup();
+        let Some(last) = lines.len().checked_sub(1) else {
+            self.popup.choice = None;
+            return false;
+        };
+        let choice = self.popup.choice.map(|c| c.min(last));
+        let refused = self.refusal_choices().is_some();
+        let plain = key.modifiers.is_empty();
+        match (key.code, choice) {
+            (KeyCode::Down, _) => {
+                self.popup.choice = Some(choice.map_or(0, |c| (c + 1).min(last)));
+            }
+            (KeyCode::Up, Some(at)) => self.popup.choice = at.checked_sub(1),
+            (KeyCode::Tab, _) if refused => return false,
+            (KeyCode::Tab, _) => self.complete(&lines[choice.unwrap_or(0)].text),
+            (KeyCode::Enter, Some(at)) if plain && refused => self.choose(at, effects),
+            (KeyCode::Enter, Some(at)) if plain => {
+                let text = &lines[at].text;
+                self.complete(text);
+                if text.starts_with('/') && !text.ends_with([' ', '/']) {
+                    self.send(effects);
+                }
+            }
+            (KeyCode::Enter, None) if plain => return false,
+            _ => {
+                self.popup.choice = None;
+                return false;
+            }
+        }
+        true
+    }
+
+    fn complete(&mut self, text: &str) {
+        self.composer.buffer.replace(text.to_owned());
+        self.popup.choice = None;
+    }
+}

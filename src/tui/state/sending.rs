@@ -1,0 +1,179 @@
+//! Messages on their way: from the input to the engine, and back where they cannot go.
+
+use std::collections::VecDeque;
+
+use super::command::Slash;
+use super::refusal::Refusal;
+use super::{Effect, Phase, State, files};
+use crate::engine::event::Command;
+use crate::session::Record;
+use crate::tui::composer::Draft;
+use crate::tui::conversation::{Entry, Level, MessagePart};
+use crate::tui::text::safe;
+
+#[derive(Clone, Debug, Default)]
+pub struct Sending {
+    /// Messages that wait for the running turn or for the model.
+    pub queue: VecDeque<Draft>,
+    /// The message being answered, until its prefill is through.
+    pub(super) asked: Option<Draft>,
+    /// The message in the input is being sent: what it mentions and is not looked at yet.
+    pub(super) mentions: Option<Vec<String>>,
+    /// A message that came back because it does not fit.
+    pub(super) refusal: Option<Refusal>,
+    /// A message that waits for a command to be typed.
+    pub(super) stashed: Option<Draft>,
+    /// Going on was asked for before the model was ready.
+    pub(super) go_on_first: bool,
+}
+
+impl State {
+    /// Takes the input's message: a command, or a question that is asked now or waits.
+    pub(super) fn send(&mut self, effects: &mut Vec<Effect>) {
+        if self.composer.is_empty() {
+            return;
+        }
+        let text = self.composer.buffer.text().trim().to_owned();
+        match Slash::parse(&text) {
+            Some(Err(why)) => self.toast(Level::Warning, why),
+            Some(Ok((command, argument))) => {
+                let mentions = match command.is_question() {
+                    true => files::mentioned(argument),
+                    false => Vec::new(),
+                };
+                if !mentions.is_empty() {
+                    return self.send_with(mentions, effects);
+                }
+                self.composer.take();
+                self.command(command, argument, effects);
+                if let Some(draft) = self.sending.stashed.take() {
+                    self.composer.restore(&draft);
+                }
+            }
+            None if self.activity.phase == Phase::Ended => {
+                self.toast(Level::Warning, "no model is running; restart cachat");
+            }
+            None => match files::mentioned(&text) {
+                none if none.is_empty() => {
+                    self.sending.mentions = None;
+                    self.send_now(effects);
+                }
+                mentions => self.send_with(mentions, effects),
+            },
+        }
+    }
+
+    /// Sends the input as soon as these files are read.
+    fn send_with(&mut self, mentions: Vec<String>, effects: &mut Vec<Effect>) {
+        effects.extend(mentions.iter().cloned().map(Effect::Mention));
+        self.sending.mentions = Some(mentions);
+    }
+
+    /// Sends the input once its files are read.
+    pub(super) fn send_now(&mut self, effects: &mut Vec<Effect>) {
+        let draft = self.composer.take();
+        if let Some(Ok((command, argument))) = Slash::parse(draft.raw.trim())
+            && command.is_question()
+        {
+            return self.command(command, argument, effects);
+        }
+        match self.activity.phase.waiting() {
+            true => self.sending.queue.push_back(draft),
+            false => self.ask(draft, effects),
+        }
+    }
+
+    pub(super) fn ask(&mut self, draft: Draft, effects: &mut Vec<Effect>) {
+        self.show_question(&draft, effects);
+        self.conversation.push(Entry::Answer(Default::default()));
+        if let Some(answer) = self.conversation.answer_mut() {
+            answer.running = true;
+        }
+        self.conversation.scroll.to_bottom();
+        self.selected = None;
+        let text = self.composer.expand(&draft).trim().to_owned();
+        self.sending.asked = Some(draft);
+        self.activity.begin(Phase::Asked);
+        effects.push(Effect::Engine(Command::Ask { text }));
+    }
+
+    /// A question joins the conversation, and is written down.
+    pub(super) fn show_question(&mut self, draft: &Draft, effects: &mut Vec<Effect>) {
+        let parts = self.parts(&draft.raw);
+        self.close_last();
+        effects.push(Effect::Record(Record::User(self.pieces(draft))));
+        self.conversation.push(Entry::User {
+            parts,
+            raw: draft.raw.clone(),
+        });
+    }
+
+    /// A message as it is shown.
+    pub(super) fn parts(&self, raw: &str) -> Vec<MessagePart> {
+        let mut parts: Vec<MessagePart> = Vec::new();
+        let mut text = String::new();
+        for c in raw.trim().chars() {
+            match self.composer.elements.get(c) {
+                Some(element) => {
+                    if !text.is_empty() {
+                        parts.push(MessagePart::Text(std::mem::take(&mut text)));
+                    }
+                    let label = safe::one_line(&element.label(self.context()));
+                    parts.push(MessagePart::Chip(label));
+                }
+                None => {
+                    let behind_chip =
+                        text.is_empty() && matches!(parts.last(), Some(MessagePart::Chip(_)));
+                    if behind_chip && c != '\n' {
+                        text.push('\n');
+                    }
+                    if !(behind_chip && c == ' ') {
+                        text.push(c);
+                    }
+                }
+            }
+        }
+        if !text.is_empty() {
+            parts.push(MessagePart::Text(safe::visible(&text).into_owned()));
+        }
+        parts
+    }
+
+    /// What waits, once nothing runs.
+    pub(super) fn next(&mut self, effects: &mut Vec<Effect>) {
+        let waiting = |state: &State| state.activity.phase.waiting();
+        if !waiting(self) && std::mem::take(&mut self.sending.go_on_first) {
+            self.go_on(effects);
+        }
+        // Also where there was nothing to go on with.
+        if !waiting(self)
+            && let Some(draft) = self.sending.queue.pop_front()
+        {
+            self.ask(draft, effects);
+        }
+    }
+
+    /// Messages that will not be answered go back into the input.
+    pub(super) fn put_back(&mut self, effects: &mut Vec<Effect>) {
+        self.put_back_queue();
+        if let Some(draft) = self.sending.asked.take() {
+            self.conversation.take_back();
+            self.composer.restore(&draft);
+            self.open_last();
+            effects.push(Effect::Record(Record::Truncate(self.transcript().len())));
+        }
+    }
+
+    fn put_back_queue(&mut self) {
+        while let Some(draft) = self.sending.queue.pop_back() {
+            self.composer.restore(&draft);
+        }
+    }
+
+    pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
+        if self.activity.stop() {
+            effects.push(Effect::Stop);
+        }
+        self.put_back_queue();
+    }
+}

@@ -1,0 +1,57 @@
+//! What the app starts with.
+
+use std::path::PathBuf;
+
+use super::themes::Themes;
+use super::{Effect, State};
+use crate::engine::event::Sampling;
+use crate::session::Turn;
+use crate::tui::conversation::Level;
+use crate::tui::theme::Theme;
+
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The one in force first; `/theme` goes through them.
+    pub themes: Vec<Theme>,
+    pub sampling: Sampling,
+    pub ascii: bool,
+    pub mouse: bool,
+    /// Asked as soon as the model is ready.
+    pub prompt: Option<String>,
+    /// Read before the first question.
+    pub files: Vec<PathBuf>,
+    /// Shown once, at the start.
+    pub notices: Vec<String>,
+    /// An earlier conversation to go on with.
+    pub turns: Vec<Turn>,
+    /// Models that can be named, each with a word on it.
+    pub models: Vec<(String, String)>,
+    /// The folder that `~` stands for.
+    pub home: Option<PathBuf>,
+}
+
+impl State {
+    pub fn new(setup: Setup) -> (State, Vec<Effect>) {
+        let mut state = State {
+            themes: Themes::new(setup.themes),
+            sampling: setup.sampling,
+            home: setup.home,
+            ..State::default()
+        };
+        (state.screen.ascii, state.screen.mouse) = (setup.ascii, setup.mouse);
+        state.popup.models = setup.models;
+        state.bring_back(setup.turns);
+        for notice in setup.notices {
+            state.note(Level::Warning, notice);
+        }
+        let effects: Vec<Effect> = setup.files.into_iter().map(Effect::Read).collect();
+        if let Some(prompt) = setup.prompt.filter(|p| !p.trim().is_empty()) {
+            // With files, the question waits in the input until they are read.
+            state.composer.paste(&prompt);
+            if effects.is_empty() {
+                state.sending.queue.push_back(state.composer.take());
+            }
+        }
+        (state, effects)
+    }
+}

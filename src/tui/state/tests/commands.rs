@@ -1,0 +1,149 @@
+//! Commands and keys.
+
+use super::*;
+
+#[test]
+fn ctrl_c_stops_clears_and_leaves() {
+    let mut state = ready();
+    say(&mut state, "why?");
+    assert_eq!(control(&mut state, 'c'), [Effect::Stop]);
+    tell(&mut state, finished(Stop::Interrupted, 1));
+    state.set_now(10.0, String::new());
+    press(&mut state, KeyCode::Char('x'));
+    assert_eq!(control(&mut state, 'c'), []);
+    assert_eq!(input(&state), "");
+    control(&mut state, '_');
+    assert_eq!(input(&state), "x", "undo brings it back");
+    control(&mut state, 'u');
+    assert_eq!(control(&mut state, 'c'), []);
+    state.set_now(15.0, String::new());
+    assert_eq!(control(&mut state, 'c'), [], "too late for twice");
+    assert!(control(&mut state, 'c').contains(&Effect::Quit));
+}
+
+#[test]
+fn commands_reach_the_engine_and_paths_do_not_look_like_commands() {
+    let mut state = ready();
+    let policy = |policy, budget| Effect::Engine(Command::SetPolicy { policy, budget });
+    assert_eq!(
+        say(&mut state, "/policy snapkv"),
+        [policy(Some(Preset::SNAPKV), None)]
+    );
+    let quarter = Some(Budget::Share(0.25));
+    assert_eq!(say(&mut state, "/budget 25%"), [policy(None, quarter)]);
+    for (wrong, why) in [
+        ("/policy best", "there is no policy"),
+        ("/budget lots", "64MiB"),
+    ] {
+        assert_eq!(say(&mut state, wrong), []);
+        assert!(state.toast.take().unwrap().text.contains(why), "{why}");
+        assert_eq!(state.conversation.len(), 0);
+    }
+    assert_eq!(
+        say(&mut state, "/file \"my notes.md\""),
+        [Effect::Read(PathBuf::from("my notes.md"))]
+    );
+    assert_eq!(
+        say(&mut state, "/set temperature 0"),
+        [Effect::Engine(Command::SetSampling(Sampling {
+            temperature: 0.0,
+            ..Sampling::default()
+        }))]
+    );
+    assert_eq!(say(&mut state, "/set temperature cold"), []);
+    assert!(state.toast.is_some());
+    assert_eq!(
+        say(&mut state, "/etc/hosts says what?"),
+        [ask("/etc/hosts says what?")]
+    );
+}
+
+#[test]
+fn panels_stand_still_on_a_key() {
+    let mut state = ready();
+    press(&mut state, KeyCode::F(7));
+    let picture = crate::engine::event::CachePicture {
+        used_bytes: 7,
+        ..Default::default()
+    };
+    state.update(Input::Picture(picture));
+    assert_eq!(state.shown().picture.used_bytes, 0);
+    press(&mut state, KeyCode::F(7));
+    assert_eq!(state.shown().picture.used_bytes, 7);
+}
+
+#[test]
+fn copying_takes_the_text_and_the_code() {
+    let mut state = ready();
+    said(&mut state, "one", "See:\n\n```rust\nfn a() {}\n```\n");
+    assert_eq!(
+        say(&mut state, "/copy code"),
+        [Effect::Copy("fn a() {}\n".into())]
+    );
+    let all = "See:\n\n```rust\nfn a() {}\n```".to_owned();
+    assert_eq!(say(&mut state, "/copy"), [Effect::Copy(all.clone())]);
+    let alt_up = KeyEvent::new(KeyCode::Up, KeyModifiers::ALT);
+    state.update(Input::Key(alt_up));
+    assert_eq!(press(&mut state, KeyCode::Char('y')), [Effect::Copy(all)]);
+    state.update(Input::Key(alt_up));
+    state.update(Input::Key(alt_up));
+    assert_eq!(
+        press(&mut state, KeyCode::Char('c')),
+        [Effect::Copy("one".into())]
+    );
+}
+
+#[test]
+fn what_would_change_the_conversation_waits_for_the_answer() {
+    let mut state = ready();
+    said(&mut state, "one", "first");
+    say(&mut state, "two");
+    for command in [
+        "/new",
+        "/open earlier",
+        "/branch",
+        "/model other",
+        "/edit",
+        "/retry",
+    ] {
+        assert_eq!(say(&mut state, command), [], "{command}");
+        let toast = state.toast.take().unwrap().text;
+        assert!(toast.contains("stop the answer first"), "{command}");
+    }
+    assert_eq!(state.transcript().len(), 4);
+}
+
+#[test]
+fn the_home_folder_comes_from_outside() {
+    let home = Some(PathBuf::from("/home/me"));
+    let (mut state, _) = State::new(Setup {
+        home,
+        ..Setup::default()
+    });
+    let read = |path: &str| [Effect::Read(PathBuf::from(path))];
+    assert_eq!(say(&mut state, "/file ~/a.md"), read("/home/me/a.md"));
+    assert_eq!(say(&mut state, "/file ~me/a.md"), read("~me/a.md"));
+    let (mut state, _) = State::new(Setup::default());
+    assert_eq!(say(&mut state, "/file ~/a.md"), read("~/a.md"));
+}
+
+#[test]
+fn the_budget_in_force_is_known_and_only_a_change_is_said() {
+    let mut state = ready();
+    let policy = PolicyInfo {
+        budget: Budget::Share(0.25),
+        ..PolicyInfo::default()
+    };
+    tell(&mut state, Event::PolicyChanged(policy));
+    let note = state.conversation.entries().next_back().cloned();
+    assert!(matches!(note, Some(Entry::Note { text, .. })
+        if text == "from the next turn on: ada-snapkv with 25% of what is read"));
+    tell(&mut state, Event::InForce(InForce::Entries(1860)));
+    assert_eq!(state.conversation.len(), 1);
+    let known = state.dashboard.observed.policy.in_force;
+    assert_eq!(known, InForce::Entries(1860));
+    say(&mut state, "/budget");
+    let note = state.conversation.entries().next_back().cloned();
+    assert!(matches!(note, Some(Entry::Note { text, .. })
+        if text.starts_with("ada-snapkv: 25%, 1,860 entries per KV head")));
+}
