@@ -9,6 +9,7 @@ pub mod config;
 pub mod dirs;
 pub mod document;
 pub mod engine;
+pub mod human;
 pub mod model;
 pub mod policy;
 pub mod report;

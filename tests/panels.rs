@@ -2,13 +2,13 @@
 
 use cachat::engine::event::{CachePicture, Event, Sampling};
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::human;
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::{TinySpec, write_tiny_gguf};
-use cachat::tui::human;
 use cachat::tui::observed::Observed;
 use cachat::tui::panel::{Look, Panel, Panels};
 use cachat::tui::theme::Theme;

@@ -8,10 +8,11 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::engine::bench::{BenchRow, row};
+use crate::engine::bench::row;
 use crate::engine::session::Session;
 use crate::model::ModelError;
 use crate::policy::Preset;
+use crate::report;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -81,7 +82,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut rows = Vec::new();
     let mut out = std::io::stdout().lock();
     if !args.json {
-        writeln!(out, "{}", header())?;
+        writeln!(out, "{}", report::bench::header())?;
     }
     for eviction in evictions {
         session.set_eviction(eviction);
@@ -90,7 +91,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             let network = &session.model().network;
             let measured = row(network, &evictor, context, args.generate).map_err(failed)?;
             if !args.json {
-                writeln!(out, "{}", line(&measured))?;
+                writeln!(out, "{}", report::bench::line(&measured))?;
             }
             rows.push(measured);
         }
@@ -109,35 +110,4 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         writeln!(out)?;
     }
     Ok(())
-}
-
-fn header() -> String {
-    format!(
-        "{:<14}{:>8}{:>9}{:>14}{:>14}{:>11}{:>11}{:>11}{:>11}",
-        "policy",
-        "budget",
-        "context",
-        "prefill tok/s",
-        "decode tok/s",
-        "KV used",
-        "KV peak",
-        "KV full",
-        "RSS peak"
-    )
-}
-
-fn line(row: &BenchRow) -> String {
-    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1048576.0);
-    format!(
-        "{:<14}{:>8}{:>9}{:>14.1}{:>14.1}{:>11}{:>11}{:>11}{:>11}",
-        row.policy,
-        row.budget.map_or("-".into(), |b| b.to_string()),
-        row.context,
-        row.prefill_tokens_per_second,
-        row.decode_tokens_per_second,
-        mib(row.kv_used_bytes),
-        mib(row.kv_peak_bytes),
-        mib(row.kv_full_bytes),
-        row.rss_peak_bytes.map_or("-".into(), mib),
-    )
 }

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, CliError};
+use super::CliError;
 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -18,16 +18,16 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Prints a completion script.
-pub fn run(args: CompletionsArgs) -> Result<(), CliError> {
+/// Prints a completion script for the whole program.
+pub fn run(args: CompletionsArgs, mut program: Command) -> Result<(), CliError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "cachat", &mut script);
+    clap_complete::generate(args.shell, &mut program, "cachat", &mut script);
     Ok(std::io::stdout().lock().write_all(&script)?)
 }
 
-/// Prints the manual page, in roff.
-pub fn man() -> Result<(), CliError> {
+/// Prints the program's manual page, in roff.
+pub fn man(program: Command) -> Result<(), CliError> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    clap_mangen::Man::new(program).render(&mut page)?;
     Ok(std::io::stdout().lock().write_all(&page)?)
 }

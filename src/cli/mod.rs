@@ -20,7 +20,7 @@ pub mod safe;
 pub mod sessions;
 pub mod tokenize;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use error::CliError;
 
@@ -122,15 +122,14 @@ fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
         Some(Command::Models(args)) => models::run(args, dirs),
         Some(Command::Sessions(args)) => sessions::run(args, dirs),
         Some(Command::Config(args)) => config::run(args, dirs),
-        Some(Command::Completions(args)) => completions::run(args),
-        Some(Command::Man) => completions::man(),
+        Some(Command::Completions(args)) => completions::run(args, Cli::command()),
+        Some(Command::Man) => completions::man(Cli::command()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_surface_is_consistent() {

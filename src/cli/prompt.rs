@@ -6,7 +6,7 @@ use super::CliError;
 use super::args::PromptArgs;
 use crate::document::{self, Document, DocumentError};
 use crate::engine::event::TooLong;
-use crate::tui::human::thousands;
+use crate::human::thousands;
 
 /// The message and what it was made of.
 pub struct Prompt {

@@ -13,12 +13,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use super::converted::{Converted, TEXT_LIMIT, Trouble};
+use super::excerpt::Excerpt;
 
-use super::part::Part;
-
-/// Most text taken out of one file, in bytes.
-pub const TEXT_LIMIT: usize = 32 << 20;
 /// The program's first argument when it is the helper.
 const ARGUMENT: &str = "internal-convert";
 const TIME: Duration = Duration::from_secs(60);
@@ -34,39 +31,6 @@ pub enum Format {
     /// UTF-8 already.
     Html,
     Pdf,
-}
-
-/// What came out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Converted {
-    pub text: String,
-    /// Pages that were read, where there are pages.
-    pub pages: Option<usize>,
-}
-
-/// Why nothing came out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Trouble {
-    /// A password is asked for.
-    Locked,
-    /// Encrypted in a way that is not known.
-    Encryption,
-    Damaged,
-    /// Images only.
-    NoText {
-        pages: usize,
-    },
-    /// The fonts do not say which letters they draw.
-    Unreadable,
-    /// There is no such page.
-    Beyond {
-        all: usize,
-    },
-    TooMuchText,
-    TooSlow,
-    TooMuchMemory,
-    /// The helper could not be run.
-    Helper(String),
 }
 
 static HELPER: AtomicBool = AtomicBool::new(false);
@@ -90,7 +54,7 @@ pub fn helper() -> Option<ExitCode> {
     };
     let part = arguments
         .next()
-        .and_then(|text| Part::parse(text.to_str()?));
+        .and_then(|text| Excerpt::parse(text.to_str()?));
     // Nobody would read it.
     std::panic::set_hook(Box::new(|_| {}));
     // Tests have less patience.
@@ -128,7 +92,7 @@ pub fn helper() -> Option<ExitCode> {
 ///
 /// # Errors
 /// One of the [`Trouble`]s, whatever the bytes are.
-pub fn convert(format: Format, bytes: &[u8], part: Option<Part>) -> Result<Converted, Trouble> {
+pub fn convert(format: Format, bytes: &[u8], part: Option<Excerpt>) -> Result<Converted, Trouble> {
     match HELPER.load(Ordering::SeqCst) {
         true => in_a_process(format, bytes, part)
             .unwrap_or_else(|error| Err(Trouble::Helper(error.to_string()))),
@@ -139,7 +103,7 @@ pub fn convert(format: Format, bytes: &[u8], part: Option<Part>) -> Result<Conve
 fn in_a_process(
     format: Format,
     bytes: &[u8],
-    part: Option<Part>,
+    part: Option<Excerpt>,
 ) -> io::Result<Result<Converted, Trouble>> {
     // The running program, also where its file was replaced meanwhile.
     let program = match cfg!(target_os = "linux") {
@@ -191,7 +155,11 @@ fn outcome(status: Option<i32>, answer: &[u8], limit: usize) -> Result<Converted
     }
 }
 
-fn on_a_thread(format: Format, bytes: Vec<u8>, part: Option<Part>) -> Result<Converted, Trouble> {
+fn on_a_thread(
+    format: Format,
+    bytes: Vec<u8>,
+    part: Option<Excerpt>,
+) -> Result<Converted, Trouble> {
     let work = move || {
         let read = move || match format {
             Format::Html => match super::html::text(&String::from_utf8_lossy(&bytes)) {

@@ -2,19 +2,21 @@
 
 mod compose;
 pub mod convert;
+mod converted;
 mod decode;
+mod excerpt;
 mod html;
 mod kind;
-mod part;
 mod pdf;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use compose::{Question, compose, framed};
-pub use part::Part;
+pub use excerpt::Excerpt;
 
-use convert::{Format, Trouble};
+use convert::Format;
+use converted::Trouble;
 use kind::Kind;
 
 /// Larger files are refused: no model's context comes near.
@@ -58,7 +60,7 @@ pub enum DocumentError {
         name: String,
         what: &'static str,
         all: usize,
-        part: Part,
+        part: Excerpt,
     },
     #[error(
         "{name} asks for a password; save it without one first, with `qpdf --decrypt` for instance"
@@ -98,7 +100,7 @@ fn unit(n: usize, what: &str) -> String {
 /// # Errors
 /// What cannot be read as text is refused and never sent as garbage; each message names the file.
 pub fn read(path: &Path) -> Result<Document, DocumentError> {
-    let (path, part) = part::split(path);
+    let (path, part) = excerpt::split(path);
     if path.as_os_str() == "-" {
         return take("stdin", &all("stdin", io::stdin().lock())?, part);
     }
@@ -152,7 +154,7 @@ fn all(name: &str, source: impl Read) -> Result<Vec<u8>, DocumentError> {
 }
 
 /// The whole document or a part of it.
-fn take(name: &str, bytes: &[u8], part: Option<Part>) -> Result<Document, DocumentError> {
+fn take(name: &str, bytes: &[u8], part: Option<Excerpt>) -> Result<Document, DocumentError> {
     let named = || name.to_string();
     if bytes.len() as u64 > LIMIT {
         return Err(DocumentError::TooLarge {
@@ -197,7 +199,7 @@ fn take(name: &str, bytes: &[u8], part: Option<Part>) -> Result<Document, Docume
             (text, format!("{name} page{s} {part}"), None)
         }
         (Some(part), None) => {
-            let cut = part::lines(&text, part).map_err(|all| DocumentError::Beyond {
+            let cut = excerpt::lines(&text, part).map_err(|all| DocumentError::Beyond {
                 name: named(),
                 what: "line",
                 all,
@@ -220,7 +222,7 @@ fn take(name: &str, bytes: &[u8], part: Option<Part>) -> Result<Document, Docume
     })
 }
 
-fn trouble_with(name: &str, part: Option<Part>, trouble: Trouble) -> DocumentError {
+fn trouble_with(name: &str, part: Option<Excerpt>, trouble: Trouble) -> DocumentError {
     let name = name.to_string();
     match trouble {
         Trouble::Locked => DocumentError::Locked { name },
@@ -232,7 +234,7 @@ fn trouble_with(name: &str, part: Option<Part>, trouble: Trouble) -> DocumentErr
             name,
             what: "page",
             all,
-            part: part.unwrap_or(Part {
+            part: part.unwrap_or(Excerpt {
                 first: 1,
                 last: None,
             }),

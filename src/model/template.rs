@@ -2,7 +2,7 @@
 
 use super::gguf::{GgufError, GgufFile};
 use super::message::Message;
-use super::tokenizer::{Part, Tokenizer, TokenizerError};
+use super::tokenizer::{Segment, Tokenizer, TokenizerError};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
@@ -127,7 +127,7 @@ impl ChatTemplate {
     ) -> Result<Vec<u32>, TemplateError> {
         let mut masks = Masks::new(tokenizer, messages);
         let text = self.render(&masks.mask(messages), add_generation_prompt)?;
-        let mut ids = tokenizer.encode_parts(&masks.parts(&text))?;
+        let mut ids = tokenizer.encode_segments(&masks.parts(&text))?;
         if let Some(bos) = tokenizer.bos()
             && tokenizer.add_bos()
             && ids.first() != Some(&bos)
@@ -177,23 +177,23 @@ impl Masks {
         Cow::Owned(masked)
     }
 
-    fn parts<'a>(&'a self, text: &'a str) -> Vec<Part<'a>> {
+    fn parts<'a>(&'a self, text: &'a str) -> Vec<Segment<'a>> {
         let mut parts = Vec::new();
         let mut from = 0;
         for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{100000}') {
             if let Some((_, token)) = self.pairs.iter().find(|(mask, _)| *mask == c) {
-                parts.push(Part {
+                parts.push(Segment {
                     text: &text[from..at],
                     special: true,
                 });
-                parts.push(Part {
+                parts.push(Segment {
                     text: token,
                     special: false,
                 });
                 from = at + c.len_utf8();
             }
         }
-        parts.push(Part {
+        parts.push(Segment {
             text: &text[from..],
             special: true,
         });

@@ -1,3 +1,4 @@
 //! REPORTS. Figures of the engine as text for people: tables and Markdown.
 
+pub mod bench;
 pub mod compare;

@@ -1,9 +1,12 @@
 //! The loop: what happens goes into the state, what the state asks for is done, and the screen is
 //! drawn when something changed, at most sixty times a second. It never waits for the engine.
 
+mod effects;
+mod signals;
+
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -12,12 +15,12 @@ use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use tokio::sync::mpsc;
 
-use super::conversation::Level;
+use self::signals::{Signal, Signals};
 use super::keyboard::Keyboard;
 use super::sessions::Sessions;
-use super::state::{Effect, Input, Setup, State};
+use super::state::{Input, Setup, State};
 use super::terminal::{self, Guard, Screen};
-use super::{view, world};
+use super::view;
 use crate::engine::event::{Command, Event};
 use crate::engine::handle::EngineHandle;
 
@@ -239,104 +242,6 @@ impl Driver {
         Ok(())
     }
 
-    fn perform(&mut self, effect: Effect) -> io::Result<()> {
-        match effect {
-            Effect::Engine(command) => {
-                if matches!(
-                    command,
-                    Command::Ask { .. } | Command::Continue | Command::Compare(_)
-                ) {
-                    self.engine.stop.store(false, Ordering::SeqCst);
-                }
-                self.outbox.push_back(command);
-            }
-            Effect::Stop => self.engine.stop.store(true, Ordering::SeqCst),
-            Effect::Read(path) => {
-                self.background(move || Input::Read(Box::new(crate::document::read(&path))))?;
-            }
-            Effect::Record(record) => {
-                let written = self.sessions.append(&record);
-                self.complain(written);
-            }
-            Effect::NewSession(records) => {
-                let written = self.sessions.renew(&records);
-                self.complain(written);
-            }
-            Effect::Sessions => self.tell(Input::Sessions(self.sessions.list())),
-            Effect::Open(name) => {
-                let opened = self.sessions.open(&name);
-                self.tell(Input::Opened(opened));
-            }
-            Effect::Model(name) => match (self.starter)(Some(&name)) {
-                Ok(engine) => {
-                    self.engine.stop.store(true, Ordering::SeqCst);
-                    self.outbox.clear();
-                    self.engine = engine;
-                    self.engine_open = true;
-                }
-                Err(why) => self.tell(Input::Engine(Event::Fatal(why))),
-            },
-            Effect::List(prefix) => {
-                let listing = world::list(&prefix);
-                self.tell(Input::Listed(listing));
-            }
-            Effect::Mention(path) => self.background(move || {
-                let document = Box::new(crate::document::read(&world::home(&path)));
-                Input::Mentioned { path, document }
-            })?,
-            Effect::Drop { path, text } => self.background(move || {
-                let document = Box::new(crate::document::read(&path));
-                Input::Dropped { text, document }
-            })?,
-            Effect::Copy(text) => {
-                if let Err(why) = world::copy(self.screen.backend_mut(), text) {
-                    self.tell(Input::Said(Level::Warning, why));
-                }
-            }
-            Effect::Editor(text) => {
-                self.keyboard.pause(true);
-                terminal::restore();
-                let edited = world::edit(&text);
-                terminal::take(self.state.screen.mouse)?;
-                self.keyboard.pause(false);
-                self.redraw = true;
-                self.tell(Input::Edited(edited));
-            }
-            Effect::Save { path, text } => {
-                let saved = save(&path, &text).map(|()| path);
-                let _ = self.done.0.send(Input::Saved(saved));
-            }
-            Effect::Mouse(on) => terminal::mouse(on)?,
-            Effect::Suspend => self.suspend()?,
-            Effect::Redraw => self.redraw = true,
-            Effect::Quit => self.end = Some(End::Left),
-        }
-        Ok(())
-    }
-
-    /// Runs something slow beside the loop; its result comes back as an input.
-    fn background(&self, work: impl FnOnce() -> Input + Send + 'static) -> io::Result<()> {
-        let done = self.done.0.clone();
-        let run = move || {
-            let _ = done.send(work());
-        };
-        std::thread::Builder::new()
-            .name("document".into())
-            .spawn(run)?;
-        Ok(())
-    }
-
-    fn tell(&self, input: Input) {
-        let _ = self.done.0.send(input);
-    }
-
-    /// Says once that nothing is saved, and why.
-    fn complain(&mut self, written: Result<(), String>) {
-        if let Err(why) = written {
-            self.tell(Input::Engine(Event::Notice(why)));
-        }
-    }
-
     /// Hands on what the engine has room for.
     fn flush(&mut self) {
         while let Some(command) = self.outbox.pop_front() {
@@ -394,72 +299,5 @@ async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Writes a file that does not exist yet.
-fn save(path: &Path, text: &str) -> Result<(), String> {
-    let write = || {
-        let mut file = std::fs::File::create_new(path)?;
-        io::Write::write_all(&mut file, text.as_bytes())
-    };
-    write().map_err(|error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            format!("{} exists already; name another file", path.display())
-        }
-        _ => format!("{}: {error}", path.display()),
-    })
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Signal {
-    End,
-    Stop,
-    Continue,
-}
-
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-    stop: tokio::signal::unix::Signal,
-    go_on: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        use signal_hook::consts::{SIGCONT, SIGTSTP};
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            stop: signal(SignalKind::from_raw(SIGTSTP))?,
-            go_on: signal(SignalKind::from_raw(SIGCONT))?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.terminate.recv() => Signal::End,
-            _ = self.hang_up.recv() => Signal::End,
-            _ = self.stop.recv() => Signal::Stop,
-            _ = self.go_on.recv() => Signal::Continue,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals)
-    }
-
-    async fn next(&mut self) -> Signal {
-        let _ = tokio::signal::ctrl_c().await;
-        Signal::End
     }
 }

@@ -2,11 +2,13 @@
 //! input, the conversation, panels, themes and figures; only `driver` and
 //! `terminal` touch the world.
 
+pub mod areas;
 pub mod burst;
 pub mod composer;
 pub mod conversation;
 pub mod driver;
-pub mod human;
+#[cfg(test)]
+mod golden;
 pub mod keyboard;
 mod meta;
 pub mod observed;

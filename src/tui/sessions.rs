@@ -2,7 +2,7 @@
 
 use crate::session::{Conversation, Header, Record, SessionError, Store, Turn, Writer};
 
-use super::human;
+use crate::human;
 
 /// Writes the running conversation; the file is created with the first question.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use hayro_interpret::{
     BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask,
 };
 
-use crate::document::convert::TEXT_LIMIT;
+use crate::document::converted::TEXT_LIMIT;
 
 /// A glyph's text space has a thousand units to the em.
 const EM: f64 = 1000.0;

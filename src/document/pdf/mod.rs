@@ -9,11 +9,11 @@ use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use hayro_interpret::kurbo::{Affine, Rect};
 use hayro_interpret::{Context, InterpreterCache, InterpreterSettings, interpret_page};
 
-use super::convert::{Converted, TEXT_LIMIT, Trouble};
-use super::part::Part;
+use super::converted::{Converted, TEXT_LIMIT, Trouble};
+use super::excerpt::Excerpt;
 
 /// The text of these pages, each under its number where there are several.
-pub fn text(bytes: Vec<u8>, part: Option<Part>) -> Result<Converted, Trouble> {
+pub fn text(bytes: Vec<u8>, part: Option<Excerpt>) -> Result<Converted, Trouble> {
     let pdf = Pdf::new(bytes).map_err(|error| match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Trouble::Locked,
         LoadPdfError::Decryption(_) => Trouble::Encryption,

@@ -1,5 +1,6 @@
-use crate::document::convert::{Converted, Format, Trouble, convert};
-use crate::document::{Part, from_bytes};
+use crate::document::convert::{Format, convert};
+use crate::document::converted::{Converted, Trouble};
+use crate::document::{Excerpt, from_bytes};
 use crate::testing::pdf;
 
 fn text(bytes: &[u8]) -> Result<Converted, Trouble> {
@@ -15,12 +16,12 @@ fn pages_become_text_with_their_numbers() {
         read.text,
         "[page 1]\nTenancy (draft)\n\nEither party may\n\n[page 2]\nend it.\n"
     );
-    let second = convert(Format::Pdf, &file, Part::parse("2-9")).unwrap();
+    let second = convert(Format::Pdf, &file, Excerpt::parse("2-9")).unwrap();
     assert_eq!(
         (second.text.as_str(), second.pages),
         ("[page 2]\nend it.\n", Some(1))
     );
-    let beyond = convert(Format::Pdf, &file, Part::parse("3-"));
+    let beyond = convert(Format::Pdf, &file, Excerpt::parse("3-"));
     assert_eq!(beyond, Err(Trouble::Beyond { all: 2 }));
 }
 

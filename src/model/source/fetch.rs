@@ -4,19 +4,9 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::known::{self, Known};
+use super::miss::Miss;
 use super::{ModelSpec, Progress, ResolvedModel, SourceError, hub, local, wheel};
 use crate::dirs::Dirs;
-
-/// Why one place did not have the file.
-#[derive(Debug)]
-pub enum Miss {
-    /// This place cannot be reached or has no such file; another may.
-    Elsewhere(String),
-    /// It came, and is not what it should be.
-    Corrupt(String),
-    /// Nothing can be written here, whatever the place.
-    Unwritable(PathBuf, std::io::Error),
-}
 
 /// Fetches what is not here. Processes take turns, so that two of them fetch once.
 pub fn fetch(
@@ -139,13 +129,4 @@ fn clear_leftovers(models: &Path) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-}
-
-/// Errors that mean this machine cannot write, told from those of the network.
-pub fn is_disk(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(
-        error.kind(),
-        StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied
-    )
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo};
 
-use super::fetch::{Miss, is_disk};
 use super::known::Known;
+use super::miss::{Miss, is_disk};
 use super::{Progress, local, verify};
 use crate::dirs::Dirs;
 

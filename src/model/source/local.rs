@@ -7,8 +7,16 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, Repo};
 
 use super::known::{self, Known, Pin};
-use super::{ModelSpec, ResolvedModel, SourceError};
+use super::{ModelSpec, SourceError};
 use crate::dirs::Dirs;
+
+/// A model file on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedModel {
+    pub path: PathBuf,
+    /// Short name for people.
+    pub name: String,
+}
 
 /// The file that `spec` means, where it is here.
 pub fn find(spec: &ModelSpec, dirs: &Dirs) -> Result<Option<ResolvedModel>, SourceError> {

@@ -6,36 +6,19 @@ mod fetch;
 mod hub;
 pub mod known;
 pub mod local;
+mod miss;
+mod progress;
 mod spec;
 mod verify;
 mod wheel;
 
-use std::path::PathBuf;
-
 pub use error::SourceError;
 pub use known::Known;
+pub use local::ResolvedModel;
+pub use progress::Progress;
 pub use spec::ModelSpec;
 
 use crate::dirs::Dirs;
-
-/// A file that is being fetched or checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// For people: what is done, and from where.
-    pub what: String,
-    /// Bytes.
-    pub done: u64,
-    /// Bytes, where known.
-    pub total: Option<u64>,
-}
-
-/// A model file on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResolvedModel {
-    pub path: PathBuf,
-    /// Short name for people.
-    pub name: String,
-}
 
 /// Finds the model's file, fetching it where it is not here. Blocks; `progress` is called often
 /// while bytes arrive.

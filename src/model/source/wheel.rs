@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::fetch::Miss;
 use super::known::{Known, Pin, Wheel};
+use super::miss::Miss;
 use super::{Progress, verify};
 use crate::dirs::Dirs;
 

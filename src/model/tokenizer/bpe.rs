@@ -1,9 +1,9 @@
 //! Byte-level BPE (`gpt2` vocabularies): pieces by the file's pre-tokenizer, merges by the
 //! `tokenizers` crate.
 
-use super::TokenizerError;
 use super::bytes;
 use super::memo::Memo;
+use super::error::TokenizerError;
 use super::split::Split;
 use ahash::AHashMap;
 use tokenizers::Model;

@@ -4,67 +4,29 @@ mod bpe;
 mod bytes;
 mod class;
 mod memo;
+mod error;
+mod kind;
 mod special;
 mod split;
 mod spm;
 #[cfg(test)]
 mod tests;
 
-use super::gguf::{GgufError, GgufFile};
+pub use error::TokenizerError;
+
+use super::gguf::GgufFile;
+use kind::Kind;
 use special::Special;
-
-/// Why a tokenizer cannot be built or used.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenizerError {
-    #[error(transparent)]
-    Gguf(#[from] GgufError),
-    #[error(
-        "the model's tokenizer is of kind \"{}\", which is not supported (gpt2 and llama are); get another model", .kind.escape_debug()
-    )]
-    Kind { kind: String },
-    #[error(
-        "the model's pre-tokenizer is \"{}\", which is not supported; get another model", .name.escape_debug()
-    )]
-    Pre { name: String },
-    #[error("the model file's vocabulary is damaged: {what}; get another file of the model")]
-    Vocabulary { what: &'static str },
-    #[error("the tokenizer failed: {0}")]
-    Build(tokenizers::Error),
-}
-
-/// What `tokenizer.ggml.token_type` says of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Normal,
-    Unknown,
-    Control,
-    UserDefined,
-    Unused,
-    Byte,
-}
-
-impl Kind {
-    fn new(code: i64) -> Kind {
-        match code {
-            2 => Kind::Unknown,
-            3 => Kind::Control,
-            4 => Kind::UserDefined,
-            5 => Kind::Unused,
-            6 => Kind::Byte,
-            _ => Kind::Normal,
-        }
-    }
-}
 
 enum Encoder {
     Bpe(Box<bpe::ByteLevelBpe>),
     Spm(Box<spm::SentencePiece>),
 }
 
-/// A part of a text to encode: text in which control tokens are recognised (a template's own), or
+/// A segment of a text to encode: text in which control tokens are recognised (a template's own), or
 /// text in which they are only characters (what a person wrote).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part<'a> {
+pub struct Segment<'a> {
     pub text: &'a str,
     pub special: bool,
 }
@@ -174,12 +136,12 @@ impl Tokenizer {
     /// Token ids of `text`. With `special`, control tokens written in the text (`<|im_start|>`)
     /// are recognised; without, they are characters like any other. No BOS is added.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
-        self.encode_parts(&[Part { text, special }])
+        self.encode_segments(&[Segment { text, special }])
     }
 
     /// Token ids of the parts' text as a whole: what lies between two control tokens is encoded
     /// in one run, even where it comes from several parts.
-    pub fn encode_parts(&self, parts: &[Part<'_>]) -> Result<Vec<u32>, TokenizerError> {
+    pub fn encode_segments(&self, parts: &[Segment<'_>]) -> Result<Vec<u32>, TokenizerError> {
         self.encode_from(true, parts)
     }
 
@@ -187,10 +149,10 @@ impl Tokenizer {
     /// tokens written in it are characters.
     pub fn encode_on(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let special = false;
-        self.encode_from(false, &[Part { text, special }])
+        self.encode_from(false, &[Segment { text, special }])
     }
 
-    fn encode_from(&self, start: bool, parts: &[Part<'_>]) -> Result<Vec<u32>, TokenizerError> {
+    fn encode_from(&self, start: bool, parts: &[Segment<'_>]) -> Result<Vec<u32>, TokenizerError> {
         let mut out = Vec::new();
         let mut run = std::borrow::Cow::Borrowed("");
         let mut start = start;

@@ -1,6 +1,7 @@
 //! Finds control and user-defined tokens written in a text.
 
-use super::{Kind, TokenizerError};
+use super::error::TokenizerError;
+use super::kind::Kind;
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::ops::Range;
 

@@ -1,7 +1,8 @@
 //! SentencePiece vocabularies (`llama`): the neighbours whose joint token scores best are merged
 //! first; what is left over falls back to bytes.
 
-use super::{Kind, TokenizerError};
+use super::error::TokenizerError;
+use super::kind::Kind;
 use crate::model::gguf::GgufFile;
 use ahash::AHashMap;
 use std::cmp::Ordering;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::document::{Question, framed};
-use crate::tui::human;
+use crate::human;
 
 const FIRST: u32 = 0xF0000;
 const LAST: u32 = 0xFFFFD;

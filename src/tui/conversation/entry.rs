@@ -9,7 +9,7 @@ use crate::tui::theme::Theme;
 
 /// A piece of a user's message.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Part {
+pub enum MessagePart {
     Text(String),
     /// The label of a paste or file.
     Chip(String),
@@ -54,7 +54,7 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub enum Entry {
     User {
-        parts: Vec<Part>,
+        parts: Vec<MessagePart>,
         /// As it stood in the input.
         raw: String,
     },
@@ -81,7 +81,7 @@ impl Entry {
         match self {
             Entry::User { parts, .. } => {
                 let sizes = parts.iter().map(|part| match part {
-                    Part::Text(text) | Part::Chip(text) => text.len(),
+                    MessagePart::Text(text) | MessagePart::Chip(text) => text.len(),
                 });
                 sizes.sum()
             }
@@ -154,11 +154,11 @@ impl Entry {
     }
 }
 
-fn user(parts: &[Part], room: usize, theme: &Theme) -> Vec<Line<'static>> {
+fn user(parts: &[MessagePart], room: usize, theme: &Theme) -> Vec<Line<'static>> {
     let mut spans = Vec::new();
     for part in parts {
         match part {
-            Part::Text(text) => {
+            MessagePart::Text(text) => {
                 let text = if spans.is_empty() {
                     text.trim_start()
                 } else {
@@ -166,7 +166,7 @@ fn user(parts: &[Part], room: usize, theme: &Theme) -> Vec<Line<'static>> {
                 };
                 spans.push(Span::styled(text.to_owned(), theme.text));
             }
-            Part::Chip(label) => {
+            MessagePart::Chip(label) => {
                 let chip = Style::new().fg(theme.chip).bg(theme.chip_background);
                 spans.push(Span::styled(wrap::truncate(label, room), chip));
             }

@@ -2,9 +2,9 @@
 
 use ratatui::text::Line;
 
-use super::{Conversation, Entry};
+use super::{Entry, Scrollback};
 
-impl Conversation {
+impl Scrollback {
     /// The nearest line that contains `query` (in any case), from `from` on: upwards, or
     /// downwards; round the end where there is none before it.
     pub fn find(&self, query: &str, from: usize, upwards: bool) -> Option<usize> {

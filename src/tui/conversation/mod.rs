@@ -4,7 +4,7 @@ mod entry;
 mod find;
 mod scroll;
 
-pub use entry::{Answer, Entry, Level, Part, Progress};
+pub use entry::{Answer, Entry, Level, MessagePart, Progress};
 pub use find::code_blocks;
 pub use scroll::Scroll;
 
@@ -14,9 +14,9 @@ use ratatui::text::Line;
 
 use crate::tui::theme::Theme;
 
-/// The conversation with its layout for one width.
+/// The conversation as it is scrolled: its entries with their layout for one width.
 #[derive(Clone, Debug, Default)]
-pub struct Conversation {
+pub struct Scrollback {
     entries: Vec<Laid>,
     pub scroll: Scroll,
     width: usize,
@@ -47,7 +47,7 @@ impl Laid {
     }
 }
 
-impl Conversation {
+impl Scrollback {
     pub fn push(&mut self, entry: Entry) {
         self.entries.push(Laid {
             entry,
@@ -236,7 +236,7 @@ mod tests {
                 ..Answer::default()
             };
             answer.text.push(text);
-            let mut conversation = Conversation::default();
+            let mut conversation = Scrollback::default();
             conversation.push(Entry::Answer(Box::new(answer)));
             conversation
         };
@@ -250,7 +250,7 @@ mod tests {
             growing.layout(60, 100, &theme);
             let mut whole = answer(&text[..at + 1]);
             whole.layout(60, 100, &theme);
-            let lines = |c: &Conversation| c.visible().cloned().collect::<Vec<_>>();
+            let lines = |c: &Scrollback| c.visible().cloned().collect::<Vec<_>>();
             assert_eq!(lines(&growing), lines(&whole), "{:?}", &text[..at + 1]);
         }
     }
@@ -259,7 +259,7 @@ mod tests {
     fn a_resize_lays_out_what_is_seen_at_once_and_the_rest_soon() {
         let theme = Theme::default();
         let filled = || {
-            let mut conversation = Conversation::default();
+            let mut conversation = Scrollback::default();
             for n in 0..60 {
                 let mut answer = Answer::default();
                 answer
@@ -269,7 +269,7 @@ mod tests {
             }
             conversation
         };
-        let seen = |c: &Conversation| c.visible().map(ToString::to_string).collect::<Vec<_>>();
+        let seen = |c: &Scrollback| c.visible().map(ToString::to_string).collect::<Vec<_>>();
         let mut lazy = filled();
         lazy.layout(80, 20, &theme);
         lazy.finish(&theme);
@@ -289,7 +289,7 @@ mod tests {
             let mut eager = filled();
             eager.layout(width, 20, &theme);
             eager.finish(&theme);
-            let lines = |c: &Conversation| c.entries.iter().map(|l| l.lines.len()).sum::<usize>();
+            let lines = |c: &Scrollback| c.entries.iter().map(|l| l.lines.len()).sum::<usize>();
             assert_eq!(lines(&lazy), lines(&eager));
         }
         lazy.scroll.to_top();

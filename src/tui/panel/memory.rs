@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::graph;
 use super::pen::{Pen, span, strong};
-use crate::tui::human;
+use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::text::wrap;
 use crate::tui::theme::{Depth, Theme};

@@ -4,12 +4,14 @@
 mod budgets;
 mod evictions;
 mod graph;
+mod look;
 mod memory;
 mod pen;
 mod scale;
 mod speed;
 mod tokens;
 
+pub use look::Look;
 pub use pen::plain;
 
 use crossterm::event::{KeyEvent, KeyModifiers};
@@ -17,7 +19,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::observed::Observed;
-use super::theme::Theme;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panel {
@@ -89,18 +90,6 @@ impl Panel {
             Panel::Memory | Panel::Speed => "Space stands still · Tab next · Esc back",
         }
     }
-}
-
-/// How a panel is drawn.
-#[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
-    pub theme: &'a Theme,
-    /// Keys go to this panel.
-    pub focused: bool,
-    /// It has the whole screen.
-    pub zoomed: bool,
-    /// Only ASCII glyphs.
-    pub ascii: bool,
 }
 
 /// The panels' own state: cursors, selections, scroll.

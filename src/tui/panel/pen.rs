@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::Look;
+use super::look::Look;
 use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 

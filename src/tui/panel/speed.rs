@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::graph;
 use super::pen::{Pen, span, strong};
-use crate::tui::human;
+use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::observed::speed::Rate;
 use crate::tui::text::wrap;

@@ -1,8 +1,8 @@
 //! What the engine is doing, as the screen shows it.
 
 use crate::engine::event::{Event, Stop};
+use crate::human;
 use crate::tui::conversation::Progress;
-use crate::tui::human;
 
 /// One thing at a time.
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -4,9 +4,10 @@ use super::activity::rate;
 use super::saved::ending;
 use super::{Clock, Effect, Phase, State};
 use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
+use crate::human;
 use crate::session::Record;
 use crate::tui::conversation::Level;
-use crate::tui::{human, text::safe};
+use crate::tui::text::safe;
 
 impl State {
     pub(super) fn engine(&mut self, event: Event, effects: &mut Vec<Effect>) {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use percent_encoding::percent_decode_str;
+
 use super::completion::Completion;
 use super::{Effect, State};
-use crate::document::{Document, DocumentError, Part};
+use crate::document::{Document, DocumentError, Excerpt};
 use crate::tui::conversation::Level;
 use crate::tui::text::safe;
 
@@ -98,7 +100,7 @@ impl State {
         // A part may follow the quoted name: `"my report.pdf" 3-7`.
         let parted = ['"', '\''].into_iter().find_map(|q| {
             let (inner, part) = text.strip_prefix(q)?.rsplit_once(q)?;
-            let part = Part::parse(part.trim().trim_start_matches('#'))?;
+            let part = Excerpt::parse(part.trim().trim_start_matches('#'))?;
             Some(format!("{inner}#{part}"))
         });
         let text = parted.as_deref().or(quoted).unwrap_or(text);
@@ -150,7 +152,7 @@ pub(super) fn dropped(text: &str) -> Option<PathBuf> {
     });
     let plain = match (quoted, text.strip_prefix("file://")) {
         (Some(inner), _) => inner,
-        (None, Some(url)) => percent_decoded(url),
+        (None, Some(url)) => percent_decode_str(url).decode_utf8_lossy().into_owned(),
         (None, None) => unescaped(text)?,
     };
     let path = PathBuf::from(plain);
@@ -169,27 +171,6 @@ fn unescaped(text: &str) -> Option<String> {
         }
     }
     Some(out)
-}
-
-fn percent_decoded(url: &str) -> String {
-    let bytes = url.as_bytes();
-    let (mut out, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) if bytes[at] == b'%' => {
-                out.push(byte);
-                at += 3;
-            }
-            _ => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Message, Role};
+use crate::human;
 use crate::session::Ending;
 use crate::tui::composer::Draft;
 use crate::tui::conversation::{Entry, Level, code_blocks};
-use crate::tui::human;
 
 impl State {
     /// What was said, as the model got and wrote it.

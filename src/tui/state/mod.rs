@@ -48,7 +48,7 @@ pub use themes::Themes;
 pub use toast::Toast;
 
 use super::composer::Composer;
-use super::conversation::{Conversation, Level};
+use super::conversation::{Level, Scrollback};
 use super::observed::Observed;
 use super::theme::Theme;
 use crate::engine::event::Sampling;
@@ -56,7 +56,7 @@ use crate::engine::event::Sampling;
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// What was said.
-    pub conversation: Conversation,
+    pub conversation: Scrollback,
     /// What is being written.
     pub composer: Composer,
     /// What is on its way between the two.

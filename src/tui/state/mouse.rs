@@ -3,8 +3,8 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::{Focus, State};
+use crate::tui::areas::Place;
 use crate::tui::composer;
-use crate::tui::view::Place;
 
 const LINES: isize = 3;
 

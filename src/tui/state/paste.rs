@@ -3,9 +3,9 @@
 use super::{Effect, State, files};
 use crate::document::{Document, DocumentError};
 use crate::engine::event::Command;
+use crate::human;
 use crate::tui::composer::{ElementKind, PASTE_LIMIT, Pasted};
 use crate::tui::conversation::Level;
-use crate::tui::human;
 use crate::tui::text::safe;
 
 impl State {

@@ -2,9 +2,9 @@
 
 use super::{Effect, State};
 use crate::engine::event::{Command, InForce, PolicyInfo};
+use crate::human;
 use crate::policy::{Budget, Preset};
 use crate::tui::conversation::Level;
-use crate::tui::human;
 
 impl State {
     pub(super) fn set_policy(&mut self, argument: &str, effects: &mut Vec<Effect>) {

@@ -3,11 +3,11 @@
 
 use super::completion::Completion;
 use super::{Effect, Focus, State};
-use crate::document::Part;
+use crate::document::Excerpt;
 use crate::engine::event::{Command, TooLong};
+use crate::human;
 use crate::tui::composer::{Element, ElementKind};
 use crate::tui::conversation::Level;
-use crate::tui::human;
 
 /// Tokens left for the answer when a part is taken.
 const ANSWER: usize = 256;
@@ -211,7 +211,9 @@ fn part(element: &Element, room: usize) -> Option<String> {
     let ElementKind::File(name) = &element.kind else {
         return None;
     };
-    let a_part = name.rsplit_once(' ').and_then(|(_, end)| Part::parse(end));
+    let a_part = name
+        .rsplit_once(' ')
+        .and_then(|(_, end)| Excerpt::parse(end));
     if a_part.is_some() || name.ends_with(FIRST_PART) {
         return None;
     }

@@ -2,8 +2,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use crate::tui::areas::{Areas, SIDE_FROM};
 use crate::tui::panel::Panel;
-use crate::tui::view::{Areas, SIDE_FROM};
 
 /// Who gets the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -8,7 +8,7 @@ use super::{Effect, Phase, State, files};
 use crate::engine::event::Command;
 use crate::session::Record;
 use crate::tui::composer::Draft;
-use crate::tui::conversation::{Entry, Level, Part};
+use crate::tui::conversation::{Entry, Level, MessagePart};
 use crate::tui::text::safe;
 
 #[derive(Clone, Debug, Default)]
@@ -109,21 +109,21 @@ impl State {
     }
 
     /// A message as it is shown.
-    pub(super) fn parts(&self, raw: &str) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
+    pub(super) fn parts(&self, raw: &str) -> Vec<MessagePart> {
+        let mut parts: Vec<MessagePart> = Vec::new();
         let mut text = String::new();
         for c in raw.trim().chars() {
             match self.composer.elements.get(c) {
                 Some(element) => {
                     if !text.is_empty() {
-                        parts.push(Part::Text(std::mem::take(&mut text)));
+                        parts.push(MessagePart::Text(std::mem::take(&mut text)));
                     }
                     let label = safe::one_line(&element.label(self.context()));
-                    parts.push(Part::Chip(label));
+                    parts.push(MessagePart::Chip(label));
                 }
                 None => {
                     let behind_chip =
-                        text.is_empty() && matches!(parts.last(), Some(Part::Chip(_)));
+                        text.is_empty() && matches!(parts.last(), Some(MessagePart::Chip(_)));
                     if behind_chip && c != '\n' {
                         text.push('\n');
                     }
@@ -134,7 +134,7 @@ impl State {
             }
         }
         if !text.is_empty() {
-            parts.push(Part::Text(safe::visible(&text).into_owned()));
+            parts.push(MessagePart::Text(safe::visible(&text).into_owned()));
         }
         parts
     }

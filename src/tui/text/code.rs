@@ -3,7 +3,8 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::highlight::{Class, Highlighter};
+use super::highlight::Highlighter;
+use super::scope::Class;
 use super::{safe, wrap};
 use crate::tui::theme::{Depth, Theme};
 

@@ -8,28 +8,11 @@ use std::time::{Duration, Instant};
 
 use syntect::parsing::{ParseState, ScopeStack, SyntaxReference, SyntaxSet};
 
-use super::scope::{Scopes, class_of};
+use super::scope::{Class, Scopes, class_of};
 
 /// Read (some milliseconds) when the first block of code is drawn.
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(two_face::syntax::extra_newlines);
 static SCOPES: LazyLock<Scopes> = LazyLock::new(Scopes::default);
-
-/// What a piece of code is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    Plain,
-    Keyword,
-    String,
-    /// Numbers, constants, escapes in strings.
-    Number,
-    Comment,
-    Function,
-    Type,
-    /// Attributes, keys, properties.
-    Name,
-    Inserted,
-    Deleted,
-}
 
 /// Longer lines stay plain: grammars are searched by backtracking.
 const LONGEST_LINE: usize = 1_000;

@@ -2,7 +2,22 @@
 
 use syntect::parsing::Scope;
 
-use super::highlight::Class;
+/// What a piece of code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Plain,
+    Keyword,
+    String,
+    /// Numbers, constants, escapes in strings.
+    Number,
+    Comment,
+    Function,
+    Type,
+    /// Attributes, keys, properties.
+    Name,
+    Inserted,
+    Deleted,
+}
 
 /// Rules: what a scope with this beginning is. The longest beginning counts.
 const RULES: &[(&str, Rule)] = &[

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::fence::Fence;
 use super::literal;
-use super::markdown::Part;
+use super::markdown::Rendered;
 use super::place::Place;
 use crate::tui::theme::Theme;
 
@@ -97,13 +97,13 @@ impl Stream {
             let last = &self.tail;
             if !fence.last(last, &mut place, self.width, theme, &mut self.lines) {
                 self.lines
-                    .extend(Part::lay_out(last, place, self.width, theme).lines);
+                    .extend(Rendered::lay_out(last, place, self.width, theme).lines);
             }
             self.fence = Some(fence);
             return false;
         }
         let before = self.lines.len();
-        let part = Part::lay_out(&self.tail, (*self.place).clone(), self.width, theme);
+        let part = Rendered::lay_out(&self.tail, (*self.place).clone(), self.width, theme);
         self.lines.extend(part.lines);
         let Some(settled) = part.settled else {
             return false;

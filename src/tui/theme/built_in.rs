@@ -1,7 +1,5 @@
 //! The themes that come with the app.
 
-use super::{Depth, Theme};
-
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
         /// Name and source of every theme in `themes/`.
@@ -24,16 +22,3 @@ built_in![
     "parchment",
     "mono",
 ];
-
-impl Theme {
-    /// One of the themes that come with the app.
-    pub fn built_in(name: &str, depth: Depth) -> Option<Theme> {
-        let (_, source) = BUILT_IN.iter().find(|(n, _)| *n == name)?;
-        Theme::parse(source, depth).ok()
-    }
-
-    /// Names of the themes that come with the app.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        BUILT_IN.iter().map(|(n, _)| *n)
-    }
-}

@@ -7,8 +7,8 @@ use ratatui::symbols::merge::MergeStrategy;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Widget};
 
-use super::areas::grow;
-use crate::tui::human;
+use crate::human;
+use crate::tui::areas::grow;
 use crate::tui::state::{Focus, State};
 use crate::tui::theme::Theme;
 

@@ -6,8 +6,8 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
-use super::areas::shrink;
 use super::frame::block;
+use crate::tui::areas::shrink;
 use crate::tui::state::State;
 use crate::tui::state::command::COMMANDS;
 use crate::tui::text::wrap;

@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
-use super::areas::PROMPT;
+use super::plan::PROMPT;
 use crate::tui::composer;
 use crate::tui::state::{Completion, Focus, Phase, State};
 use crate::tui::text::wrap;

@@ -1,7 +1,6 @@
 //! THE VIEW: from the state to cells. [`prepare`] lays out what depends on the size; [`draw`] only
 //! reads.
 
-mod areas;
 mod ascii;
 mod clusters;
 mod compare;
@@ -10,17 +9,17 @@ mod frame;
 mod help;
 mod input;
 mod panels;
+mod plan;
 mod status;
 #[cfg(test)]
 mod tests;
 mod welcome;
 
-pub use areas::{Areas, Place, SIDE_FROM};
-
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::areas::Areas;
 use super::state::State;
 
 /// Lays out the screen; to be called before [`draw`] whenever something changed.

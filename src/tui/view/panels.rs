@@ -6,8 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use super::areas::{about, grow};
 use super::frame::block;
+use super::plan::about;
+use crate::tui::areas::grow;
 use crate::tui::panel::{Look, Panel};
 use crate::tui::state::{Focus, State};
 

@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::engine::event::{InForce, PolicyInfo};
+use crate::human;
 use crate::policy::Budget;
 use crate::tui::conversation::Level;
-use crate::tui::human;
 use crate::tui::state::{Phase, State};
 use crate::tui::text::{safe, wrap};
 

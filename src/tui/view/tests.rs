@@ -1,7 +1,6 @@
 //! Golden screens: what a person sees, at the sizes and colours people have.
 
 mod mouse;
-mod sheet;
 mod states;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -12,7 +11,8 @@ use ratatui::style::{Color, Modifier};
 
 use super::{draw, prepare};
 use crate::engine::event::{Event, Stop, TurnStats};
-use crate::tui::panel::tests::fixture::{SMOL, text};
+use crate::tui::golden::{DEPTHS, Picture, Sheet, text};
+use crate::tui::panel::tests::fixture::SMOL;
 use crate::tui::state::{Input, Setup, State};
 use crate::tui::theme::{Depth, Theme};
 
@@ -112,45 +112,35 @@ fn screen(state: &mut State, (width, height): (u16, u16)) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-/// Every state at every size: its text in true colour, and its styles in every depth, with the
-/// text that is another one there. Lines styled as in an answered conversation are left out.
+/// A state, got to in every depth.
+fn picture(states: [&mut State; 3], size: (u16, u16)) -> Picture {
+    states.map(|state| screen(state, size))
+}
+
+/// Every state at every size and depth. What the same lines of an answered
+/// conversation are, with fewer colours and in style, is left out.
 #[test]
 fn screens() {
-    let depths = [Depth::True, Depth::Ansi16, Depth::None];
-    let mut states = depths.map(states::all);
-    let mut base = depths.map(answered);
-    for i in 0..states[0].len() {
-        let name = states[0][i].0;
-        let mut texts = String::new();
-        let (mut styles, mut legend) = (String::new(), sheet::Legend::default());
+    let [full, sixteen, none] = DEPTHS.map(|depth| {
+        let mut states = states::all(depth);
+        // The others' letters are told with it.
+        states.sort_by_key(|(name, _)| *name != "answered");
+        states
+    });
+    let mut base = DEPTHS.map(answered);
+    let mut sheet = Sheet::default();
+    for ((mut full, mut sixteen), mut none) in full.into_iter().zip(sixteen).zip(none) {
+        let name = full.0;
         for size @ (w, h) in SIZES {
-            let mut coloured = String::new();
-            for (d, depth) in depths.into_iter().enumerate() {
-                let buf = screen(&mut states[d][i].1, size);
-                let drawn = text(&buf);
-                styles += &format!("── {w}×{h} {depth:?}\n");
-                if depth == Depth::True {
-                    texts += &format!("── {w}×{h}\n{drawn}\n");
-                    coloured = drawn;
-                } else {
-                    let pairs = coloured.lines().zip(drawn.lines()).enumerate();
-                    for (row, (_, line)) in pairs.filter(|(_, (a, b))| a != b) {
-                        styles += &format!("{row:>2} {line}\n");
-                    }
-                }
-                if depth == Depth::None {
-                    let mut inks = buf.content.iter().flat_map(|c| [c.fg, c.bg]);
-                    assert!(inks.all(|c| c == Color::Reset), "{name} has colours");
-                }
-                styles += &match name {
-                    "answered" => legend.styles(&buf, &buf),
-                    _ => legend.styles(&buf, &screen(&mut base[d], size)),
-                };
-            }
+            let drawn = picture([&mut full.1, &mut sixteen.1, &mut none.1], size);
+            let answered = picture(base.each_mut(), size);
+            let mut inks = drawn[2].content.iter().flat_map(|c| [c.fg, c.bg]);
+            assert!(inks.all(|c| c == Color::Reset), "{name} has colours");
+            let base = (name != "answered").then_some(&answered);
+            sheet.text(&format!("{name} {w}×{h}"), "", &drawn, base);
+            sheet.styles(&drawn, base);
         }
-        insta::assert_snapshot!(name, texts);
-        styles += &format!("── styles\n{}", legend.meaning());
-        insta::assert_snapshot!(format!("{name}_styles"), styles);
+        insta::assert_snapshot!(name, sheet.finish());
     }
 }
 

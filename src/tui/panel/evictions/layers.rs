@@ -2,8 +2,9 @@
 
 use ratatui::text::Line;
 
+use super::figures::trigger;
 use crate::engine::event::LayerEviction;
-use crate::tui::human;
+use crate::human;
 use crate::tui::observed::Round;
 use crate::tui::panel::pen::{Pen, span, strong};
 use crate::tui::text::wrap;
@@ -14,7 +15,7 @@ pub fn render(round: &Round, scroll: usize, pen: &mut Pen) -> usize {
     let r = &round.round;
     let head = Line::from(vec![
         strong(format!("{} ", round.clock), t.accent),
-        span(format!("turn {} {}", r.turn, super::trigger(r)), t.text),
+        span(format!("turn {} {}", r.turn, trigger(r)), t.text),
     ]);
     let close = Line::from(span("Esc closes", t.faint));
     pen.row(0, &head, &close);

@@ -1,19 +1,18 @@
 //! What was evicted, newest first; one of them can be opened for its layers.
 
+mod figures;
 mod layers;
+mod lines;
 
 use std::cell::Cell;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
-use ratatui::text::Line;
 
-use super::pen::{Pen, span, strong};
-use crate::engine::event::{EvictionRound, Trigger};
-use crate::tui::human;
-use crate::tui::observed::{Observed, Round};
-use crate::tui::text::wrap;
-use crate::tui::theme::Theme;
+use self::lines::{TABLE, header, one_line, several};
+use super::pen::Pen;
+use crate::human;
+use crate::tui::observed::Observed;
 
 /// The selected round and whether it is open.
 #[derive(Clone, Debug, Default)]
@@ -40,35 +39,17 @@ pub fn summary(o: &Observed) -> String {
 pub fn wanted(o: &Observed, width: u16) -> u16 {
     match o.rounds.len() {
         0 => 3,
-        n => n.min(2) as u16 * lines(width),
+        n => n.min(2) as u16 * height(width),
     }
 }
 
 /// Lines of a round at this width.
-fn lines(width: u16) -> u16 {
+fn height(width: u16) -> u16 {
     match width {
         TABLE.. => 1,
         46.. => 2,
         _ => 3,
     }
-}
-
-fn trigger(round: &EvictionRound) -> &'static str {
-    match round.trigger {
-        Trigger::Prefill => "prefill",
-        Trigger::Decode => "decode",
-    }
-}
-
-/// `7,440 → 1,024/head`, the mean over the heads that were evicted.
-fn entries(round: &EvictionRound) -> (String, String, &'static str) {
-    let heads: usize = round.layers.iter().map(|l| l.budgets.len()).sum();
-    let (before, after) = (round.before_entries, round.after_entries);
-    if heads == 0 {
-        return (human::thousands(before), human::thousands(after), " in all");
-    }
-    let each = |n: usize| human::thousands((n + heads / 2) / heads);
-    (each(before), each(after), "/head")
 }
 
 impl Evictions {
@@ -207,7 +188,7 @@ struct View {
 
 impl View {
     fn new(width: u16, height: u16, count: usize, at: usize) -> View {
-        let lines = lines(width).min(height.max(1));
+        let lines = self::height(width).min(height.max(1));
         let header = u16::from(width >= TABLE && height >= 3);
         let rounds = usize::from((height.saturating_sub(header)) / lines).max(1);
         // A round at the lower edge may be cut off rather than leave the lines empty.
@@ -243,160 +224,5 @@ fn nothing(o: &Observed) -> String {
             human::thousands(budget)
         ),
         None => "Nothing evicted yet.".into(),
-    }
-}
-
-/// Width from which a round is one line of a table.
-const TABLE: u16 = 100;
-/// Where the table's columns end.
-const ENDS: [u16; 6] = [48, 59, 69, 80, 90, 100];
-const HEADS: [&str; 6] = [
-    "entries per head",
-    "freed",
-    "time",
-    "mass kept",
-    "uniform",
-    "gain",
-];
-
-fn header(pen: &mut Pen) {
-    let faint = pen.theme().faint;
-    pen.text(0, 0, "clock     turn", faint);
-    for (end, name) in ENDS.into_iter().zip(HEADS) {
-        pen.text(end - name.len() as u16, 0, name, faint);
-    }
-}
-
-/// What uneven budgets retain more than even ones, between the figures as they are shown.
-fn gain(round: &EvictionRound) -> f64 {
-    let shown = |share: f64| (share * 1000.0).round() / 1000.0;
-    shown(round.retained_mass) - shown(round.uniform_retained_mass)
-}
-
-fn time(round: &EvictionRound) -> String {
-    match round.milliseconds {
-        ms if ms < 0.5 => "<1 ms".into(),
-        ms => human::duration(ms / 1000.0),
-    }
-}
-
-/// `+1.3 %`
-fn signed(gain: f64) -> String {
-    let sign = if gain < -0.0005 { "−" } else { "+" };
-    format!("{sign}{:.1} %", gain.abs() * 100.0)
-}
-
-fn gain_colour(gain: f64, t: &Theme) -> ratatui::style::Color {
-    match gain {
-        g if g >= 0.0005 => t.good,
-        g if g <= -0.0005 => t.bad,
-        _ => t.dim,
-    }
-}
-
-fn one_line(round: &Round, layers: usize, pen: &mut Pen) {
-    let t = pen.theme();
-    let r = &round.round;
-    let (before, after, _) = entries(r);
-    let line = Line::from(vec![
-        span(format!("{:<10}", round.clock), t.dim),
-        span(format!("{:<5}", r.turn), t.text),
-        span(trigger(r), t.accent),
-    ]);
-    let x = pen.line(0, 0, &line);
-    pen.text(x, 0, &which(r, layers), t.faint);
-    let columns = [
-        strong(format!("{before} → {after}"), t.text),
-        span(format!("−{}", human::bytes(r.freed_bytes)), t.text),
-        span(time(r), t.dim),
-        strong(human::percent(r.retained_mass), t.text),
-        span(human::percent(r.uniform_retained_mass), t.dim),
-        span(signed(gain(r)), gain_colour(gain(r), t)),
-    ];
-    let mut start = 31;
-    for (end, column) in ENDS.into_iter().zip(columns) {
-        let width = wrap::width(&column.content) as u16;
-        let x = end.saturating_sub(width).max(start);
-        pen.part(Rect::new(x, 0, end - x, 1))
-            .line(0, 0, &Line::from(column));
-        start = end + 1;
-    }
-}
-
-/// Two lines, or three where it is narrow.
-fn several(round: &Round, layers: usize, lines: u16, pen: &mut Pen) {
-    let t = pen.theme();
-    let r = &round.round;
-    let (before, after, each) = entries(r);
-    let mut head = Line::from(vec![
-        span(format!("{} ", round.clock), t.dim),
-        span(format!("turn {} ", r.turn), t.text),
-        span(trigger(r), t.accent),
-    ]);
-    let which = which(r, layers);
-    let change = vec![
-        strong(format!("{before} → {after}"), t.text),
-        span(each, t.dim),
-    ];
-    let freed = span(format!("−{}", human::bytes(r.freed_bytes)), t.text);
-    let time = span(time(r), t.dim);
-    let kept = human::percent(r.retained_mass);
-    let uniform = human::percent(r.uniform_retained_mass);
-    let colour = gain_colour(gain(r), t);
-    let mass = [
-        Line::from(vec![
-            span("mass kept ", t.dim),
-            strong(kept.clone(), t.text),
-            span(format!(" · uniform {uniform}"), t.dim),
-        ]),
-        Line::from(vec![
-            span("mass ", t.dim),
-            strong(kept.clone(), t.text),
-            span(format!(" vs {uniform}"), t.dim),
-        ]),
-        Line::from(vec![
-            strong(kept, t.text),
-            span(format!(" vs {uniform}"), t.dim),
-        ]),
-    ];
-    let gain = Line::from(span(signed(gain(r)), colour));
-    let fitting = |pen: &mut Pen, y: u16, x: u16| {
-        let width = pen.width().saturating_sub(x);
-        let gain_width = wrap::line_width(&gain) as u16;
-        let fits = |l: &&Line| wrap::line_width(l) + usize::from(gain_width) < usize::from(width);
-        let line = mass.iter().find(fits).unwrap_or(&mass[2]);
-        pen.part(Rect::new(x, y, width, 1)).row(0, line, &gain);
-    };
-    let right = Line::from(if lines >= 3 {
-        vec![time.clone()]
-    } else {
-        change.clone()
-    });
-    let room = usize::from(pen.width()).saturating_sub(wrap::line_width(&right) + 1);
-    if wrap::line_width(&head) + wrap::width(&which) <= room {
-        head.push_span(span(which, t.dim));
-    }
-    pen.row(0, &head, &right);
-    if lines >= 3 {
-        let indent = u16::from(pen.width() >= 32);
-        let rest = Rect::new(indent, 1, pen.width() - indent, 1);
-        let (change, freed) = (Line::from(change), Line::from(freed));
-        pen.part(rest).row(0, &change, &freed);
-        fitting(pen, 2, indent);
-    } else {
-        let right = Line::from(vec![freed, span(" in ", t.dim), time]);
-        let x = pen.width().saturating_sub(wrap::line_width(&right) as u16);
-        fitting(&mut pen.part(Rect::new(0, 1, x.saturating_sub(1), 1)), 0, 1);
-        pen.line(x, 1, &right);
-    }
-}
-
-/// ` L11` or ` 3 layers` where not all `layers` were evicted.
-fn which(round: &EvictionRound, layers: usize) -> String {
-    match &round.layers[..] {
-        [] => String::new(),
-        some if some.len() >= layers => String::new(),
-        [one] => format!(" L{}", one.layer),
-        some => format!(" {} layers", some.len()),
     }
 }

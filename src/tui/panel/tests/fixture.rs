@@ -2,7 +2,6 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier};
 
 use crate::engine::event::{
     CachePicture, Event, EvictionRound, InForce, LayerEviction, ModelInfo, PolicyInfo, Stop,
@@ -248,54 +247,4 @@ pub fn draw(panels: &Panels, panel: Panel, o: &Observed, size: (u16, u16), look:
     let mut buf = Buffer::empty(area);
     panels.render(panel, o, area, &mut buf, look);
     buf
-}
-
-/// The text of a buffer, line by line.
-pub fn text(buf: &Buffer) -> String {
-    let lines = (buf.area.top()..buf.area.bottom()).map(|y| {
-        let row = (buf.area.left()..buf.area.right()).map(|x| buf[(x, y)].symbol());
-        row.collect::<String>().trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// A colour's name, or its six digits.
-pub fn colour(c: Color) -> String {
-    match c {
-        Color::Reset => "-".into(),
-        Color::Rgb(r, g, b) => format!("{r:02x}{g:02x}{b:02x}"),
-        Color::Indexed(n) => n.to_string(),
-        named => format!("{named:?}"),
-    }
-}
-
-/// The styles of a buffer, a line each: runs of `cells×ink/ground`.
-pub fn styles(buf: &Buffer) -> String {
-    let mut out = String::new();
-    for y in buf.area.top()..buf.area.bottom() {
-        let mut runs: Vec<(usize, String)> = Vec::new();
-        for x in buf.area.left()..buf.area.right() {
-            let cell = &buf[(x, y)];
-            let blank = cell.symbol() == " ";
-            let fg = if blank { "-".into() } else { colour(cell.fg) };
-            let mut style = format!("{fg}/{}", colour(cell.bg));
-            if cell.modifier.contains(Modifier::BOLD) {
-                style.push_str("/b");
-            }
-            if cell.modifier.contains(Modifier::DIM) {
-                style.push_str("/d");
-            }
-            if cell.modifier.contains(Modifier::REVERSED) {
-                style.push_str("/r");
-            }
-            match runs.last_mut() {
-                Some((n, s)) if *s == style => *n += 1,
-                _ => runs.push((1, style)),
-            }
-        }
-        let line: Vec<String> = runs.iter().map(|(n, s)| format!("{n}x{s}")).collect();
-        out.push_str(&line.join(" "));
-        out.push('\n');
-    }
-    out
 }

@@ -4,11 +4,12 @@ mod robust;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use self::fixture::{SMOL, Shape, draw, look, styles, text, theme};
+use self::fixture::{SMOL, Shape, draw, look, theme};
 use super::{Look, Panel, Panels};
 use crate::engine::event::{Event, InForce, PolicyInfo};
+use crate::human;
 use crate::policy::Preset;
-use crate::tui::human;
+use crate::tui::golden::{DEPTHS, Sheet, text};
 use crate::tui::observed::{Observed, Round};
 use crate::tui::theme::Depth;
 
@@ -40,46 +41,55 @@ fn sheet(panels: &Panels, panel: Panel, o: &Observed, sizes: &[(u16, u16)], look
     sizes.iter().map(one).collect()
 }
 
-/// Text at every size, with colours and without; colours at one size.
-fn golden(name: &str, panels: &Panels, panel: Panel, o: &Observed, focused: bool) {
-    let sizes = [&SIDE[..], &ZOOMED[..2]].concat();
-    for (depth, suffix) in [(Depth::True, ""), (Depth::None, "_none")] {
-        let theme = theme(depth);
-        let look = Look {
-            focused,
-            ..look(&theme)
-        };
-        insta::assert_snapshot!(
-            format!("{name}{suffix}"),
-            sheet(panels, panel, o, &sizes, look)
-        );
+/// A panel at every size, and its styles at one.
+fn golden(out: &mut Sheet, name: &str, panels: &Panels, panel: Panel, o: &Observed, focused: bool) {
+    let themes = DEPTHS.map(theme);
+    for size @ (w, h) in [&SIDE[..], &ZOOMED[..2]].concat() {
+        let picture = themes.each_ref().map(|theme| {
+            let look = Look {
+                focused,
+                ..look(theme)
+            };
+            draw(panels, panel, o, size, look)
+        });
+        let summary = format!(" [{}]", panels.summary(panel, o));
+        out.text(&format!("{name} {w}×{h}"), &summary, &picture, None);
+        if size == SIDE[0] {
+            out.styles(&picture, None);
+        }
     }
-    let mut out = String::new();
-    for (depth, label) in [(Depth::True, "true colour"), (Depth::Ansi16, "16 colours")] {
-        let theme = theme(depth);
-        let look = Look {
-            focused,
-            ..look(&theme)
-        };
-        let buf = draw(panels, panel, o, SIDE[0], look);
-        out.push_str(&format!("── {label}\n{}\n{}", text(&buf), styles(&buf)));
-    }
-    insta::assert_snapshot!(format!("{name}_styles"), out);
 }
 
 #[test]
 fn budgets() {
+    let mut out = Sheet::default();
     let mut panels = Panels::default();
     let o = SMOL.conversation();
-    golden("budgets", &panels, Panel::Budgets, &o, false);
+    golden(&mut out, "budgets", &panels, Panel::Budgets, &o, false);
+    // Keys move over the map as it was drawn last.
+    draw(
+        &panels,
+        Panel::Budgets,
+        &o,
+        SIDE[0],
+        look(&theme(DEPTHS[0])),
+    );
     press(
         &mut panels,
         Panel::Budgets,
         &o,
         &[KeyCode::Up, KeyCode::Up, KeyCode::Right],
     );
-    golden("budgets_cursor", &panels, Panel::Budgets, &o, true);
     golden(
+        &mut out,
+        "budgets_cursor",
+        &panels,
+        Panel::Budgets,
+        &o,
+        true,
+    );
+    golden(
+        &mut out,
         "budgets_prefill",
         &panels,
         Panel::Budgets,
@@ -93,16 +103,19 @@ fn budgets() {
     };
     let theme = theme(Depth::True);
     let (many, none) = (many.conversation(), Observed::default());
-    let mut out = sheet(&panels, Panel::Budgets, &many, &SIDE, look(&theme));
-    out += &sheet(&panels, Panel::Budgets, &none, &SIDE, look(&theme));
-    out += &sheet(&panels, Panel::Budgets, &SMOL.ready(), &SIDE, look(&theme));
-    insta::assert_snapshot!("budgets_other", out);
+    let mut other = sheet(&panels, Panel::Budgets, &many, &SIDE, look(&theme));
+    other += &sheet(&panels, Panel::Budgets, &none, &SIDE, look(&theme));
+    other += &sheet(&panels, Panel::Budgets, &SMOL.ready(), &SIDE, look(&theme));
+    insta::assert_snapshot!("budgets", out.finish());
+    insta::assert_snapshot!("budgets_other", other);
 }
 
 #[test]
 fn memory() {
+    let mut out = Sheet::default();
     let panels = Panels::default();
     golden(
+        &mut out,
         "memory",
         &panels,
         Panel::Memory,
@@ -110,6 +123,7 @@ fn memory() {
         false,
     );
     golden(
+        &mut out,
         "memory_prefill",
         &panels,
         Panel::Memory,
@@ -119,30 +133,46 @@ fn memory() {
     let theme = theme(Depth::True);
     let mut bounded = SMOL.conversation();
     bounded.picture.bound_entries = Some(30 * 3 * 1152);
-    let mut out = sheet(&panels, Panel::Memory, &bounded, &SIDE, look(&theme));
-    out += &sheet(&panels, Panel::Memory, &SMOL.ready(), &SIDE, look(&theme));
-    insta::assert_snapshot!("memory_other", out);
+    let mut other = sheet(&panels, Panel::Memory, &bounded, &SIDE, look(&theme));
+    other += &sheet(&panels, Panel::Memory, &SMOL.ready(), &SIDE, look(&theme));
+    insta::assert_snapshot!("memory", out.finish());
+    insta::assert_snapshot!("memory_other", other);
 }
 
 #[test]
 fn evictions() {
+    let mut out = Sheet::default();
     let mut panels = Panels::default();
     let o = SMOL.conversation();
-    golden("evictions", &panels, Panel::Evictions, &o, false);
+    golden(&mut out, "evictions", &panels, Panel::Evictions, &o, false);
     press(
         &mut panels,
         Panel::Evictions,
         &o,
         &[KeyCode::Down, KeyCode::Down],
     );
-    golden("evictions_selected", &panels, Panel::Evictions, &o, true);
+    golden(
+        &mut out,
+        "evictions_selected",
+        &panels,
+        Panel::Evictions,
+        &o,
+        true,
+    );
     press(
         &mut panels,
         Panel::Evictions,
         &o,
         &[KeyCode::End, KeyCode::Enter],
     );
-    golden("evictions_open", &panels, Panel::Evictions, &o, true);
+    golden(
+        &mut out,
+        "evictions_open",
+        &panels,
+        Panel::Evictions,
+        &o,
+        true,
+    );
     // Esc closes, and a second one is the screen's.
     assert!(panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
     assert!(!panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
@@ -157,29 +187,31 @@ fn evictions() {
         0.0,
         "",
     );
-    let mut out = sheet(
+    let mut other = sheet(
         &panels,
         Panel::Evictions,
         &SMOL.ready(),
         &SIDE,
         look(&theme),
     );
-    out += &sheet(
+    other += &sheet(
         &panels,
         Panel::Evictions,
         &prefilling(),
         &SIDE,
         look(&theme),
     );
-    out += &sheet(&panels, Panel::Evictions, &full, &SIDE, look(&theme));
-    insta::assert_snapshot!("evictions_other", out);
+    other += &sheet(&panels, Panel::Evictions, &full, &SIDE, look(&theme));
+    insta::assert_snapshot!("evictions", out.finish());
+    insta::assert_snapshot!("evictions_other", other);
 }
 
 #[test]
 fn tokens() {
+    let mut out = Sheet::default();
     let mut panels = Panels::default();
     let o = SMOL.conversation();
-    golden("tokens", &panels, Panel::Tokens, &o, false);
+    golden(&mut out, "tokens", &panels, Panel::Tokens, &o, false);
     let theme = theme(Depth::True);
     let at = |panels: &Panels, look: Look| text(&draw(panels, Panel::Tokens, &o, (60, 16), look));
     let focus = Look {
@@ -196,7 +228,7 @@ fn tokens() {
         &o,
         &[KeyCode::Down, KeyCode::Down, KeyCode::Down, KeyCode::Right],
     );
-    golden("tokens_cursor", &panels, Panel::Tokens, &o, true);
+    golden(&mut out, "tokens_cursor", &panels, Panel::Tokens, &o, true);
     let area = ratatui::layout::Rect::new(10, 10, 60, 16);
     panels.click(Panel::Tokens, area, 10 + 30, 10, &o);
     assert!(at(&panels, focus).contains("#3,920"));
@@ -208,7 +240,7 @@ fn tokens() {
     picture.holders.clear();
     later.picture(picture, 99.0);
     assert_eq!(later.picture.holders, o.picture.holders);
-    let mut out = sheet(&panels, Panel::Tokens, &SMOL.ready(), &SIDE, look(&theme));
+    let mut other = sheet(&panels, Panel::Tokens, &SMOL.ready(), &SIDE, look(&theme));
     let mut wide = SMOL.ready();
     let words = [
         "日本語",
@@ -220,17 +252,34 @@ fn tokens() {
         "end",
     ];
     wide.event(&Event::Tokens(words.map(str::to_owned).to_vec()), 0.0, "");
-    out += &sheet(&panels, Panel::Tokens, &wide, &[(9, 7), (28, 7)], focus);
-    insta::assert_snapshot!("tokens_other", out);
+    other += &sheet(&panels, Panel::Tokens, &wide, &[(9, 7), (28, 7)], focus);
+    insta::assert_snapshot!("tokens", out.finish());
+    insta::assert_snapshot!("tokens_other", other);
 }
 
 #[test]
 fn speed() {
+    let mut out = Sheet::default();
     let panels = Panels::default();
-    golden("speed", &panels, Panel::Speed, &SMOL.conversation(), false);
-    golden("speed_prefill", &panels, Panel::Speed, &prefilling(), false);
+    golden(
+        &mut out,
+        "speed",
+        &panels,
+        Panel::Speed,
+        &SMOL.conversation(),
+        false,
+    );
+    golden(
+        &mut out,
+        "speed_prefill",
+        &panels,
+        Panel::Speed,
+        &prefilling(),
+        false,
+    );
     let theme = theme(Depth::True);
     let none = sheet(&panels, Panel::Speed, &SMOL.ready(), &SIDE, look(&theme));
+    insta::assert_snapshot!("speed", out.finish());
     insta::assert_snapshot!("speed_other", none);
 }
 

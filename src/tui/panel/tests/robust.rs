@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::fixture::{draw, look, text, theme};
+use super::fixture::{draw, look, theme};
 use crate::engine::event::{
     CachePicture, Event, EvictionRound, InForce, LayerEviction, ModelInfo, PolicyInfo, Trigger,
 };
-use crate::tui::human;
+use crate::human;
+use crate::tui::golden::text;
 use crate::tui::observed::Observed;
 use crate::tui::panel::{Look, Panel, Panels};
 use crate::tui::theme::Depth;

@@ -8,8 +8,8 @@ mod start;
 use super::State;
 use crate::engine::compare::{Past, Plan, Run};
 use crate::engine::event::Compare;
+use crate::human;
 use crate::tui::composer::Draft;
-use crate::tui::human;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

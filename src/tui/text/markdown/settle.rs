@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
-use super::{Renderer, Settled};
+use super::renderer::{Renderer, Settled};
 use crate::tui::text::{fence::Fence, table};
 
 impl Renderer<'_> {

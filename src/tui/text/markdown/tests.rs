@@ -1,4 +1,5 @@
 use super::*;
+use crate::tui::text::wrap;
 
 fn plain(source: &str, width: usize) -> Vec<String> {
     let lines = render(source, width, &Theme::default());

@@ -1,0 +1,26 @@
+//! Kinds of tokens.
+
+/// What `tokenizer.ggml.token_type` says of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Normal,
+    Unknown,
+    Control,
+    UserDefined,
+    Unused,
+    Byte,
+}
+
+impl Kind {
+    /// From the file's code; what is not known is an ordinary token.
+    pub fn new(code: i64) -> Kind {
+        match code {
+            2 => Kind::Unknown,
+            3 => Kind::Control,
+            4 => Kind::UserDefined,
+            5 => Kind::Unused,
+            6 => Kind::Byte,
+            _ => Kind::Normal,
+        }
+    }
+}

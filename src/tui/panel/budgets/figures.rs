@@ -1,0 +1,83 @@
+//! The line below the map, or two.
+
+use ratatui::text::Line;
+
+use crate::human;
+use crate::tui::observed::Observed;
+use crate::tui::panel::pen::{Pen, span, strong};
+use crate::tui::text::wrap;
+
+/// Exact figures of the head under the cursor, or of the extremes; one line or two.
+pub fn figures(o: &Observed, cursor: Option<(usize, usize)>, pen: &Pen) -> Vec<Line<'static>> {
+    let t = pen.theme();
+    let width = usize::from(pen.width());
+    let parts = match cursor {
+        Some((layer, head)) => {
+            let mut parts = vec![strong(format!("layer {layer} head {head}"), t.accent)];
+            match (o.kept(layer, head), o.uniform()) {
+                (Some(n), Some(uniform)) => {
+                    parts.push(span(human::thousands(n as usize), t.text));
+                    parts.push(span(
+                        format!("{:.2}× uniform", f64::from(n) / uniform),
+                        t.text,
+                    ));
+                }
+                (Some(_), None) => parts.push(span("empty", t.dim)),
+                (None, _) => parts.push(span("not there yet", t.dim)),
+            }
+            if let Some((mass, uniform)) = o.mass(layer, head) {
+                let mass = human::percent(f64::from(mass));
+                let uniform = human::percent(f64::from(uniform));
+                parts.push(span(format!("mass {mass}"), t.text));
+                parts.push(span(format!("uniform {uniform}"), t.dim));
+            }
+            parts
+        }
+        None => match (o.uniform(), o.picture.filled_layers) {
+            (_, Some(n)) => vec![
+                span(format!("layer {n} of {}", o.layers()), t.accent),
+                span("prefill", t.dim),
+            ],
+            (Some(uniform), None) => {
+                let mut parts = vec![span(
+                    format!(
+                        "uniform {}/head",
+                        human::thousands(uniform.round() as usize)
+                    ),
+                    t.dim,
+                )];
+                if let Some((layer, head, n)) = fullest(o).filter(|f| f.2 > uniform * 1.05) {
+                    let n = n / uniform;
+                    parts.push(span(format!("most {n:.1}× L{layer} h{head}"), t.dim));
+                }
+                parts
+            }
+            (None, None) => vec![span("nothing in the cache yet", t.faint)],
+        },
+    };
+    let mut lines = vec![Line::default()];
+    for part in parts {
+        let line = lines.last().map_or(0, wrap::line_width);
+        let separator = if line == 0 { "" } else { " · " };
+        if line > 0 && line + 3 + wrap::width(&part.content) > width {
+            lines.push(Line::from(part));
+        } else if let Some(last) = lines.last_mut() {
+            last.push_span(span(separator, t.faint));
+            last.push_span(part);
+        }
+    }
+    lines
+}
+
+/// The head that keeps most: its layer, itself, and how much.
+fn fullest(o: &Observed) -> Option<(usize, usize, f64)> {
+    let layers = o.picture.lens.iter().take(o.layers_known()).enumerate();
+    layers
+        .flat_map(|(l, heads)| {
+            heads
+                .iter()
+                .enumerate()
+                .map(move |(h, &n)| (l, h, f64::from(n)))
+        })
+        .max_by(|a, b| a.2.total_cmp(&b.2))
+}
