@@ -152,6 +152,12 @@ mod tests {
         let mut settings = crate::config::Settings::default();
         partial.apply(&mut settings);
         assert_eq!(settings, crate::config::Settings::default());
+        let mut words = template
+            .split_whitespace()
+            .map(|w| w.trim_matches([',', '.']));
+        for preset in crate::policy::Preset::ALL {
+            assert!(words.any(|w| w == preset.name()), "{preset}, in its place");
+        }
         for key in KEYS
             .iter()
             .chain(&SAMPLING_KEYS)

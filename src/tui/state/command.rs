@@ -24,137 +24,46 @@ pub struct Slash {
     action: Action,
 }
 
+/// One row of the table: name, argument, help, what is done, and what else is to be known.
+macro_rules! commands {
+    ($(
+        $name:literal $argument:literal $help:literal
+            => $action:expr $(, $more:ident $(($with:expr))?)*;
+    )*) => {
+        &[$(Slash::new($name, $argument, $help, $action)$(.$more($($with)?))*),*]
+    };
+}
+
 /// In the order of the help sheet.
-pub static COMMANDS: [Slash; 19] = [
-    Slash::new("help", "", "keys and commands", |state, _, _| {
-        state.screen.show_help(true);
-    }),
-    Slash::new(
-        "new",
-        "",
-        "start over with an empty cache",
-        State::start_over,
-    )
-    .quiet(),
-    Slash::new(
-        "file",
-        "PATH [PAGES | LINES]",
-        "attach text, HTML or PDF; report.pdf 3-7",
-        State::attach_file,
-    )
-    .completed(&FILES),
-    Slash::new(
-        "policy",
-        "NAME",
-        "how the cache is evicted",
-        State::set_policy,
-    )
-    .completed(&POLICIES),
-    Slash::new(
-        "budget",
-        "TOKENS | N% | SIZE",
-        "entries kept per KV head",
-        State::set_budget,
-    )
-    .completed(&BUDGETS),
-    Slash::new(
-        "model",
-        "PATH | REPO[:FILE] | NAME",
-        "another model; the conversation stays",
-        State::change_model,
-    )
-    .completed(&MODELS),
-    Slash::new(
-        "retry",
-        "",
-        "ask the last question again",
-        |state, _, effects| {
-            state.retry(None, effects);
-        },
-    ),
-    Slash::new(
-        "edit",
-        "",
-        "change the last question",
-        |state, _, effects| {
-            state.edit(None, effects);
-        },
-    ),
-    Slash::new(
-        "continue",
-        "",
-        "go on with a stopped answer",
-        |state, _, effects| {
-            state.go_on(effects);
-        },
-    ),
-    Slash::new(
-        "compare",
-        "[POLICY …] [BUDGET] [QUESTION]",
-        "full, uniform and adaptive side by side",
-        State::compare,
-    )
-    .question(),
-    Slash::new(
-        "copy",
-        "[code [N] | all]",
-        "copy the answer or its code",
-        State::copy,
-    )
-    .completed(&COPIES),
-    Slash::new(
-        "open",
-        "[NAME | WORDS]",
-        "an earlier conversation",
-        State::open,
-    )
-    .quiet()
-    .completed(&SESSIONS),
-    Slash::new(
-        "branch",
-        "",
-        "go on in a copy, keep this one",
-        |state, _, effects| {
-            state.branch(effects);
-        },
-    )
-    .quiet(),
-    Slash::new(
-        "system",
-        "TEXT",
-        "system prompt, from the next /new on",
-        set_system,
-    ),
-    Slash::new(
-        "set",
-        "NAME VALUE",
-        "sampling: temperature, top-p, …",
-        set_sampling,
-    )
-    .completed(&sampling::COMPLETER),
-    Slash::new(
-        "theme",
-        "[NAME]",
-        "colours; the next one without a name",
-        choose_theme,
-    )
-    .completed(&THEMES),
-    Slash::new(
-        "save",
-        "[PATH]",
-        "write the conversation as Markdown",
-        |state, path, effects| effects.push(state.save(path, false)),
-    ),
-    Slash::new(
-        "export",
-        "[PATH.md | PATH.json]",
-        "Markdown or JSON",
-        |state, path, effects| effects.push(state.save(path, path.ends_with(".json"))),
-    ),
-    Slash::new("quit", "", "leave", |state, _, effects| {
-        state.leave(effects)
-    }),
-];
+pub static COMMANDS: &[Slash] = commands! {
+    "help" "" "keys and commands" => |state, _, _| state.screen.show_help(true);
+    "new" "" "start over with an empty cache" => State::start_over, quiet;
+    "file" "PATH [PAGES | LINES]" "attach text, HTML or PDF; report.pdf 3-7"
+        => State::attach_file, completed(&FILES);
+    "policy" "NAME" "how the cache is evicted" => State::set_policy, completed(&POLICIES);
+    "budget" "TOKENS | N% | SIZE" "entries kept per KV head"
+        => State::set_budget, completed(&BUDGETS);
+    "model" "PATH | REPO[:FILE] | NAME" "another model; the conversation stays"
+        => State::change_model, completed(&MODELS);
+    "retry" "" "ask the last question again" => |state, _, effects| state.retry(None, effects);
+    "edit" "" "change the last question" => |state, _, effects| state.edit(None, effects);
+    "continue" "" "go on with a stopped answer" => |state, _, effects| state.go_on(effects);
+    "compare" "[POLICY …] [BUDGET] [QUESTION]" "full, uniform and adaptive side by side"
+        => State::compare, question;
+    "copy" "[code [N] | all]" "copy the answer or its code" => State::copy, completed(&COPIES);
+    "open" "[NAME | WORDS]" "an earlier conversation" => State::open, quiet, completed(&SESSIONS);
+    "branch" "" "go on in a copy, keep this one"
+        => |state, _, effects| state.branch(effects), quiet;
+    "system" "TEXT" "system prompt, from the next /new on" => set_system;
+    "set" "NAME VALUE" "sampling: temperature, top-p, …"
+        => set_sampling, completed(&sampling::COMPLETER);
+    "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
+    "save" "[PATH]" "write the conversation as Markdown"
+        => |state, path, effects| effects.push(state.save(path, false));
+    "export" "[PATH.md | PATH.json]" "Markdown or JSON"
+        => |state, path, effects| effects.push(state.save(path, path.ends_with(".json")));
+    "quit" "" "leave" => |state, _, effects| state.leave(effects);
+};
 
 impl Slash {
     const fn new(
