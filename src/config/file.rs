@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::partial::{ConfigFile, KEYS, Partial, SAMPLING_KEYS};
 
 /// What the file says; nothing where the usual file does not exist.

@@ -248,7 +248,7 @@ impl Session {
     pub fn in_force(&self) -> InForce {
         // A share of nothing is no budget.
         let evictor = self.in_force.or_else(|| self.evictor(0).ok());
-        evictor.as_ref().map_or(InForce::Pending, InForce::from)
+        evictor.as_ref().map_or(InForce::Pending, in_force)
     }
 
     /// The cache as it is, without [`CachePicture::holders`].
@@ -331,7 +331,7 @@ impl Session {
             prompt_tokens: 0,
             position,
         });
-        watcher.event(Event::InForce(InForce::from(&evictor)));
+        watcher.event(Event::InForce(in_force(&evictor)));
         self.answer(
             None,
             TurnStats::new(turn, 0, 0.0),
@@ -366,7 +366,7 @@ impl Session {
             prompt_tokens: tokens.len(),
             position: start,
         });
-        watcher.event(Event::InForce(InForce::from(&evictor)));
+        watcher.event(Event::InForce(in_force(&evictor)));
         let reading = prefill::read(network, cache, &tokens, &evictor, turn, watcher)?;
         let stats = TurnStats::new(turn, tokens.len(), reading.seconds);
         let Some(through) = reading.through else {
@@ -472,5 +472,12 @@ impl Session {
             // The template rewrites what was said: nothing in the cache can be relied on.
             None => (true, all),
         })
+    }
+}
+
+fn in_force(evictor: &Evictor) -> InForce {
+    match evictor.bounded() {
+        true => InForce::Entries(evictor.budget),
+        false => InForce::Unbounded,
     }
 }
