@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::partial::{ConfigFile, KEYS, Partial, SAMPLING_KEYS};
 
 /// What the file says; nothing where the usual file does not exist.
@@ -152,6 +152,12 @@ mod tests {
         let mut settings = crate::config::Settings::default();
         partial.apply(&mut settings);
         assert_eq!(settings, crate::config::Settings::default());
+        let mut words = template
+            .split_whitespace()
+            .map(|w| w.trim_matches([',', '.']));
+        for preset in crate::policy::Preset::ALL {
+            assert!(words.any(|w| w == preset.name()), "{preset}, in its place");
+        }
         for key in KEYS
             .iter()
             .chain(&SAMPLING_KEYS)

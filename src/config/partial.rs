@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
-use super::Settings;
+use super::settings::Settings;
 use super::values::{DeviceChoice, KvDtype};
 use crate::model::source::ModelSpec;
 use crate::policy::{Budget, Preset};

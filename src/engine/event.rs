@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 pub use super::compare::CompareEvent;
-use super::evict::Evictor;
 pub use crate::model::message::{Message, Role};
 use crate::policy::{Budget, Preset};
 
@@ -161,15 +160,6 @@ impl InForce {
         match self {
             InForce::Entries(entries) => Some(entries),
             InForce::Pending | InForce::Unbounded => None,
-        }
-    }
-}
-
-impl From<&Evictor> for InForce {
-    fn from(evictor: &Evictor) -> InForce {
-        match evictor.bounded() {
-            true => InForce::Entries(evictor.budget),
-            false => InForce::Unbounded,
         }
     }
 }

@@ -206,7 +206,7 @@ impl Session {
     pub fn in_force(&self) -> InForce {
         // A share of nothing is no budget.
         let evictor = self.in_force.or_else(|| self.evictor(0).ok());
-        evictor.as_ref().map_or(InForce::Pending, InForce::from)
+        evictor.as_ref().map_or(InForce::Pending, in_force)
     }
 
     /// The cache as it is, without [`CachePicture::holders`].
@@ -293,7 +293,7 @@ impl Session {
             prompt_tokens: 0,
             position,
         });
-        watcher.event(Event::InForce(InForce::from(&evictor)));
+        watcher.event(Event::InForce(in_force(&evictor)));
         self.answer(None, TurnStats::new(turn, 0, 0.0), sampling, watcher)
     }
 
@@ -325,7 +325,7 @@ impl Session {
             prompt_tokens: tokens.len(),
             position: start,
         });
-        watcher.event(Event::InForce(InForce::from(&evictor)));
+        watcher.event(Event::InForce(in_force(&evictor)));
         let lane = match &mut anew {
             Some(lane) => lane,
             None => {
@@ -454,6 +454,13 @@ impl Session {
                 prompt,
             },
         })
+    }
+}
+
+fn in_force(evictor: &Evictor) -> InForce {
+    match evictor.bound_per_head() {
+        Some(entries) => InForce::Entries(entries),
+        None => InForce::Unbounded,
     }
 }
 

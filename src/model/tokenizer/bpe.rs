@@ -2,8 +2,8 @@
 //! `tokenizers` crate.
 
 use super::bytes;
-use super::memo::Memo;
 use super::error::TokenizerError;
+use super::memo::Memo;
 use super::split::Split;
 use ahash::AHashMap;
 use tokenizers::Model;

@@ -3,9 +3,9 @@
 mod bpe;
 mod bytes;
 mod class;
-mod memo;
 mod error;
 mod kind;
+mod memo;
 mod special;
 mod split;
 mod spm;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use super::Listing;
+use super::listing::Listing;
 use crate::document::{Document, DocumentError};
 use crate::engine::event::{CachePicture, Command, Event};
 use crate::session::{Record, Turn};

@@ -1,29 +1,13 @@
 //! Files in a message: `/file`, `@path`, and files dropped into the terminal.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
 
-use super::completion::Completion;
+use super::listing::at_home;
 use super::{Effect, State};
 use crate::document::{Document, DocumentError, Excerpt};
 use crate::tui::conversation::Level;
-use crate::tui::text::safe;
-
-/// One name in a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    pub name: String,
-    pub folder: bool,
-}
-
-/// Names that begin as what was typed does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// The path as typed so far.
-    pub prefix: String,
-    pub names: Vec<Name>,
-}
 
 /// The mention of a file that is being typed, an `@` at the beginning of a word: where its path
 /// begins, and the path so far.
@@ -44,38 +28,6 @@ pub(super) fn mentioned(text: &str) -> Vec<String> {
         .filter(|p| !p.is_empty())
         .map(str::to_owned)
         .collect()
-}
-
-/// The folder part of a path as typed.
-pub fn folder(path: &str) -> &str {
-    path.rfind('/').map_or("", |at| &path[..=at])
-}
-
-/// A path as people write it, with `~` for the home folder.
-pub fn at_home(path: &str, home: Option<&Path>) -> PathBuf {
-    match (path.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
-    }
-}
-
-impl Listing {
-    /// What the path could become.
-    pub(super) fn completions(&self, path: &str) -> Vec<Completion> {
-        if self.prefix != path {
-            return Vec::new();
-        }
-        let complete = |n: &Name| {
-            let slash = if n.folder { "/" } else { "" };
-            Completion {
-                text: format!("{}{}{slash}", folder(path), n.name),
-                label: safe::one_line(&format!("{}{slash}", n.name)),
-                hint: String::new(),
-            }
-        };
-        let all = self.names.iter().map(complete);
-        all.filter(|c| c.text != path).collect()
-    }
 }
 
 impl State {
@@ -193,6 +145,5 @@ mod tests {
         assert_eq!(mentioned("mail me@home"), Vec::<String>::new());
         assert_eq!(mention("see @no"), Some((5, "no")));
         assert_eq!(mention("a@b"), None);
-        assert_eq!(folder("a/b/c"), "a/b/");
     }
 }

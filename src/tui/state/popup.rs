@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::completion::Completion;
-use super::files::Listing;
+use super::listing::Listing;
 use super::{Effect, Focus, State};
 
 /// The popup's own state, and the names it knows from outside.

@@ -1,6 +1,7 @@
 //! `/set`: how tokens are drawn, one row for each setting.
 
-use super::completion::{self, Completer};
+use super::completion::values;
+use super::slash::Completer;
 use crate::engine::event::Sampling;
 
 struct Setting {
@@ -59,7 +60,7 @@ static SETTINGS: [Setting; 7] = [
 /// Names, and then the value is typed.
 pub(super) static COMPLETER: Completer = Completer::new(|_, start| {
     let names = SETTINGS.iter().map(|s| (s.name, s.hint));
-    let mut lines = completion::values(names, start);
+    let mut lines = values(names, start);
     for line in &mut lines {
         line.text.push(' ');
     }

@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::command::Slash;
 use super::refusal::Refusal;
-use super::{Effect, Phase, State, files};
+use super::{Effect, Phase, State, command, files};
 use crate::engine::event::Command;
 use crate::session::Record;
 use crate::tui::composer::Draft;
@@ -34,7 +33,7 @@ impl State {
             return;
         }
         let text = self.composer.buffer.text().trim().to_owned();
-        match Slash::parse(&text) {
+        match command::parse(&text) {
             Some(Err(why)) => self.toast(Level::Warning, why),
             Some(Ok((command, argument))) => {
                 let mentions = match command.is_question() {
@@ -72,7 +71,7 @@ impl State {
     /// Sends the input once its files are read.
     pub(super) fn send_now(&mut self, effects: &mut Vec<Effect>) {
         let draft = self.composer.take();
-        if let Some(Ok((command, argument))) = Slash::parse(draft.raw.trim())
+        if let Some(Ok((command, argument))) = command::parse(draft.raw.trim())
             && command.is_question()
         {
             return self.command(command, argument, effects);

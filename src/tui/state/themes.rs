@@ -1,7 +1,6 @@
 //! The themes: the one in force, and one that is looked at.
 
-use super::State;
-use super::command::Slash;
+use super::{State, command};
 use crate::tui::theme::Theme;
 
 /// At least one.
@@ -70,7 +69,7 @@ impl Themes {
 impl State {
     /// The theme under the popup's cursor, or the one that is typed whole, is looked at.
     pub(super) fn preview_theme(&mut self) {
-        let typed = Slash::behind(self.composer.buffer.text());
+        let typed = command::behind(self.composer.buffer.text());
         let typed = typed.filter(|(command, _)| command.name == "theme");
         let name = typed.map(|(_, typed)| {
             let lines = self.popup();

@@ -129,7 +129,7 @@ fn keys(theme: &Theme) -> Vec<Line<'static>> {
 
 fn commands(theme: &Theme) -> Vec<Line<'static>> {
     let mut lines = vec![head("commands", theme)];
-    for command in &COMMANDS {
+    for command in COMMANDS {
         let name = format!("/{}", command.name);
         lines.push(row(&name, command.help, 9, theme));
     }

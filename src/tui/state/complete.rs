@@ -1,0 +1,119 @@
+//! What could be meant by what is typed: a command, its values, a name or a path.
+
+use super::command::COMMANDS;
+use super::completion::Completion;
+use super::listing::Listing;
+use super::slash::{Slash, Source};
+use super::{Effect, State, command, files};
+
+/// Commands whose names begin so.
+fn commands(start: &str) -> Vec<Completion> {
+    let fitting = COMMANDS.iter().filter(|c| c.name.starts_with(start));
+    let complete = |c: &Slash| Completion {
+        text: match c.argument {
+            "" => format!("/{}", c.name),
+            _ => format!("/{} ", c.name),
+        },
+        label: format!("/{} {}", c.name, c.argument).trim_end().to_owned(),
+        hint: c.help.to_owned(),
+    };
+    fitting.map(complete).collect()
+}
+
+/// The path that is being typed: where it begins, and how it is written.
+fn path(text: &str) -> Option<(usize, &str)> {
+    let of_command = command::behind(text).filter(|(command, _)| {
+        let completer = command.completer();
+        completer.is_some_and(|c| c.source == Source::Folder)
+    });
+    match of_command {
+        Some((_, path)) => Some((text.len() - path.len(), path)),
+        None => files::mention(text),
+    }
+}
+
+impl State {
+    /// What could become of the text before the caret.
+    pub(super) fn completions(&self) -> Vec<Completion> {
+        let text = self.composer.buffer.text();
+        let with = |before: &str, mut lines: Vec<Completion>| {
+            for line in &mut lines {
+                line.text.insert_str(0, before);
+            }
+            lines
+        };
+        if let Some((at, path)) = path(text) {
+            let lines = with(&text[..at], self.popup.listing.completions(path));
+            if !lines.is_empty() {
+                return lines;
+            }
+        }
+        let Some(typed) = text.strip_prefix('/').filter(|t| !t.contains('\n')) else {
+            return Vec::new();
+        };
+        match (command::behind(text), typed.contains(' ')) {
+            (Some((command, start)), _) => {
+                let lines = command.completer().map(|c| (c.lines)(self, start));
+                let before = &text[..text.len() - start.len()];
+                with(before, lines.unwrap_or_default())
+            }
+            (None, true) => Vec::new(),
+            (None, false) => commands(typed),
+        }
+    }
+
+    /// Asks for the names that what is being typed may be one of.
+    pub(super) fn ask_for_names(&mut self, effects: &mut Vec<Effect>) {
+        let text = self.composer.buffer.text();
+        if let Some((command, "")) = command::behind(text)
+            && let Some(completer) = command.completer()
+            && completer.source == Source::Sessions
+        {
+            effects.push(Effect::Sessions);
+        }
+        let popup = &mut self.popup;
+        match path(text) {
+            Some((_, path)) if popup.listing.prefix != path || popup.listing.names.is_empty() => {
+                if popup.listed.as_deref() != Some(path) {
+                    popup.listed = Some(path.to_owned());
+                    effects.push(Effect::List(path.to_owned()));
+                }
+            }
+            Some(_) => {}
+            None => {
+                popup.listed = None;
+                popup.listing = Listing::default();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Preset;
+    use crate::tui::state::Setup;
+
+    fn texts(typed: &str) -> Vec<String> {
+        let (mut state, _) = State::new(Setup::default());
+        state.composer.buffer.insert(typed);
+        state.completions().into_iter().map(|c| c.text).collect()
+    }
+
+    #[test]
+    fn commands_and_their_values() {
+        assert_eq!(texts("/s"), ["/system ", "/set ", "/save "]);
+        assert_eq!(texts("/policy ada-p"), ["/policy ada-pyramidkv"]);
+        assert_eq!(texts("/set te"), ["/set temperature "]);
+        assert_eq!(texts("/nothing x"), Vec::<String>::new());
+        let every = texts("/policy ").len();
+        assert_eq!(every, Preset::ALL.len(), "each policy is offered");
+    }
+
+    #[test]
+    fn paths_behind_file_and_mentions() {
+        assert_eq!(path("see @no"), Some((5, "no")));
+        assert_eq!(path("/file a/b"), Some((6, "a/b")));
+        assert_eq!(path("a@b"), None);
+    }
+}
