@@ -13,8 +13,8 @@ use cachat::model::{DeviceKind, LoadOptions, Network};
 use cachat::policy::allocate::Uniform;
 use cachat::policy::score::Window;
 use cachat::policy::{
-    Allocator, Choice, Extent, LayerBudget, Needs, Observed, Params, Policy, Preset, Round, Score,
-    Selection,
+    Allocator, Choice, LayerBudget, Needs, Observed, Params, Policy, Preset, Round, Score,
+    Selection, Terms,
 };
 use cachat::testing::{TinySpec, write_tiny_gguf};
 
@@ -115,21 +115,15 @@ impl Allocator for Cascade {
         true
     }
 
-    fn round(&self, policy: Policy, params: Params, extent: Extent) -> Box<dyn Round> {
-        Box::new(Candidates {
-            policy,
-            params,
-            extent,
-            held: Vec::new(),
-        })
+    fn round(&self, terms: Terms) -> Option<Box<dyn Round>> {
+        let held = Vec::new();
+        Some(Box::new(Candidates { terms, held }))
     }
 }
 
 /// Worth of each candidate by `[layer][head]`, and the entries of the window behind them.
 struct Candidates {
-    policy: Policy,
-    params: Params,
-    extent: Extent,
+    terms: Terms,
     held: Vec<(usize, Vec<Vec<f32>>, Vec<usize>)>,
 }
 
@@ -158,15 +152,21 @@ fn choice(layer: usize, kept: Vec<Vec<u32>>) -> Choice {
 
 impl Round for Candidates {
     fn needs(&self) -> Needs {
-        self.policy.needs()
+        self.terms.score.needs()
     }
 
     fn observe(&mut self, layer: usize, heads: Vec<Observed>) -> Vec<Choice> {
-        let base = self.extent.base(&self.policy, &self.params, layer);
+        let Terms {
+            score,
+            layers,
+            params,
+            extent,
+        } = self.terms;
+        let base = extent.base(layers, &params, layer);
         let (mut kept, mut held, mut windows) = (Vec::new(), Vec::new(), Vec::new());
         for head in &heads {
-            let evictable = head.len().saturating_sub(self.params.window);
-            let worth = self.policy.score.of(head, evictable, &self.params);
+            let evictable = head.len().saturating_sub(params.window);
+            let worth = score.of(head, evictable, &params);
             let mut best = best(&worth, 2 * base);
             held.push(best.iter().map(|&i| worth[i as usize]).collect());
             windows.push(head.len() - evictable);
@@ -186,7 +186,7 @@ impl Round for Candidates {
             .collect();
         all.sort_by(|a, b| b.total_cmp(a));
         let heads: usize = self.held.iter().map(|h| h.1.len()).sum();
-        let total = heads * (self.extent.budget - self.params.window);
+        let total = heads * (self.terms.extent.budget - self.terms.params.window);
         let least = all
             .get(total.saturating_sub(1))
             .copied()

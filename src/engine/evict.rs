@@ -2,7 +2,7 @@
 
 use super::event::LayerEviction;
 use crate::model::{Layers, error::Result};
-use crate::policy::{Choice, Extent, Params, Preset, Round};
+use crate::policy::{self, Choice, Extent, Params, Preset, Round};
 
 /// A policy with its budget resolved for a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,7 +67,7 @@ impl Evictor {
     fn targets(&self, layers: &dyn Layers) -> Vec<(usize, usize, usize)> {
         let (extent, policy) = (self.extent(layers), self.preset.policy());
         let target = |(index, (layer, kv_heads))| {
-            let base = extent.base(&policy, &self.params, index);
+            let base = extent.base(policy.layers, &self.params, index);
             (layer, kv_heads, (base + self.params.window) * kv_heads)
         };
         let growing = Self::growing(layers).into_iter().enumerate();
@@ -114,7 +114,7 @@ impl Evictor {
             evictor: *self,
             extent,
             growing: Self::growing(layers).into_iter().map(|(l, _)| l).collect(),
-            round: active.then(|| policy.round(self.params, extent)),
+            round: active.then(|| policy::begin(policy, self.params, extent)),
             done: Vec::new(),
         }
     }
@@ -150,7 +150,7 @@ impl Evicting {
             // Before anything is measured.
             let lens = layers.lens(layer);
             let evictable = lens.iter().map(|n| n.saturating_sub(params.window)).sum();
-            let base = self.extent.base(&policy, params, index);
+            let base = self.extent.base(policy.layers, params, index);
             if policy.layers.fits(evictable, base * lens.len()) {
                 return Ok(());
             }

@@ -8,15 +8,34 @@ use super::{
     description::Description,
     error::{ModelError, Result},
     gguf::GgufFile,
-    network::{Network, NoHooks, PrefillHooks, Sequence},
     rope::Rope,
-    sequence::{Running, Staged},
     shape::Rotary,
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, Store};
 
-/// Layers that a prefill has filled, and the stream behind the last.
-type StagedRows<B> = (Vec<LayerState<<B as Backend>::Layer>>, <B as Backend>::Rows);
+/// Layers that a prefill has filled, and what came out behind the last.
+type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
+
+/// What happens around a prefill whose layers are staged.
+pub(super) trait Stages<B: Backend> {
+    /// Looked at between blocks.
+    fn stopped(&self) -> bool {
+        false
+    }
+
+    /// `done` of `total` blocks over all layers are through.
+    fn progress(&mut self, _done: usize, _total: usize) {}
+
+    /// The last of `staged`, layer `layer`, has all its entries.
+    fn layer_done(&mut self, _layer: usize, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
+        Ok(())
+    }
+
+    /// All of them.
+    fn all_done(&mut self, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
+        Ok(())
+    }
+}
 
 /// Embedding, blocks, norm, output head.
 pub struct Decoder<B: Backend> {
@@ -29,7 +48,7 @@ pub struct Decoder<B: Backend> {
     pub(super) blocks: Vec<Block<B>>,
     norm: B::Vector,
     head: B::Linear,
-    weight_bytes: u64,
+    pub(super) weight_bytes: u64,
 }
 
 impl<B: Backend> Decoder<B> {
@@ -98,7 +117,7 @@ impl<B: Backend> Decoder<B> {
         b.to_host(b.linear(&self.head, &h)?)
     }
 
-    fn empty_cache(&self, window: usize) -> Result<KvCache<B::Layer>> {
+    pub(super) fn empty_cache(&self, window: usize) -> Result<KvCache<B::Layer>> {
         let layers = self.description.layers.iter();
         let state = layers.map(|shape| -> Result<LayerState<B::Layer>> {
             Ok(LayerState {
@@ -118,20 +137,20 @@ impl<B: Backend> Decoder<B> {
         &self,
         cache: &KvCache<B::Layer>,
         tokens: &[u32],
-        hooks: &mut dyn PrefillHooks,
+        stages: &mut dyn Stages<B>,
         wanted: usize,
-    ) -> Result<Option<StagedRows<B>>> {
+    ) -> Result<Option<Filled<B, B::Rows>>> {
         let (b, d) = (&self.backend, &self.description);
         let layers = d.layers.len();
         let angles = self.angles(cache.position, tokens.len())?;
         let block_rows = b.block_rows(d).max(1);
         let blocks = tokens.len().div_ceil(block_rows);
         let mut x = self.embed(tokens)?;
-        let mut staged = Staged::new(self, cache, tokens.len());
+        let mut staged = Vec::with_capacity(layers);
         for (l, block) in self.blocks.iter().enumerate() {
             let mut state = cache.layers[l].clone();
             for i in 0..blocks {
-                if hooks.stopped() {
+                if stages.stopped() {
                     return Ok(None);
                 }
                 let offset = i * block_rows;
@@ -151,35 +170,54 @@ impl<B: Backend> Decoder<B> {
                 if let Some(out) = block.forward(b, d, slice, &mut state, place, wanted)? {
                     b.put(&mut x, offset + rows - wanted, &out)?;
                 }
-                hooks.progress(l * blocks + i + 1, layers * blocks);
+                stages.progress(l * blocks + i + 1, layers * blocks);
             }
             staged.push(state);
-            hooks.layer_done(l, &mut staged)?;
+            stages.layer_done(l, &mut staged)?;
         }
-        hooks.all_done(&mut staged)?;
-        Ok(Some((staged.into_layers(), b.last(x, wanted)?)))
+        stages.all_done(&mut staged)?;
+        Ok(Some((staged, b.last(x, wanted)?)))
     }
 
-    /// [`Sequence::prefill`] on a cache of this network.
+    /// Reads `tokens` behind `cache` and gives the layers that replace its own, with the logits of the
+    /// last token; `None` when it was stopped.
     pub(super) fn prefill(
         &self,
-        cache: &mut KvCache<B::Layer>,
+        cache: &KvCache<B::Layer>,
         tokens: &[u32],
-        hooks: &mut dyn PrefillHooks,
-    ) -> Result<Option<Vec<f32>>> {
+        stages: &mut dyn Stages<B>,
+    ) -> Result<Option<Filled<B, Vec<f32>>>> {
         // Behind the last layer only the last token's stream is looked at.
-        match self.stage(cache, tokens, hooks, 1)? {
-            Some((staged, x)) => {
-                let logits = self.logits(x)?;
-                cache.layers = staged;
-                cache.position += tokens.len();
-                Ok(Some(logits))
-            }
+        match self.stage(cache, tokens, stages, 1)? {
+            Some((staged, x)) => Ok(Some((staged, self.logits(x)?))),
             None => Ok(None),
         }
     }
 
-    /// [`Sequence::decode`] on a cache of this network.
+    /// [`Network::log_likelihoods`](super::Network::log_likelihoods).
+    pub(super) fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
+        if tokens.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let b = &self.backend;
+        let cache = self.empty_cache(0)?;
+        let Some((_, x)) = self.stage(&cache, tokens, &mut Unwatched, tokens.len())? else {
+            return Ok(Vec::new());
+        };
+        let mut out = Vec::with_capacity(tokens.len());
+        // The logits of a block at a time: all of them would be `tokens × vocabulary`.
+        let block_rows = b.block_rows(&self.description).max(1);
+        for (i, next) in tokens[1..].chunks(block_rows).enumerate() {
+            let rows = b.slice(&x, i * block_rows, next.len())?;
+            let h = b.rms_norm(&rows, &self.norm, self.description.rms_epsilon)?;
+            let logits = b.to_host(b.linear(&self.head, &h)?)?;
+            let rows = logits.chunks_exact(self.description.vocabulary);
+            out.extend(rows.zip(next).map(|(row, &id)| log_softmax(row, id)));
+        }
+        Ok(out)
+    }
+
+    /// [`Sequence::decode`](super::Sequence::decode) on a cache of this network.
     pub(super) fn decode(
         &self,
         cache: &mut KvCache<B::Layer>,
@@ -220,51 +258,6 @@ impl<B: Backend> Decoder<B> {
     }
 }
 
-impl<B: Backend> Network for Decoder<B> {
-    fn description(&self) -> &Description {
-        &self.description
-    }
-
-    fn device(&self) -> String {
-        self.backend.device()
-    }
-
-    fn kv_dtype(&self) -> (&'static str, usize) {
-        self.backend.kv_dtype()
-    }
-
-    fn weight_bytes(&self) -> u64 {
-        self.weight_bytes
-    }
-
-    fn sequence(self: Arc<Self>, window: usize) -> Result<Box<dyn Sequence>> {
-        let cache = self.empty_cache(window)?;
-        Ok(Box::new(Running::new(self, cache)))
-    }
-
-    fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
-        if tokens.len() < 2 {
-            return Ok(Vec::new());
-        }
-        let b = &self.backend;
-        let cache = self.empty_cache(0)?;
-        let Some((_, x)) = self.stage(&cache, tokens, &mut NoHooks, tokens.len())? else {
-            return Ok(Vec::new());
-        };
-        let mut out = Vec::with_capacity(tokens.len());
-        // The logits of a block at a time: all of them would be `tokens × vocabulary`.
-        let block_rows = b.block_rows(&self.description).max(1);
-        for (i, next) in tokens[1..].chunks(block_rows).enumerate() {
-            let rows = b.slice(&x, i * block_rows, next.len())?;
-            let h = b.rms_norm(&rows, &self.norm, self.description.rms_epsilon)?;
-            let logits = b.to_host(b.linear(&self.head, &h)?)?;
-            let rows = logits.chunks_exact(self.description.vocabulary);
-            out.extend(rows.zip(next).map(|(row, &id)| log_softmax(row, id)));
-        }
-        Ok(out)
-    }
-}
-
 /// ln p of `id` under a row of logits; −∞ for a token that is none.
 fn log_softmax(logits: &[f32], id: u32) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -272,6 +265,11 @@ fn log_softmax(logits: &[f32], id: u32) -> f64 {
     let of = logits.get(id as usize).copied();
     f64::from(of.unwrap_or(f32::NEG_INFINITY) - max) - sum.ln()
 }
+
+/// A prefill that nobody watches.
+struct Unwatched;
+
+impl<B: Backend> Stages<B> for Unwatched {}
 
 /// Undoes the appending of a token that did not get through all layers.
 fn take_back<S: Store>(layers: &mut [LayerState<S>]) {

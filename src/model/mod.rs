@@ -15,7 +15,7 @@ pub mod message;
 pub mod network;
 pub mod portable;
 pub mod rope;
-pub mod sequence;
+mod sequence;
 pub mod shape;
 pub mod source;
 pub mod template;

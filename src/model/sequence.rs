@@ -1,28 +1,53 @@
-//! A sequence in a decoder, and its layers while a prefill has not committed them.
+//! A decoder as the engine sees it: a network, its sequences, and their layers, also while a prefill
+//! has not committed them.
 
 use std::sync::Arc;
 
 use super::{
     backend::Backend,
-    decoder::Decoder,
+    decoder::{Decoder, Stages},
     description::Description,
     error::Result,
-    network::{Layers, PrefillHooks, Sequence},
+    network::{Layers, Network, PrefillHooks, Sequence},
     shape::Span,
 };
 use crate::cache::{KvCache, LayerState, Store};
 use crate::policy::{Choice, Round};
 
-/// A decoder with one sequence's cache.
-pub struct Running<B: Backend> {
-    decoder: Arc<Decoder<B>>,
-    cache: KvCache<B::Layer>,
+impl<B: Backend> Network for Decoder<B> {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn device(&self) -> String {
+        self.backend.device()
+    }
+
+    fn kv_dtype(&self) -> (&'static str, usize) {
+        self.backend.kv_dtype()
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
+    fn sequence(self: Arc<Self>, window: usize) -> Result<Box<dyn Sequence>> {
+        let cache = self.empty_cache(window)?;
+        Ok(Box::new(Running {
+            decoder: self,
+            cache,
+        }))
+    }
+
+    fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
+        Decoder::log_likelihoods(self, tokens)
+    }
 }
 
-impl<B: Backend> Running<B> {
-    pub fn new(decoder: Arc<Decoder<B>>, cache: KvCache<B::Layer>) -> Self {
-        Running { decoder, cache }
-    }
+/// A decoder with one sequence's cache.
+struct Running<B: Backend> {
+    decoder: Arc<Decoder<B>>,
+    cache: KvCache<B::Layer>,
 }
 
 impl<B: Backend> Sequence for Running<B> {
@@ -31,7 +56,18 @@ impl<B: Backend> Sequence for Running<B> {
         tokens: &[u32],
         hooks: &mut dyn PrefillHooks,
     ) -> Result<Option<Vec<f32>>> {
-        self.decoder.prefill(&mut self.cache, tokens, hooks)
+        let mut stages = Committing {
+            decoder: &self.decoder,
+            before: &self.cache,
+            tokens: tokens.len(),
+            hooks,
+        };
+        let read = self.decoder.prefill(&self.cache, tokens, &mut stages)?;
+        Ok(read.map(|(layers, logits)| {
+            self.cache.layers = layers;
+            self.cache.position += tokens.len();
+            logits
+        }))
     }
 
     fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
@@ -52,32 +88,56 @@ impl<B: Backend> Sequence for Running<B> {
     }
 }
 
-/// The layers of a prefill on its way: forks of those that are through, beside the cache that they
-/// will replace.
-pub struct Staged<'a, B: Backend> {
+/// Shows a prefill's layers to its hooks.
+struct Committing<'a, B: Backend> {
     decoder: &'a Decoder<B>,
     before: &'a KvCache<B::Layer>,
-    layers: Vec<LayerState<B::Layer>>,
     tokens: usize,
+    hooks: &'a mut dyn PrefillHooks,
 }
 
-impl<'a, B: Backend> Staged<'a, B> {
-    pub fn new(decoder: &'a Decoder<B>, before: &'a KvCache<B::Layer>, tokens: usize) -> Self {
-        Staged {
-            decoder,
-            before,
-            layers: Vec::with_capacity(before.layers.len()),
-            tokens,
-        }
+impl<B: Backend> Committing<'_, B> {
+    fn staged<'b>(
+        &'b mut self,
+        layers: &'b mut Vec<LayerState<B::Layer>>,
+    ) -> (Staged<'b, B>, &'b mut dyn PrefillHooks) {
+        let staged = Staged {
+            decoder: self.decoder,
+            before: self.before,
+            layers,
+            tokens: self.tokens,
+        };
+        (staged, &mut *self.hooks)
+    }
+}
+
+impl<B: Backend> Stages<B> for Committing<'_, B> {
+    fn stopped(&self) -> bool {
+        self.hooks.stopped()
     }
 
-    pub fn push(&mut self, state: LayerState<B::Layer>) {
-        self.layers.push(state);
+    fn progress(&mut self, done: usize, total: usize) {
+        self.hooks.progress(done, total);
     }
 
-    pub fn into_layers(self) -> Vec<LayerState<B::Layer>> {
-        self.layers
+    fn layer_done(&mut self, layer: usize, layers: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
+        let (mut staged, hooks) = self.staged(layers);
+        hooks.layer_done(layer, &mut staged)
     }
+
+    fn all_done(&mut self, layers: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
+        let (mut staged, hooks) = self.staged(layers);
+        hooks.all_done(&mut staged)
+    }
+}
+
+/// The layers of a prefill on its way: forks of those that are through, beside the cache that they
+/// will replace.
+struct Staged<'a, B: Backend> {
+    decoder: &'a Decoder<B>,
+    before: &'a KvCache<B::Layer>,
+    layers: &'a mut Vec<LayerState<B::Layer>>,
+    tokens: usize,
 }
 
 /// What [`Layers`] is made of, for either.

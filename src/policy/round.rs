@@ -4,7 +4,7 @@
 //! layer at hand, of earlier ones, or of none before it has seen them all. So a round may let the
 //! heads of all layers compete for one total, at once or by cutting earlier layers down again.
 
-use super::{Needs, Observed, Params, Policy, Selection, select};
+use super::{LayerBudget, Needs, Observed, Params, Score};
 
 /// What a round is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,31 @@ pub struct Extent {
 
 impl Extent {
     /// Entries per KV head that layer `layer` keeps besides the window, `base_l`.
-    pub fn base(&self, policy: &Policy, params: &Params, layer: usize) -> usize {
+    pub fn base(&self, layers: LayerBudget, params: &Params, layer: usize) -> usize {
         let base = self.budget.saturating_sub(params.window);
         let seen = self.position.saturating_sub(params.window);
-        policy.layers.base(base, seen, layer, self.layers)
+        layers.base(base, seen, layer, self.layers)
     }
+}
+
+/// What an allocator is given for a round of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    pub score: &'static dyn Score,
+    pub layers: LayerBudget,
+    pub params: Params,
+    pub extent: Extent,
+}
+
+/// What one layer keeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// Per KV head, indices of the kept entries, ascending; the window's included.
+    pub kept: Vec<Vec<u32>>,
+    /// Per KV head, share of the window's mean attention that the kept entries hold, 0–1.
+    pub retained: Vec<f32>,
+    /// The same for uniform budgets of the same total.
+    pub uniform_retained: Vec<f32>,
 }
 
 /// What to keep of a layer. The indices are of the entries that it holds now: after what the same
@@ -45,35 +65,5 @@ pub trait Round {
     /// Every layer was shown that will be.
     fn finish(&mut self) -> Vec<Choice> {
         Vec::new()
-    }
-}
-
-/// Every layer by itself, as in the paper.
-pub struct LayerByLayer {
-    policy: Policy,
-    params: Params,
-    extent: Extent,
-}
-
-impl LayerByLayer {
-    pub fn new(policy: Policy, params: Params, extent: Extent) -> Self {
-        LayerByLayer {
-            policy,
-            params,
-            extent,
-        }
-    }
-}
-
-impl Round for LayerByLayer {
-    fn needs(&self) -> Needs {
-        self.policy.needs()
-    }
-
-    fn observe(&mut self, layer: usize, heads: Vec<Observed>) -> Vec<Choice> {
-        let base = self.extent.base(&self.policy, &self.params, layer);
-        let selection = select(&self.policy, &self.params, base, &heads);
-        let choice = |selection| Choice { layer, selection };
-        selection.map(choice).into_iter().collect()
     }
 }

@@ -1,18 +1,7 @@
 //! One layer's selection (steps 4–8 of Ada-SnapKV; the other policies differ by their parts).
 
 use super::allocate::{Allocator, Uniform, within};
-use super::{Observed, Params, Policy, Score, top::top_k};
-
-/// What one layer keeps.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Selection {
-    /// Per KV head, indices of the kept entries, ascending; the window's included.
-    pub kept: Vec<Vec<u32>>,
-    /// Per KV head, share of the window's mean attention that the kept entries hold, 0–1.
-    pub retained: Vec<f32>,
-    /// The same for uniform budgets of the same total.
-    pub uniform_retained: Vec<f32>,
-}
+use super::{Observed, Params, Policy, Score, Selection, top::top_k};
 
 /// Chooses what a layer keeps, or `None` when everything fits. `base` is the layer's `base_l`,
 /// entries per head besides the window.

@@ -6,9 +6,8 @@ pub mod uniform;
 pub use adaptive::Adaptive;
 pub use uniform::Uniform;
 
-use super::round::{Extent, LayerByLayer, Round};
+use super::round::{Round, Terms};
 use super::top::best;
-use super::{Params, Policy};
 
 /// An allocator of a total over KV heads.
 pub trait Allocator: std::fmt::Debug + Send + Sync {
@@ -17,10 +16,10 @@ pub trait Allocator: std::fmt::Debug + Send + Sync {
     /// head, `alpha` the safeguard. May name more than a head has: see [`within`].
     fn shares(&self, worth: &[Vec<f32>], base: usize, alpha: f64) -> Vec<usize>;
 
-    /// How the layers of a round go together. As here, each layer is decided by itself as soon as
-    /// it is observed; an allocator over all layers overrides this, and [`Allocator::pools`].
-    fn round(&self, policy: Policy, params: Params, extent: Extent) -> Box<dyn Round> {
-        Box::new(LayerByLayer::new(policy, params, extent))
+    /// A round of its own, for an allocator over all layers (with [`Allocator::pools`]); without
+    /// one, each layer is decided by itself as soon as it is observed.
+    fn round(&self, _: Terms) -> Option<Box<dyn Round>> {
+        None
     }
 
     /// Whether the heads of all layers share one total, so that no layer has a bound of its own.

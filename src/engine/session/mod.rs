@@ -1,18 +1,23 @@
 //! One conversation: its messages, its cache, its turns.
 
+mod ahead;
+mod shown;
+
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::answer::{Drawn, answer};
-use super::event::{
-    CachePicture, Event, InForce, Message, Role, Sampling, Stop, TooLong, Trigger, Turn, TurnStats,
+use ahead::Ahead;
+
+use crate::engine::answer::{Drawn, answer};
+use crate::engine::event::{
+    CachePicture, Event, InForce, Message, Role, Sampling, Stop, Trigger, Turn, TurnStats,
 };
-use super::evict::Evictor;
-use super::lane::Lane;
-use super::picture;
-use super::reading;
-pub use super::turn_error::TurnError;
-pub use super::watcher::Watcher;
+use crate::engine::evict::Evictor;
+use crate::engine::lane::Lane;
+use crate::engine::picture;
+use crate::engine::reading;
+pub use crate::engine::turn_error::TurnError;
+pub use crate::engine::watcher::Watcher;
 use crate::model::template::{ChatTemplate, TemplateError};
 use crate::model::tokenizer::Tokenizer;
 use crate::model::{ModelError, Network};
@@ -106,26 +111,6 @@ impl Session {
         }
     }
 
-    /// Whether the cache still holds every token in every head.
-    pub(super) fn nothing_evicted(&self) -> bool {
-        let layers = self.lane.layers();
-        let shapes = layers.description().layers.iter().enumerate();
-        shapes.filter(|(_, shape)| shape.grows()).all(|(l, shape)| {
-            layers.layer_entries(l) == layers.position() * shape.attention().kv_heads
-        })
-    }
-
-    /// The text of every position, control tokens by name. A character that several tokens make
-    /// up is shown as U+FFFD in each.
-    pub fn token_texts(&self) -> Vec<String> {
-        let tokenizer = &self.model.tokenizer;
-        let text = |&id: &u32| match tokenizer.is_control(id) {
-            true => tokenizer.token(id).unwrap_or_default().to_owned(),
-            false => String::from_utf8_lossy(&tokenizer.token_bytes(id)).into_owned(),
-        };
-        self.drawn.tokens.iter().map(text).collect()
-    }
-
     /// Begins anew, or from `messages`, which are prefilled with the next question. Where they are
     /// the beginning of what was said here, or go on from it, they keep their system prompt.
     pub fn restart(
@@ -207,15 +192,6 @@ impl Session {
         // A share of nothing is no budget.
         let evictor = self.in_force.or_else(|| self.evictor(0).ok());
         evictor.as_ref().map_or(InForce::Pending, in_force)
-    }
-
-    /// The cache as it is, without [`CachePicture::holders`].
-    pub fn picture(&self) -> CachePicture {
-        let position = self.lane.position();
-        let evictor = self.in_force.or_else(|| self.evictor(position).ok());
-        let layers = self.lane.layers();
-        let bound = evictor.and_then(|e| e.total(layers));
-        picture::picture_of(layers, bound, self.lane.peak())
     }
 
     /// Answers `text`. When it fails or is stopped before its prefill is through, the conversation
@@ -393,68 +369,6 @@ impl Session {
         outcome?;
         Ok(stats)
     }
-
-    /// Tokens of what was said so far; `start` of them are in the cache.
-    fn held(&self, start: usize) -> Result<usize, TurnError> {
-        // Brought back and not read yet, or rewritten by the template.
-        if start > 0 || self.messages.is_empty() {
-            return Ok(start);
-        }
-        let Model {
-            tokenizer,
-            template,
-            ..
-        } = &self.model;
-        Ok(template
-            .encode_chat(tokenizer, &self.messages, false)?
-            .len())
-    }
-
-    /// Whether so many tokens fit the model's context; `start` of them are in the cache.
-    pub(super) fn fits(&self, needed: usize, start: usize) -> Result<(), TurnError> {
-        let context = self.model.network.description().context;
-        match needed > context {
-            true => Err(TurnError::TooLong(TooLong {
-                needed,
-                context,
-                held: self.held(start)?,
-            })),
-            false => Ok(()),
-        }
-    }
-
-    /// What has to be prefilled for `messages`. On later turns it is what the template puts behind
-    /// the last answer: the answer's own tokens are in the cache.
-    pub(super) fn ahead(&self, messages: &[Message]) -> Result<Ahead, TurnError> {
-        let Model {
-            tokenizer,
-            template,
-            ..
-        } = &self.model;
-        let prompt = template.encode_chat(tokenizer, messages, true)?;
-        let behind = match self.turn > 0 {
-            true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
-            false => &[],
-        };
-        let ends = |id: &u32| tokenizer.eos_ids().contains(id);
-        Ok(match behind.iter().position(ends) {
-            Some(end) => {
-                let pending = self.drawn.pending.into_iter();
-                Ahead {
-                    fresh: false,
-                    tokens: pending.chain(behind[end..].iter().copied()).collect(),
-                    prompt,
-                }
-            }
-            // The first turn, or the template rewrites what was said: nothing in the cache can be
-            // relied on.
-            None => Ahead {
-                fresh: true,
-                tokens: prompt.clone(),
-                prompt,
-            },
-        })
-    }
 }
 
 fn in_force(evictor: &Evictor) -> InForce {
@@ -462,13 +376,4 @@ fn in_force(evictor: &Evictor) -> InForce {
         Some(entries) => InForce::Entries(entries),
         None => InForce::Unbounded,
     }
-}
-
-/// What a turn reads.
-pub(super) struct Ahead {
-    /// From scratch; else behind what the cache has.
-    pub fresh: bool,
-    pub tokens: Vec<u32>,
-    /// The turn's messages up to the answer, as the template writes them.
-    prompt: Vec<u32>,
 }

@@ -1,0 +1,78 @@
+//! What a turn has to read, and whether it fits.
+
+use super::{Model, Session};
+use crate::engine::event::{Message, TooLong};
+use crate::engine::turn_error::TurnError;
+
+/// What a turn reads.
+pub(in crate::engine) struct Ahead {
+    /// From scratch; else behind what the cache has.
+    pub fresh: bool,
+    pub tokens: Vec<u32>,
+    /// The turn's messages up to the answer, as the template writes them.
+    pub prompt: Vec<u32>,
+}
+
+impl Session {
+    /// Tokens of what was said so far; `start` of them are in the cache.
+    fn held(&self, start: usize) -> Result<usize, TurnError> {
+        // Brought back and not read yet, or rewritten by the template.
+        if start > 0 || self.messages.is_empty() {
+            return Ok(start);
+        }
+        let Model {
+            tokenizer,
+            template,
+            ..
+        } = &self.model;
+        Ok(template
+            .encode_chat(tokenizer, &self.messages, false)?
+            .len())
+    }
+
+    /// Whether so many tokens fit the model's context; `start` of them are in the cache.
+    pub(in crate::engine) fn fits(&self, needed: usize, start: usize) -> Result<(), TurnError> {
+        let context = self.model.network.description().context;
+        match needed > context {
+            true => Err(TurnError::TooLong(TooLong {
+                needed,
+                context,
+                held: self.held(start)?,
+            })),
+            false => Ok(()),
+        }
+    }
+
+    /// What has to be prefilled for `messages`. On later turns it is what the template puts behind
+    /// the last answer: the answer's own tokens are in the cache.
+    pub(in crate::engine) fn ahead(&self, messages: &[Message]) -> Result<Ahead, TurnError> {
+        let Model {
+            tokenizer,
+            template,
+            ..
+        } = &self.model;
+        let prompt = template.encode_chat(tokenizer, messages, true)?;
+        let behind = match self.turn > 0 {
+            true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
+            false => &[],
+        };
+        let ends = |id: &u32| tokenizer.eos_ids().contains(id);
+        Ok(match behind.iter().position(ends) {
+            Some(end) => {
+                let pending = self.drawn.pending.into_iter();
+                Ahead {
+                    fresh: false,
+                    tokens: pending.chain(behind[end..].iter().copied()).collect(),
+                    prompt,
+                }
+            }
+            // The first turn, or the template rewrites what was said: nothing in the cache can be
+            // relied on.
+            None => Ahead {
+                fresh: true,
+                tokens: prompt.clone(),
+                prompt,
+            },
+        })
+    }
+}
