@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-pub use super::compare::CompareEvent;
+pub use super::comparison::CompareEvent;
+pub use super::stop::Stop;
 pub use crate::model::message::{Message, Role};
 use crate::policy::{Budget, Preset};
 
@@ -224,14 +225,6 @@ pub struct CachePicture {
     /// How many of the conversation's tokens: for each position, how many heads still hold it
     /// (length = `position`). Filled after eviction rounds and at the end of turns only.
     pub holders: Vec<u16>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stop {
-    Eos,
-    Length,
-    Interrupted,
 }
 
 /// What one turn took.

@@ -3,6 +3,7 @@
 mod answer;
 pub mod bench;
 pub mod compare;
+pub mod comparison;
 pub mod event;
 pub mod evict;
 pub mod handle;
@@ -15,6 +16,7 @@ mod reading;
 pub mod sampler;
 pub mod session;
 mod shorten;
+mod stop;
 mod turn_error;
 pub mod watcher;
 pub mod worker;

@@ -1,87 +1,14 @@
 //! The same turn under several policies, from the same past: what each one keeps, how fast it is,
 //! and how far its answer strays from the full cache's. The conversation itself is only read.
 
-mod event;
 mod run;
 
-use serde::Serialize;
-
-use super::event::{Event, Message, Role, Stop};
+pub use super::comparison::{CompareEvent, Comparison, MAX_TOKENS, Past, Plan, Run};
+use super::event::{Event, Message, Role};
 use super::evict::Evictor;
 use super::lane::Lane;
 use super::session::{Eviction, Session, TurnError, Watcher};
-pub use event::CompareEvent;
 use run::{Relay, Runner, Teacher};
-
-/// Most tokens of each answer: the full cache's distributions are kept for all of them, one
-/// number for each word of the vocabulary.
-pub const MAX_TOKENS: usize = 256;
-
-/// Where all runs start from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Past {
-    /// It is the first turn.
-    Empty,
-    /// The conversation's own cache, of which nothing was evicted.
-    Shared,
-    /// The whole conversation, read anew under each policy: the conversation's own cache was
-    /// evicted already, or holds the turn itself.
-    Reread,
-}
-
-/// What is compared.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Plan {
-    pub question: String,
-    /// Each policy with its budget; `None` = no bound.
-    pub policies: Vec<(String, Option<usize>)>,
-    /// Tokens that every run reads, and tokens of the conversation with them.
-    pub prompt_tokens: usize,
-    pub position: usize,
-    pub past: Past,
-    pub max_tokens: usize,
-}
-
-/// One policy's run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Run {
-    pub policy: String,
-    /// Entries per KV head, window included; `None` = no bound.
-    pub budget: Option<usize>,
-    /// Bytes of keys and values once everything was read and evicted, and what a full cache uses.
-    pub kv_used_bytes: u64,
-    pub kv_full_bytes: u64,
-    pub prefill_seconds: f64,
-    pub prefill_tokens_per_second: f64,
-    pub decode_tokens_per_second: f64,
-    pub generated_tokens: usize,
-    pub stop: Stop,
-    /// Share of the window's attention that the kept entries hold, mean over heads; 1 where
-    /// nothing was evicted.
-    pub retained_mass: f64,
-    /// KL(full ‖ this) in nats per step, both fed the full cache's answer; from the second token
-    /// on, since the first comes from the prefill itself. Empty for the full cache and for a run
-    /// that was stopped.
-    pub kl: Vec<f64>,
-    pub kl_mean: Option<f64>,
-    /// Share of those steps at which the likeliest token is the same.
-    pub top1_agree: Option<f64>,
-    /// The first token that differs from the full cache's answer, from 0.
-    pub first_divergence: Option<usize>,
-    /// Bytes of `answer` before that token.
-    pub same_bytes: usize,
-    pub answer: String,
-}
-
-/// All runs; the full cache's is the first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Comparison {
-    #[serde(flatten)]
-    pub plan: Plan,
-    pub runs: Vec<Run>,
-    pub stopped: bool,
-}
 
 impl Session {
     /// Answers `question` (or the last one again) greedily under each of `evictions`, the full

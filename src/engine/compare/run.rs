@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{CompareEvent, Run};
 use crate::engine::answer::Glimpses;
+use crate::engine::comparison::{CompareEvent, Run};
 use crate::engine::event::{CachePicture, Event, Stop, Turn};
 use crate::engine::lane::{Decoded, From, Lane, Voice};
 use crate::engine::logits::{argmax, kl};

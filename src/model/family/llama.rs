@@ -1,7 +1,7 @@
 //! Llama 2 and 3, SmolLM2, Mistral: the plain decoder. The file's q and k rows are permuted for
 //! interleaved RoPE.
 
-use super::{Family, USUAL};
+use super::fields::{Family, USUAL};
 use crate::model::shape::{Gate, RopePairing};
 
 pub const LLAMA: Family = Family {

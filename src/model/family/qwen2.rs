@@ -1,6 +1,6 @@
 //! Qwen2 and 2.5: biases on q, k and v (read wherever a file has them), RoPE by halves.
 
-use super::{Family, USUAL};
+use super::fields::{Family, USUAL};
 use crate::model::shape::{Gate, RopePairing};
 
 pub const QWEN2: Family = Family {

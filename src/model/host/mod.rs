@@ -1,68 +1,28 @@
 //! The CPU backend: plain slices and this project's own kernels.
 
+mod rows;
+mod weight;
+
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
-use candle_core::{DType, Device, Tensor, quantized::QTensor};
+use candle_core::{Device, Tensor};
+
+use rows::{Rows, SHORT, queries, window_rows};
+use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
     backend::{Backend, Place, QkNorms},
     description::Description,
     error::Result,
     gguf::GgufFile,
-    kernels::{
-        attention::{self, Queries},
-        ops,
-        packed::PackedMatrix,
-        pool::Pool,
-    },
+    kernels::{attention, ops, pool::Pool},
     rope::{Angles, Rope},
     shape::{AttentionShape, Gate, RopePairing, Span},
     weights,
 };
 use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
 use crate::policy::{Needs, Observed};
-
-/// Activations, `[rows, width]`.
-#[derive(Clone, Debug)]
-pub struct Rows {
-    data: Vec<f32>,
-    rows: usize,
-    /// Of a short prompt: products take all of their precision.
-    fine: bool,
-}
-
-/// Prompts of up to so many tokens are multiplied with activations of 16 bits in place of 8: it
-/// takes some tens of milliseconds. Not single tokens, decoding would take two thirds longer.
-const SHORT: std::ops::RangeInclusive<usize> = 2..=64;
-
-impl Rows {
-    fn width(&self) -> usize {
-        self.data.len() / self.rows.max(1)
-    }
-}
-
-/// A weight matrix with its bias.
-pub struct Linear {
-    weight: Weight,
-    /// `[outputs]`, or nothing.
-    bias: Vec<f32>,
-}
-
-enum Weight {
-    /// Low-bit weights times 8-bit activations: the mode people use.
-    Packed(PackedMatrix),
-    /// `[outputs, inputs]` in f32: the exact mode, and shapes that cannot be packed.
-    Dense(Tensor),
-}
-
-/// The token table.
-pub enum Embedding {
-    /// The output head is the table.
-    Tied,
-    /// Its rows are read from the mapped file as they are needed.
-    Mapped(Arc<GgufFile>),
-}
 
 /// Threads and precision; `T` is the cache's element type.
 pub struct Host<T> {
@@ -80,47 +40,6 @@ impl<T> Host<T> {
             element: PhantomData,
         }
     }
-
-    fn load_weight(
-        &self,
-        file: &GgufFile,
-        parts: &[(String, usize)],
-        inputs: usize,
-    ) -> Result<Weight> {
-        if !self.exact {
-            let mut packed = Vec::new();
-            for (name, outputs) in parts {
-                let (dtype, _, data) = weight_data(file, name, *outputs, inputs)?;
-                match PackedMatrix::from_ggml(dtype, *outputs, inputs, data) {
-                    Ok(matrix) => packed.push(matrix),
-                    Err(_) => break,
-                }
-            }
-            if packed.len() == parts.len() {
-                return Ok(Weight::Packed(PackedMatrix::concat(packed)?));
-            }
-        }
-        let mut dense = Vec::new();
-        for (name, outputs) in parts {
-            weight_data(file, name, *outputs, inputs)?;
-            let tensor = file.qtensor(&format!("{name}.weight"), &Device::Cpu)?;
-            dense.push(tensor.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?);
-        }
-        Ok(Weight::Dense(Tensor::cat(&dense, 0)?))
-    }
-}
-
-/// Checks a weight's shape and gives its bytes.
-fn weight_data<'a>(
-    file: &'a GgufFile,
-    name: &str,
-    outputs: usize,
-    inputs: usize,
-) -> Result<(candle_core::quantized::GgmlDType, Vec<usize>, &'a [u8])> {
-    let name = format!("{name}.weight");
-    let (dtype, dims, data) = file.tensor_data(&name)?;
-    weights::expect_shape(name, &dims, &[outputs, inputs])?;
-    Ok((dtype, dims, data))
 }
 
 impl<T: KvElement> Backend for Host<T> {
@@ -153,7 +72,7 @@ impl<T: KvElement> Backend for Host<T> {
         inputs: usize,
     ) -> Result<Linear> {
         Ok(Linear {
-            weight: self.load_weight(file, parts, inputs)?,
+            weight: Weight::load(file, parts, inputs, self.exact)?,
             bias: weights::biases(file, parts)?.unwrap_or_default(),
         })
     }
@@ -381,42 +300,4 @@ impl<T: KvElement> Backend for Host<T> {
     fn to_host(&self, x: Rows) -> Result<Vec<f32>> {
         Ok(x.data)
     }
-}
-
-/// Rows as the attention kernels take them.
-fn queries<'a>(a: &AttentionShape, q: &'a Rows, span: Span) -> Queries<'a> {
-    Queries {
-        q: &q.data,
-        rows: q.rows,
-        heads: a.heads,
-        scale: a.scale,
-        soft_cap: a.soft_cap,
-        span,
-    }
-}
-
-/// The window's queries as rows.
-fn window_rows(window: &QueryWindow<Vec<f32>>) -> Rows {
-    let rows = window.rows();
-    Rows {
-        data: rows.iter().flatten().copied().collect(),
-        rows: rows.len(),
-        fine: false,
-    }
-}
-
-/// Rows of the token table, dequantised from the mapped file.
-fn mapped_rows(file: &GgufFile, tokens: &[u32]) -> Result<Vec<f32>> {
-    let (dtype, dims, bytes) = file.tensor_data("token_embd.weight")?;
-    let (rows, cols) = (dims[0], dims[1]);
-    let row_bytes = bytes.len() / rows;
-    let picked: Vec<u8> = tokens
-        .iter()
-        .flat_map(|&id| &bytes[id as usize * row_bytes..][..row_bytes])
-        .copied()
-        .collect();
-    let storage = candle_core::quantized::QStorage::from_data(picked.into(), &Device::Cpu, dtype)?;
-    let table = QTensor::new(storage, (tokens.len(), cols))?;
-    let rows = table.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?;
-    Ok(rows.flatten_all()?.to_vec1()?)
 }

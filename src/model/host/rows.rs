@@ -1,0 +1,46 @@
+//! Activations on the CPU.
+
+use crate::cache::QueryWindow;
+use crate::model::kernels::attention::Queries;
+use crate::model::shape::{AttentionShape, Span};
+
+/// Activations, `[rows, width]`.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub data: Vec<f32>,
+    pub rows: usize,
+    /// Of a short prompt: products take all of their precision.
+    pub fine: bool,
+}
+
+/// Prompts of up to so many tokens are multiplied with activations of 16 bits in place of 8: it
+/// takes some tens of milliseconds. Not single tokens, decoding would take two thirds longer.
+pub const SHORT: std::ops::RangeInclusive<usize> = 2..=64;
+
+impl Rows {
+    pub fn width(&self) -> usize {
+        self.data.len() / self.rows.max(1)
+    }
+}
+
+/// Rows as the attention kernels take them.
+pub fn queries<'a>(a: &AttentionShape, q: &'a Rows, span: Span) -> Queries<'a> {
+    Queries {
+        q: &q.data,
+        rows: q.rows,
+        heads: a.heads,
+        scale: a.scale,
+        soft_cap: a.soft_cap,
+        span,
+    }
+}
+
+/// The window's queries as rows.
+pub fn window_rows(window: &QueryWindow<Vec<f32>>) -> Rows {
+    let rows = window.rows();
+    Rows {
+        data: rows.iter().flatten().copied().collect(),
+        rows: rows.len(),
+        fine: false,
+    }
+}
