@@ -1,7 +1,7 @@
 //! Cachat: chat with long documents in the terminal, and watch the KV cache work.
 //!
 //! One direction of imports: `policy ← cache ← model ← engine ← tui, cli`;
-//! `document` and `session` stand beside them.
+//! `document`, `saved` and `human` stand beside them.
 
 pub mod cache;
 pub mod cli;
@@ -13,7 +13,7 @@ pub mod human;
 pub mod model;
 pub mod policy;
 pub mod report;
-pub mod session;
+pub mod saved;
 
 #[doc(hidden)]
 pub mod testing;

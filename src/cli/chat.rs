@@ -11,7 +11,7 @@ use crate::dirs::Dirs;
 use crate::engine::event::Event;
 use crate::engine::worker::{self, Start};
 use crate::model::source::ModelSpec;
-use crate::session::Store;
+use crate::saved::Store;
 use crate::tui::driver::{self, End, Surroundings};
 use crate::tui::sessions::Sessions;
 use crate::tui::state::Setup;

@@ -10,7 +10,7 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::engine::compare::{CompareEvent, MAX_TOKENS, Run};
+use crate::engine::compare::{CompareEvent, MAX_TOKENS, PolicyRun};
 use crate::engine::event::{CachePicture, Compare, Event};
 use crate::engine::session::{Session, TurnError, Watcher};
 use crate::policy::Preset;
@@ -110,7 +110,7 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
         serde_json::to_writer(&mut out, &record)?;
         writeln!(out)?;
     } else {
-        let runs: Vec<&Run> = found.runs.iter().collect();
+        let runs: Vec<&PolicyRun> = found.runs.iter().collect();
         writeln!(out, "{}", conditions(&found.plan))?;
         write!(out, "\n{}", table(&runs))?;
         for run in runs {
@@ -124,7 +124,7 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
 }
 
 /// The answer; where it leaves the full cache's, a mark.
-fn marked(run: &Run) -> String {
+fn marked(run: &PolicyRun) -> String {
     let shown = |text: &str| super::safe::shown(text);
     let (same, rest) = run.answer.split_at(run.same_bytes);
     let mark = if run.first_divergence.is_some() {

@@ -5,7 +5,7 @@ use std::io;
 use crate::config::ConfigError;
 use crate::document::DocumentError;
 use crate::model::source::SourceError;
-use crate::session::SessionError;
+use crate::saved::SessionError;
 
 /// Each kind has its exit status; `main` turns one into the other.
 #[derive(Debug, thiserror::Error)]

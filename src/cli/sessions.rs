@@ -11,7 +11,7 @@ use super::safe::shown;
 use crate::dirs::Dirs;
 use crate::document::{Question, framed};
 use crate::engine::event::{Message, Role};
-use crate::session::{Conversation, Piece, Store, Summary, Turn};
+use crate::saved::{Piece, SavedConversation, SavedTurn, Store, Summary};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(
@@ -170,8 +170,8 @@ fn question(pieces: &[Piece]) -> String {
     question.text().trim().to_owned()
 }
 
-fn markdown(conversation: &Conversation) -> String {
-    let turn = |turn: &Turn| {
+fn markdown(conversation: &SavedConversation) -> String {
+    let turn = |turn: &SavedTurn| {
         let answer = turn.answer.as_deref().unwrap_or_default().trim();
         let question = question(&turn.question);
         format!("## You\n\n{question}\n\n## Cachat\n\n{answer}\n\n")
@@ -179,8 +179,8 @@ fn markdown(conversation: &Conversation) -> String {
     conversation.turns.iter().map(turn).collect()
 }
 
-fn messages(conversation: &Conversation) -> Vec<Message> {
-    let turn = |turn: &Turn| {
+fn messages(conversation: &SavedConversation) -> Vec<Message> {
+    let turn = |turn: &SavedTurn| {
         let said = |role, content| Message { role, content };
         let question = said(Role::User, question(&turn.question));
         let answer = turn.answer.clone().map(|a| said(Role::Assistant, a));

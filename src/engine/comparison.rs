@@ -36,7 +36,7 @@ pub struct Plan {
 
 /// One policy's run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Run {
+pub struct PolicyRun {
     pub policy: String,
     /// Entries per KV head, window included; `None` = no bound.
     pub budget: Option<usize>,
@@ -70,7 +70,7 @@ pub struct Run {
 pub struct Comparison {
     #[serde(flatten)]
     pub plan: Plan,
-    pub runs: Vec<Run>,
+    pub runs: Vec<PolicyRun>,
     pub stopped: bool,
 }
 
@@ -101,7 +101,7 @@ pub enum CompareEvent {
     },
     Finished {
         run: usize,
-        result: Box<Run>,
+        result: Box<PolicyRun>,
     },
     /// All of it is over.
     Ended {

@@ -1,6 +1,6 @@
 //! A comparison of policies as a table.
 
-use crate::engine::compare::{Past, Plan, Run};
+use crate::engine::compare::{Past, Plan, PolicyRun};
 
 /// Heads of the columns.
 const HEADS: [&str; 10] = [
@@ -17,7 +17,7 @@ const HEADS: [&str; 10] = [
 ];
 
 /// One run's cells.
-fn cells(run: &Run) -> [String; 10] {
+fn cells(run: &PolicyRun) -> [String; 10] {
     let dash = || "-".to_owned();
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     [
@@ -52,7 +52,7 @@ pub fn conditions(plan: &Plan) -> String {
 }
 
 /// Aligned columns for a terminal.
-pub fn table(runs: &[&Run]) -> String {
+pub fn table(runs: &[&PolicyRun]) -> String {
     let rows: Vec<[String; 10]> = std::iter::once(HEADS.map(str::to_owned))
         .chain(runs.iter().map(|r| cells(r)))
         .collect();
@@ -71,7 +71,7 @@ pub fn table(runs: &[&Run]) -> String {
 }
 
 /// The table and the answers as Markdown.
-pub fn markdown(plan: &Plan, runs: &[&Run]) -> String {
+pub fn markdown(plan: &Plan, runs: &[&PolicyRun]) -> String {
     let line = |cells: [String; 10]| format!("| {} |\n", cells.join(" | "));
     let mut out = format!("## Comparison\n\n{}.\n\n", conditions(plan));
     out.push_str(&line(HEADS.map(str::to_owned)));

@@ -1,6 +1,6 @@
 //! The session that is being written, for the driver.
 
-use crate::session::{Conversation, Header, Record, SessionError, Store, Turn, Writer};
+use crate::saved::{Header, Record, SavedConversation, SavedTurn, SessionError, Store, Writer};
 
 use crate::human;
 
@@ -52,7 +52,7 @@ impl Sessions {
     }
 
     /// Goes on with an earlier session.
-    pub fn open(&mut self, name: &str) -> Result<(String, Vec<Turn>), String> {
+    pub fn open(&mut self, name: &str) -> Result<(String, Vec<SavedTurn>), String> {
         // The one that is open would be in use.
         if self.writer.as_ref().is_some_and(|w| w.name == name) {
             return Err(format!("{name} is this conversation"));
@@ -68,7 +68,7 @@ impl Sessions {
     }
 
     /// The only other conversation in which these words occur.
-    fn mentioning(&self, words: &str) -> Result<(Conversation, Writer), String> {
+    fn mentioning(&self, words: &str) -> Result<(SavedConversation, Writer), String> {
         let mut found = self.store.list(words);
         let all = found.len();
         // The one that is open is in use.
@@ -99,7 +99,7 @@ impl Sessions {
     /// Names, each with its age, turns and title.
     pub fn list(&self) -> Vec<(String, String)> {
         let sessions = self.store.list("").into_iter().take(200);
-        let hint = |s: crate::session::Summary| {
+        let hint = |s: crate::saved::Summary| {
             let age = s.modified.elapsed().map(|d| d.as_secs_f64()).unwrap_or(0.0);
             let turns = match s.turns {
                 1 => "1 turn".to_owned(),
@@ -111,7 +111,7 @@ impl Sessions {
         sessions.map(hint).collect()
     }
 
-    fn create(&self) -> Result<Writer, crate::session::SessionError> {
+    fn create(&self) -> Result<Writer, crate::saved::SessionError> {
         self.store.create(&Header {
             cachat: 1,
             created: chrono::Local::now().to_rfc3339(),
@@ -124,7 +124,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Piece;
+    use crate::saved::Piece;
 
     /// A folder with one conversation for each question.
     fn sessions(folder: &std::path::Path, questions: &[&str]) -> Sessions {

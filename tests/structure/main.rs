@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dirs", &[]),
     ("human", &[]),
     ("document", &[]),
-    ("session", &[]),
+    ("saved", &[]),
     ("policy", &[]),
     ("cache", &["policy"]),
     ("model", &["dirs", "policy", "cache"]),
@@ -26,13 +26,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "tui",
         &[
-            "human", "document", "session", "policy", "model", "engine", "config", "report",
+            "human", "document", "saved", "policy", "model", "engine", "config", "report",
         ],
     ),
     (
         "cli",
         &[
-            "dirs", "human", "document", "session", "policy", "cache", "model", "engine", "config",
+            "dirs", "human", "document", "saved", "policy", "cache", "model", "engine", "config",
             "report", "tui",
         ],
     ),

@@ -33,7 +33,7 @@ fn a_stopped_answer_goes_on_also_after_a_crash() {
         let folder = std::fs::read_dir(home.path("sessions")).unwrap();
         let files: Vec<_> = folder.map(|f| f.unwrap().path()).collect();
         assert_eq!(files.len(), 1, "one conversation: {files:?}");
-        cachat::session::read(&std::fs::read(&files[0]).unwrap()).turns
+        cachat::saved::read(&std::fs::read(&files[0]).unwrap()).turns
     };
     let turns = said(&home);
     assert_eq!(
@@ -51,7 +51,7 @@ fn a_stopped_answer_goes_on_also_after_a_crash() {
     assert_eq!(turns.len(), 1, "it is the same answer");
     let answer = turns[0].answer.as_deref().unwrap();
     assert!(answer.starts_with(&before) && answer.len() > before.len());
-    assert_eq!(turns[0].end, Some(cachat::session::Ending::Length));
+    assert_eq!(turns[0].end, Some(cachat::saved::Ending::Length));
 }
 
 #[test]

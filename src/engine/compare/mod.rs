@@ -3,7 +3,7 @@
 
 mod run;
 
-pub use super::comparison::{CompareEvent, Comparison, MAX_TOKENS, Past, Plan, Run};
+pub use super::comparison::{CompareEvent, Comparison, MAX_TOKENS, Past, Plan, PolicyRun};
 use super::event::{Event, Message, Role};
 use super::evict::Evictor;
 use super::lane::Lane;

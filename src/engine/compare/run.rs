@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::engine::answer::Glimpses;
-use crate::engine::comparison::{CompareEvent, Run};
+use crate::engine::comparison::{CompareEvent, PolicyRun};
 use crate::engine::event::{CachePicture, Event, Stop, Turn};
 use crate::engine::lane::{Decoded, From, Lane, Voice};
 use crate::engine::logits::{argmax, kl};
@@ -90,7 +90,7 @@ impl Runner<'_> {
         tokens: &[u32],
         teacher: Option<&Teacher>,
         relay: &mut Relay,
-    ) -> Result<Option<(Run, Teacher, bool)>> {
+    ) -> Result<Option<(PolicyRun, Teacher, bool)>> {
         let reading = reading::read(lane, tokens, self.turn, relay)?;
         let Some(through) = reading.through else {
             return Ok(None);
@@ -104,7 +104,7 @@ impl Runner<'_> {
                 picture::round(layers, trigger, self.turn, through.evicted).retained_mass
             }
         };
-        let run = Run {
+        let run = PolicyRun {
             policy: evictor.preset.name().into(),
             budget: evictor.bound_per_head(),
             kv_used_bytes: lane.layers().used_bytes() as u64,
@@ -180,7 +180,7 @@ impl Runner<'_> {
 /// same.
 struct Student<'a, 'b, 'c> {
     runner: &'a Runner<'a>,
-    run: Run,
+    run: PolicyRun,
     own: Teacher,
     teacher: Option<&'a Teacher>,
     measured: Measured,

@@ -3,7 +3,7 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use crate::session::Ending;
+use crate::saved::Ending;
 use crate::tui::text::{stream::Stream, wrap};
 use crate::tui::theme::Theme;
 

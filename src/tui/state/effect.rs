@@ -7,7 +7,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use super::listing::Listing;
 use crate::document::{Document, DocumentError};
 use crate::engine::event::{CachePicture, Command, Event};
-use crate::session::{Record, Turn};
+use crate::saved::{Record, SavedTurn};
 use crate::tui::conversation::Level;
 
 /// Something happened.
@@ -29,7 +29,7 @@ pub enum Input {
     /// The answer to [`Effect::Sessions`]: names, each with a word on it.
     Sessions(Vec<(String, String)>),
     /// The answer to [`Effect::Open`]: its name and what was said.
-    Opened(Result<(String, Vec<Turn>), String>),
+    Opened(Result<(String, Vec<SavedTurn>), String>),
     /// The answer to [`Effect::List`].
     Listed(Listing),
     /// The answer to [`Effect::Mention`].

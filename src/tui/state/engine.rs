@@ -5,7 +5,7 @@ use super::saved::ending;
 use super::{Clock, Effect, Phase, State};
 use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
 use crate::human;
-use crate::session::Record;
+use crate::saved::Record;
 use crate::tui::conversation::Level;
 use crate::tui::text::safe;
 

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Message, Role};
 use crate::human;
-use crate::session::Ending;
+use crate::saved::Ending;
 use crate::tui::composer::Draft;
 use crate::tui::conversation::{Entry, Level, code_blocks};
 
@@ -224,9 +224,7 @@ impl State {
         self.open_last();
         self.selected = None;
         self.dashboard.observed.restart();
-        effects.push(Effect::Record(crate::session::Record::Truncate(
-            before.len(),
-        )));
+        effects.push(Effect::Record(crate::saved::Record::Truncate(before.len())));
         effects.push(Effect::Engine(Command::Load(before)));
         Some(Draft { raw })
     }

@@ -2,7 +2,7 @@
 
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Stop};
-use crate::session::{Ending, Piece, Record, Turn};
+use crate::saved::{Ending, Piece, Record, SavedTurn};
 use crate::tui::composer::{Draft, ElementKind};
 use crate::tui::conversation::{Entry, Level};
 use crate::tui::text::safe;
@@ -59,7 +59,7 @@ impl State {
     }
 
     /// Shows an earlier conversation; the engine reads it with the next question.
-    pub(super) fn bring_back(&mut self, turns: Vec<Turn>) {
+    pub(super) fn bring_back(&mut self, turns: Vec<SavedTurn>) {
         self.conversation.clear();
         self.comparison = None;
         self.sending.go_on_first = false;
@@ -104,7 +104,7 @@ impl State {
 
     pub(super) fn opened(
         &mut self,
-        opened: Result<(String, Vec<Turn>), String>,
+        opened: Result<(String, Vec<SavedTurn>), String>,
         effects: &mut Vec<Effect>,
     ) {
         match opened {

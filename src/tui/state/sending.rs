@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::refusal::Refusal;
 use super::{Effect, Phase, State, command, files};
 use crate::engine::event::Command;
-use crate::session::Record;
+use crate::saved::Record;
 use crate::tui::composer::Draft;
 use crate::tui::conversation::{Entry, Level, MessagePart};
 use crate::tui::text::safe;

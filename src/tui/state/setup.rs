@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::themes::Themes;
 use super::{Effect, State};
 use crate::engine::event::Sampling;
-use crate::session::Turn;
+use crate::saved::SavedTurn;
 use crate::tui::conversation::Level;
 use crate::tui::theme::Theme;
 
@@ -23,7 +23,7 @@ pub struct Setup {
     /// Shown once, at the start.
     pub notices: Vec<String>,
     /// An earlier conversation to go on with.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<SavedTurn>,
     /// Models that can be named, each with a word on it.
     pub models: Vec<(String, String)>,
     /// The folder that `~` stands for.

@@ -15,7 +15,7 @@ use crate::engine::event::{
     Command, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Stop, TurnStats,
 };
 use crate::policy::{Budget, Preset};
-use crate::session::{Ending, Record};
+use crate::saved::{Ending, Record};
 use crate::tui::conversation::Entry;
 
 fn ready() -> State {

@@ -1,8 +1,8 @@
 //! What becomes of a comparison: one of its answers is kept, or all of it is copied and saved.
 
-use crate::engine::compare::Run;
+use crate::engine::compare::PolicyRun;
 use crate::engine::event::Command;
-use crate::session::Record;
+use crate::saved::Record;
 use crate::tui::conversation::{Answer, Entry, Level};
 use crate::tui::state::saved::ending;
 use crate::tui::state::{Effect, State};
@@ -57,7 +57,7 @@ impl State {
     pub(in crate::tui::state) fn comparison_markdown(&self) -> Option<String> {
         let c = self.comparison.as_ref()?;
         let plan = c.plan.as_ref()?;
-        let runs: Vec<&Run> = c.columns.iter().filter_map(|c| c.run.as_ref()).collect();
+        let runs: Vec<&PolicyRun> = c.columns.iter().filter_map(|c| c.run.as_ref()).collect();
         (!runs.is_empty() && c.messages == self.transcript().len())
             .then(|| crate::report::compare::markdown(plan, &runs))
     }

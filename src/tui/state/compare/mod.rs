@@ -6,7 +6,7 @@ mod keys;
 mod start;
 
 use super::State;
-use crate::engine::compare::{Past, Plan, Run};
+use crate::engine::compare::{Past, Plan, PolicyRun};
 use crate::engine::event::Compare;
 use crate::human;
 use crate::tui::composer::Draft;
@@ -39,7 +39,7 @@ pub struct Column {
     pub other: String,
     pub rest: String,
     pub diverged: bool,
-    pub run: Option<Run>,
+    pub run: Option<PolicyRun>,
 }
 
 /// The last comparison as it is shown.

@@ -6,8 +6,8 @@ fn compare_event(state: &mut State, event: CompareEvent) -> Vec<Effect> {
     state.update(Input::Engine(Event::Compare(event)))
 }
 
-fn a_run(policy: &str, answer: &str) -> crate::engine::compare::Run {
-    crate::engine::compare::Run {
+fn a_run(policy: &str, answer: &str) -> crate::engine::compare::PolicyRun {
+    crate::engine::compare::PolicyRun {
         policy: policy.into(),
         budget: None,
         kv_used_bytes: 1,
@@ -159,7 +159,7 @@ fn one_of_the_compared_answers_becomes_the_turn() {
     assert_eq!(
         records(effects),
         [
-            Record::User(vec![crate::session::Piece::Text("two".into())]),
+            Record::User(vec![crate::saved::Piece::Text("two".into())]),
             Record::Answer("answer snapkv".into()),
             Record::End(Ending::Complete),
         ]

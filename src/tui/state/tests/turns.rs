@@ -84,7 +84,7 @@ fn what_is_said_is_written_down_as_it_happens() {
     let mut state = ready();
     press(&mut state, KeyCode::Char('q'));
     let enter = Input::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
-    let question = Record::User(vec![crate::session::Piece::Text("q".into())]);
+    let question = Record::User(vec![crate::saved::Piece::Text("q".into())]);
     assert_eq!(records(state.update(enter)), [question]);
     let text = |piece: &str| {
         let piece = piece.to_owned();
@@ -228,8 +228,8 @@ fn what_was_to_go_on_is_forgotten_with_its_conversation() {
 #[test]
 fn an_earlier_conversation_is_shown_and_read_by_the_model() {
     use crate::engine::event::Role::{Assistant, User};
-    let turn = crate::session::Turn {
-        question: vec![crate::session::Piece::Text("one".into())],
+    let turn = crate::saved::SavedTurn {
+        question: vec![crate::saved::Piece::Text("one".into())],
         answer: Some("first".into()),
         end: None,
     };

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::engine::compare::Run;
+use crate::engine::compare::PolicyRun;
 use crate::human;
 use crate::tui::state::compare::{Column, Stage};
 use crate::tui::theme::Theme;
@@ -94,7 +94,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn of(run: &Run) -> Figures {
+    pub fn of(run: &PolicyRun) -> Figures {
         let share = run.kv_used_bytes as f64 / run.kv_full_bytes.max(1) as f64;
         let dash = || "–".to_owned();
         Figures {
@@ -111,7 +111,7 @@ impl Figures {
 }
 
 /// From where on the answer is another one.
-pub fn differs(run: &Run) -> String {
+pub fn differs(run: &PolicyRun) -> String {
     match run.first_divergence {
         Some(at) => format!("from token {} on", human::thousands(at + 1)),
         None if run.budget.is_none() => "– it is the yardstick".to_owned(),

@@ -1,6 +1,6 @@
 //! Everything the screen can be, each as a person gets there.
 
-use crate::engine::compare::{CompareEvent, Past, Plan, Run};
+use crate::engine::compare::{CompareEvent, Past, Plan, PolicyRun};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{answered, fresh, press, ready, screen, tell, type_in};
@@ -94,7 +94,7 @@ fn compare_run(state: &mut State, run: usize, same: &str, rest: &str) {
         1 => ("snapkv", Some(256)),
         _ => ("ada-snapkv", Some(256)),
     };
-    let result = Box::new(Run {
+    let result = Box::new(PolicyRun {
         policy: policy.into(),
         budget,
         kv_used_bytes: if bounded { 5_898_240 } else { 171_417_600 },

@@ -7,6 +7,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use read::{Conversation, Turn, read};
+pub use read::{SavedConversation, SavedTurn, read};
 pub use record::{Ending, Header, Piece, Record};
 pub use store::{SessionError, Store, Summary, Writer};

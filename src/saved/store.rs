@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::read::{Conversation, read};
+use super::read::{SavedConversation, read};
 use super::record::{Header, Record};
 
 /// Larger files are not sessions of ours (a question holds at most 16 MiB).
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Opens a session by its name or an unmistakable beginning of it, to go on with it.
-    pub fn open(&self, name: &str) -> Result<(Conversation, Writer)> {
+    pub fn open(&self, name: &str) -> Result<(SavedConversation, Writer)> {
         let name = self.resolve(name)?;
         let path = self.path(&name);
         let failed = |source| SessionError::Io {
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Reads a session without opening it.
-    pub fn show(&self, name: &str) -> Result<Conversation> {
+    pub fn show(&self, name: &str) -> Result<SavedConversation> {
         let path = self.path(&self.resolve(name)?);
         let mut file = File::open(&path).map_err(|source| SessionError::Io {
             path: path.clone(),

@@ -4,7 +4,7 @@ use super::record::{Ending, Header, Piece, Record};
 
 /// A question with its answer, which may be empty where the app was ended.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Turn {
+pub struct SavedTurn {
     pub question: Vec<Piece>,
     pub answer: Option<String>,
     /// `None` where the app was ended before the answer.
@@ -13,9 +13,9 @@ pub struct Turn {
 
 /// What a session's file says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conversation {
+pub struct SavedConversation {
     pub header: Header,
-    pub turns: Vec<Turn>,
+    pub turns: Vec<SavedTurn>,
     /// Bytes up to the end of the last whole line; what follows was being written in a crash.
     pub whole: usize,
     /// Lines that could not be understood.
@@ -23,13 +23,13 @@ pub struct Conversation {
 }
 
 /// Reads a file's content; whatever it holds, what can be understood is returned.
-pub fn read(content: &[u8]) -> Conversation {
-    let mut conversation = Conversation {
+pub fn read(content: &[u8]) -> SavedConversation {
+    let mut conversation = SavedConversation {
         whole: content
             .iter()
             .rposition(|&b| b == b'\n')
             .map_or(0, |at| at + 1),
-        ..Conversation::default()
+        ..SavedConversation::default()
     };
     let whole = &content[..conversation.whole];
     let mut lines = whole.split(|&b| b == b'\n').filter(|l| !l.is_empty());
@@ -48,12 +48,12 @@ pub fn read(content: &[u8]) -> Conversation {
     conversation
 }
 
-impl Conversation {
+impl SavedConversation {
     fn take(&mut self, record: Record) {
         match record {
-            Record::User(question) => self.turns.push(Turn {
+            Record::User(question) => self.turns.push(SavedTurn {
                 question,
-                ..Turn::default()
+                ..SavedTurn::default()
             }),
             Record::Answer(text) => match self.turns.last_mut() {
                 Some(turn) => {
