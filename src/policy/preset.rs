@@ -134,4 +134,17 @@ mod tests {
         let error = "h2o".parse::<Preset>().unwrap_err().to_string();
         assert!(error.contains("ada-pyramidkv, ada-reach"), "{error}");
     }
+
+    #[test]
+    fn the_readme_says_what_the_table_says() {
+        let readme = include_str!("../../README.md");
+        for preset in Preset::ALL {
+            let mark = match preset == Preset::default() {
+                true => " (default)",
+                false => "",
+            };
+            let row = format!("| `{preset}`{mark} | {} |", preset.about);
+            assert!(readme.contains(&row), "README.md lacks: {row}");
+        }
+    }
 }

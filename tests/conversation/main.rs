@@ -285,3 +285,29 @@ fn close(a: &[f32], b: &[f32], tolerance: f32) {
         assert!((a - b).abs() <= tolerance * scale, "logit {i}: {a} and {b}");
     }
 }
+
+#[test]
+fn a_paste_is_tokenised_once_however_often_it_is_read() {
+    let mut session = session(Preset::ADA_SNAPKV, 64, 8);
+    let lines = (0..60).map(|i| format!("line {i} of the text says {}\n", i * i));
+    let paste: String = lines.collect();
+    let tokenised = |session: &Session| session.model().tokenizer.tokenised();
+    // The input counts it, the turn asks it, the next turns write it again.
+    session.model().tokenizer.encode(&paste, false).unwrap();
+    let counted = tokenised(&session);
+    assert_eq!(counted, paste.len() as u64);
+    for turn in 0..3 {
+        let text = match turn {
+            0 => format!("[notes]\n{paste}\nWhat does it say?"),
+            _ => "and then?".to_owned(),
+        };
+        session
+            .ask(&text, &greedy(4), &mut Seen::default())
+            .unwrap();
+    }
+    let more = tokenised(&session) - counted;
+    assert!(
+        more < paste.len() as u64 / 2,
+        "{more} bytes more of {counted}"
+    );
+}
