@@ -44,7 +44,7 @@ pub struct Settled {
 }
 
 impl Part {
-    /// Lays out what stands at a place; `marked` comes from [`literal::mark`].
+    /// Lays out what stands at a place; `marked` comes from `literal::mark`.
     pub fn lay_out(marked: &str, place: Place, width: usize, theme: &Theme) -> Part {
         // Half a line of spaces says nothing yet.
         let marked = match marked.rfind('\n') {
