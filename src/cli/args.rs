@@ -12,6 +12,7 @@ use crate::policy::{Budget, Preset};
 use super::CliError;
 
 /// Which model, and how it runs.
+#[allow(rustdoc::broken_intra_doc_links)] // The fields' comments are the text of `--help`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {

@@ -289,6 +289,7 @@ impl GgufFile {
     }
 }
 
+#[allow(unsafe_code, reason = "maps the model file")]
 fn map(path: &Path) -> Result<memmap2::Mmap> {
     let io = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => GgufError::Missing {

@@ -3,6 +3,8 @@
 //! Plain loops, compiled twice on x86-64 (baseline and AVX2) for the compiler to vectorise. A step of
 //! decoding is one row and stays on the calling thread; prefill goes over the pool by rows.
 
+#![allow(unsafe_code, reason = "calls what needs CPU features")]
+
 use super::{pool::Pool, shared::Chunks};
 
 /// Elements per item of the pool: some microseconds.

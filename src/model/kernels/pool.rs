@@ -9,6 +9,8 @@
 //! * workers spin for a few tens of microseconds after a job and then park; the caller does the
 //!   same while the last items are finished elsewhere.
 
+#![allow(unsafe_code, reason = "lends a closure to older threads")]
+
 use std::{
     any::Any,
     cell::UnsafeCell,

@@ -1,5 +1,7 @@
 //! Handing disjoint parts of one output slice to the pool's threads.
 
+#![allow(unsafe_code, reason = "hands disjoint parts of one slice to threads")]
+
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 

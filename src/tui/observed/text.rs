@@ -8,7 +8,7 @@ use crate::tui::text::{safe, wrap};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     pub token: usize,
-    /// Bytes of [`TokenText::text`].
+    /// Bytes of `TokenText::text`.
     pub start: u32,
     pub end: u32,
     /// Cells; more than the line has room for is cut by the reader.

@@ -32,7 +32,7 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// Lays out what stands at a place; `marked` comes from [`literal::mark`].
+    /// Lays out what stands at a place; `marked` comes from `literal::mark`.
     pub fn lay_out(marked: &str, place: Place, width: usize, theme: &Theme) -> Rendered {
         // Half a line of spaces says nothing yet.
         let marked = match marked.rfind('\n') {

@@ -1,6 +1,8 @@
 //! The register-blocked product that both halves of attention are: scores = queries · keys, and
 //! output += weights · values. A page's layouts make it row-major `[m, k] · [k, n]` both times.
 
+#![allow(unsafe_code, reason = "walks three matrices by pointer")]
+
 use super::simd::{Simd, load_elements};
 use crate::cache::KvElement;
 

@@ -2,6 +2,8 @@
 //! past are kept from one to the other; of a long one they are computed again, which is cheaper than
 //! sending `window × len` of them through memory.
 
+#![allow(unsafe_code, reason = "loads and stores whole registers")]
+
 use super::HeadScores;
 use super::scratch::Scratch;
 use super::simd::{Level, Simd, Task, exp};

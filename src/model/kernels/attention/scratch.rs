@@ -1,5 +1,7 @@
 //! Per-thread buffers that live from call to call, so that a decode step allocates next to nothing.
 
+#![allow(unsafe_code, reason = "sees aligned arrays as one slice")]
+
 use std::cell::Cell;
 
 /// A cache line, for its alignment.

@@ -3,6 +3,8 @@
 //! The `group` query heads that share a KV head are stacked: stacked row `m` is query row
 //! `m / group`, head `m % group` of the group, so one sweep over a page serves them all.
 
+#![allow(unsafe_code, reason = "loads and stores whole registers")]
+
 use super::Queries;
 use super::gemm::{Gemm, full_rows, pack, packed_len};
 use super::simd::{Simd, exp};

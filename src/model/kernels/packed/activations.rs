@@ -1,5 +1,7 @@
 //! Activations as int8.
 
+#![allow(unsafe_code, reason = "calls what needs CPU features")]
+
 use super::layout::BLOCK;
 use super::residue::{self, Residue};
 use crate::model::kernels::pool::Pool;

@@ -6,6 +6,8 @@
 //! fit (31,496). Bytes are taken as two nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies
 //! by 16; so are five bits in prefill.
 
+#![allow(unsafe_code, reason = "intrinsics")]
+
 use super::{
     activations::Panel,
     layout::{BLOCK, Form, Line, TILE},

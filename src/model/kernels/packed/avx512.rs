@@ -1,6 +1,8 @@
 //! AVX-512 with VNNI: one `vpdpbusd` multiplies four columns of all 16 rows by four broadcast
 //! activations and adds them up in i32, without saturation.
 
+#![allow(unsafe_code, reason = "intrinsics")]
+
 use super::{
     activations::Panel,
     avx2::prefetch,

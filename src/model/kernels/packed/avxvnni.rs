@@ -1,5 +1,7 @@
 //! AVX-VNNI: `vpdpbusd` on 256-bit registers, for CPUs with VNNI but without AVX-512.
 
+#![allow(unsafe_code, reason = "intrinsics")]
+
 use super::{
     activations::Panel,
     avx2::prefetch,

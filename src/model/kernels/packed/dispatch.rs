@@ -1,5 +1,7 @@
 //! Which kernel this CPU runs.
 
+#![allow(unsafe_code, reason = "calls what needs CPU features")]
+
 use super::{
     activations::Panel,
     layout::{Form, Line, TILE},
@@ -78,4 +80,19 @@ fn detect() -> Vec<Kernel> {
         tile: portable::tile,
     });
     kernels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_portable_kernel_comes_last_and_neon_first_where_there_is_neon() {
+        let names: Vec<_> = Kernel::available().iter().map(|k| k.name).collect();
+        println!("kernels of this CPU: {}", names.join(", "));
+        assert_eq!(names.last(), Some(&"portable"));
+        if cfg!(target_arch = "aarch64") {
+            assert_eq!(names, ["neon", "portable"]);
+        }
+    }
 }

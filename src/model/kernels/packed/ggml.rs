@@ -4,6 +4,8 @@
 //! of an f16 and a 6-bit number and are rounded to f16 (one part in 2,000, far below the step of the
 //! quants themselves). Everything else is dequantised by candle and quantised again to 8 bits.
 
+#![allow(unsafe_code, reason = "sees aligned words as bytes")]
+
 use super::{
     PackError,
     layout::{BLOCK, Block, Form},

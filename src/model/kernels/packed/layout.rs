@@ -47,6 +47,7 @@ impl Form {
     }
 
     /// [`Form::lines`] of the form with quants of `bits` bits, for kernels that are compiled per form.
+    #[cfg(target_arch = "x86_64")]
     pub const fn lines_of(bits: u8) -> usize {
         match bits {
             4 => Form::U4.lines(),

@@ -1,5 +1,7 @@
 //! The product: which tiles meet which activation rows, on which thread.
 
+#![allow(unsafe_code, reason = "threads write disjoint columns of one output")]
+
 use super::{
     PackedMatrix,
     activations::{Activations, PANEL},

@@ -4,6 +4,8 @@
 //! fit (15,240; with a fifth bit 31,496). A byte is centred to i8 first; then only one product fits, and pairs are added in
 //! i32: `q·x = (q − 128)·x + 128·x`, of which the last part goes with the offset.
 
+#![allow(unsafe_code, reason = "intrinsics")]
+
 use super::{
     activations::Panel,
     layout::{BLOCK, Form, Line, TILE},

@@ -3,6 +3,8 @@
 //! Decoding reads every weight once per token. On small pages it waits for address translation
 //! rather than for memory: in a virtual machine huge pages read twice as fast.
 
+#![allow(unsafe_code, reason = "owns a mapping")]
+
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memmap2::MmapMut;

@@ -1,5 +1,7 @@
 //! AVX2 with FMA and F16C.
 
+#![allow(unsafe_code, reason = "intrinsics")]
+
 use super::{Simd, Task};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};

