@@ -1,11 +1,12 @@
 //! Cachat: chat with long documents in the terminal, and watch the KV cache work.
 //!
-//! One direction of imports: `policy ← cache ← model ← engine ← tui, cli`;
+//! One direction of imports: `policy, device ← cache ← model ← engine ← tui, cli`;
 //! `document`, `saved` and `human` stand beside them.
 
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod device;
 pub mod dirs;
 pub mod document;
 pub mod engine;

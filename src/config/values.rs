@@ -66,7 +66,7 @@ impl From<DeviceChoice> for String {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum KvDtype {
-    /// f16 on CPU and Metal, bf16 on CUDA, f32 with `--exact`.
+    /// f16, or f32 with `--exact`.
     #[default]
     Auto,
     F16,

@@ -13,7 +13,9 @@ use super::{
     host::Host,
     network::Network,
     portable::Portable,
+    shape::Gate,
 };
+use crate::device::open_cuda;
 
 /// Where and how a model runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,14 +67,14 @@ impl DeviceKind {
             DeviceKind::Cuda(_) if !candle_core::utils::cuda_is_available() => {
                 Err(needs("cuda", "cuda"))
             }
-            DeviceKind::Cuda(n) => Device::new_cuda(n).map_err(|e| failed("cuda", e)),
+            DeviceKind::Cuda(n) => open_cuda(n).map_err(|e| failed("cuda", e)),
             DeviceKind::Metal if !candle_core::utils::metal_is_available() => {
                 Err(needs("metal", "metal"))
             }
             DeviceKind::Metal => Device::new_metal(0).map_err(|e| failed("metal", e)),
             DeviceKind::Auto => {
                 if candle_core::utils::cuda_is_available()
-                    && let Ok(device) = Device::new_cuda(0)
+                    && let Ok(device) = open_cuda(0)
                 {
                     return Ok(device);
                 }
@@ -97,15 +99,15 @@ pub fn load(
     progress: &(dyn Fn(f32) + Sync),
 ) -> Result<Arc<dyn Network>> {
     // Before any device is touched: a file that cannot run should say so at once.
-    Description::from_gguf(file)?;
+    let description = Description::from_gguf(file)?;
     let device = options.device.open()?;
-    let dtype = options.kv_dtype.unwrap_or(match (&device, options.exact) {
-        (_, true) => DType::F32,
-        (Device::Cuda(_), _) => DType::BF16,
-        _ => DType::F16,
+    let dtype = options.kv_dtype.unwrap_or(match options.exact {
+        true => DType::F32,
+        false => DType::F16,
     });
     if !device.is_cpu() || options.portable {
-        let portable = Portable::new(device, options.exact, dtype);
+        let rows = activations(&device, options.exact, dtype, &description);
+        let portable = Portable::new(device, options.exact, dtype, rows);
         return Ok(Arc::new(Decoder::load(portable, file, progress)?));
     }
     let threads = options.threads.unwrap_or_else(default_threads);
@@ -119,6 +121,16 @@ pub fn load(
             Ok(Arc::new(Decoder::load(host, file, progress)?))
         }
         other => Err(ModelError::KvDtype(other.as_str().into())),
+    }
+}
+
+/// Type of the portable path's activations. On CUDA, those of f16 caches are f16, which saves the
+/// host two launches per layer: low-bit products round them to 8 bits anyway. Not where a family's
+/// activations are known to leave its range.
+fn activations(device: &Device, exact: bool, cache: DType, d: &Description) -> DType {
+    match (device.is_cuda(), exact, cache, d.family.gate) {
+        (true, false, DType::F16, Gate::Silu) => DType::F16,
+        _ => DType::F32,
     }
 }
 

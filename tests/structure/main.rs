@@ -17,9 +17,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("human", &[]),
     ("document", &[]),
     ("saved", &[]),
+    ("device", &[]),
     ("policy", &[]),
-    ("cache", &["policy"]),
-    ("model", &["dirs", "policy", "cache"]),
+    ("cache", &["device", "policy"]),
+    ("model", &["dirs", "device", "policy", "cache"]),
     ("engine", &["policy", "cache", "model"]),
     ("config", &["policy", "model", "engine"]),
     ("report", &["human", "engine"]),
@@ -47,6 +48,8 @@ const KERNELS: &str = "src/model/kernels/";
 const UNSAFE: &[&str] = &[
     // The map of a model's file.
     "src/model/gguf/mod.rs",
+    // Driver calls for which there are no safe ones.
+    "src/device/cuda.rs",
 ];
 
 const LINES: usize = 400;

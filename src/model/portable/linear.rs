@@ -1,0 +1,114 @@
+//! Weight matrices on a device.
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{DType, Device, Result, Tensor};
+
+use crate::device::ops;
+use crate::model::{error, gguf::GgufFile, weights};
+
+/// A weight matrix, stacked from parts, with its bias.
+pub struct Linear {
+    /// As few as the parts' types allow: each is a product of its own.
+    parts: Vec<Weight>,
+    /// `[1, outputs]`
+    bias: Option<Tensor>,
+    /// Rows are multiplied in this type.
+    dtype: DType,
+}
+
+enum Weight {
+    Quantised(QTensor),
+    /// `[outputs, inputs]`
+    Dense(Tensor),
+}
+
+/// How weights are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Precision {
+    /// All in f32.
+    pub exact: bool,
+    /// What rows are multiplied as, and results given as.
+    pub rows: DType,
+}
+
+impl Linear {
+    pub fn load(
+        file: &GgufFile,
+        names: &[(String, usize)],
+        inputs: usize,
+        device: &Device,
+        precision: Precision,
+    ) -> error::Result<Linear> {
+        let mut stacks: Vec<(GgmlDType, usize, Vec<u8>)> = Vec::new();
+        for (name, outputs) in names {
+            let name = format!("{name}.weight");
+            let (dtype, dims, bytes) = file.tensor_data(&name)?;
+            weights::expect_shape(name, &dims, &[*outputs, inputs])?;
+            match stacks.last_mut() {
+                Some((of, rows, stack)) if *of == dtype => {
+                    *rows += outputs;
+                    stack.extend_from_slice(bytes);
+                }
+                _ => stacks.push((dtype, *outputs, bytes.to_vec())),
+            }
+        }
+        let parts = stacks.into_iter().map(|(dtype, outputs, bytes)| {
+            Weight::load(dtype, (outputs, inputs), &bytes, device, precision.exact)
+        });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        let bias = weights::biases(file, names)?;
+        let bias = bias.map(|b| ops::cast(&ops::upload(&b, (1, b.len()), device)?, precision.rows));
+        Ok(Linear {
+            parts,
+            bias: bias.transpose()?,
+            dtype: precision.rows,
+        })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = &ops::cast(x, self.dtype)?;
+        let outputs = self.parts.iter().map(|part| part.forward(x));
+        let y = ops::cat(&outputs.collect::<Result<Vec<_>>>()?, 1)?;
+        match &self.bias {
+            Some(bias) => ops::add_repeated(&y, bias),
+            None => Ok(y),
+        }
+    }
+}
+
+impl Weight {
+    fn load(
+        dtype: GgmlDType,
+        shape: (usize, usize),
+        bytes: &[u8],
+        device: &Device,
+        exact: bool,
+    ) -> Result<Weight> {
+        // The CPU has no fast products of other types.
+        let half = match (dtype, exact || device.is_cpu()) {
+            (GgmlDType::F16, false) => Some(DType::F16),
+            (GgmlDType::BF16, false) => Some(DType::BF16),
+            _ => None,
+        };
+        if let Some(half) = half {
+            let weight = Tensor::from_raw_buffer(bytes, half, &[shape.0, shape.1], device)?;
+            return Ok(Weight::Dense(weight));
+        }
+        let tensor = QTensor::new(QStorage::from_data(bytes.into(), device, dtype)?, shape)?;
+        let plain = matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
+        Ok(match exact || plain {
+            true => Weight::Dense(tensor.dequantize(device)?.to_dtype(DType::F32)?),
+            false => Weight::Quantised(tensor),
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Weight::Quantised(weight) => ops::quantised(weight, x),
+            Weight::Dense(weight) => {
+                let y = ops::matmul(&ops::cast(x, weight.dtype())?, &weight.t()?)?;
+                ops::cast(&y, x.dtype())
+            }
+        }
+    }
+}

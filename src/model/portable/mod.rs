@@ -1,0 +1,323 @@
+//! The portable backend: ordinary tensor operations, for any device candle knows. On the CPU it
+//! is what the kernels are tested against; for GPUs it is the way that works everywhere.
+//!
+//! A GPU waits for the host here: what counts is how many operations a step takes, and that
+//! nothing is copied between host and device but tokens, angles and logits. So q, k and v (and gate
+//! and up) are one product where the file has them in one type, a decoded token's queries and keys
+//! are turned, scaled and told from the values in one operation, appended in one, and all heads are
+//! attended to at once (see [`crate::cache::tensor`]).
+
+mod angles;
+mod attention;
+mod linear;
+mod masks;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{
+    backend::{Backend, Place, QkNorms},
+    description::Description,
+    error::Result,
+    gguf::GgufFile,
+    rope::Rope,
+    shape::{AttentionShape, Gate, RopePairing, Span},
+    weights,
+};
+use crate::cache::{
+    LayerState, QueryWindow, Store, TensorLayer,
+    tensor::{Aligned, Query},
+};
+use crate::device::ops;
+use crate::policy::{HeadScores, Needs, Observed};
+use angles::Angles;
+use linear::{Linear, Precision};
+use masks::Masks;
+
+/// A candle device, and the types of what is computed on it.
+pub struct Portable {
+    device: Device,
+    exact: bool,
+    cache: DType,
+    rows: DType,
+    masks: Masks,
+}
+
+impl Portable {
+    /// `cache` is the type of keys and values, `rows` that of activations; `exact` keeps the weights
+    /// in f32.
+    pub fn new(device: Device, exact: bool, cache: DType, rows: DType) -> Self {
+        Portable {
+            masks: Masks::new(&device, cache),
+            device,
+            exact,
+            cache,
+            rows,
+        }
+    }
+
+    /// Queries of `[rows, q | k | v]` scaled, and keys and values side by side, turned where they
+    /// should be and in the cache's type.
+    fn turned(
+        &self,
+        a: &AttentionShape,
+        norms: Option<QkNorms<'_, Tensor>>,
+        qkv: &Tensor,
+        place: &Place<'_, Angles>,
+    ) -> Result<(Tensor, Tensor)> {
+        let rows = place.rows;
+        let (q_width, kv_width) = a.widths();
+        let interleaved = |pairing| pairing == RopePairing::Interleaved;
+        if let (None, Some(angles), Some(rotary)) = (&norms, place.angles, &a.rotary)
+            && let Some((cos, sin)) = angles.whole_row(a)?
+        {
+            let x = qkv.reshape((a.heads + 2 * a.kv_heads, 1, 1, a.head_dim))?;
+            let x = ops::rope(&x, &cos, &sin, interleaved(rotary.pairing))?;
+            let x = ops::cast(&x.reshape((1, q_width + 2 * kv_width))?, self.cache)?;
+            let (q, both) = (
+                x.narrow(1, 0, q_width)?,
+                x.narrow(1, q_width, 2 * kv_width)?,
+            );
+            return Ok((q, both));
+        }
+        let heads = a.heads + a.kv_heads;
+        let qk = match norms {
+            Some(norms) => {
+                let normed = |start, heads: usize, weight| -> Result<Tensor> {
+                    let x = qkv.narrow(1, start, heads * a.head_dim)?;
+                    let x = ops::contiguous(&x)?.reshape((rows, heads, a.head_dim))?;
+                    Ok(ops::rms_norm(&x, weight, norms.epsilon)?)
+                };
+                let q = normed(0, a.heads, norms.q)?;
+                ops::cat(&[q, normed(q_width, a.kv_heads, norms.k)?], 1)?
+            }
+            None => ops::contiguous(&qkv.narrow(1, 0, q_width + kv_width)?)?,
+        };
+        let qk = match (place.angles, &a.rotary) {
+            (Some(angles), Some(rotary)) => {
+                let (cos, sin) = angles.all(place.offset, rows)?;
+                let x = qk.reshape((rows, heads, 1, a.head_dim))?;
+                let part = ops::contiguous(&x.narrow(3, 0, rotary.dim)?)?;
+                let part = ops::rope(&part, &cos, &sin, interleaved(rotary.pairing))?;
+                match a.head_dim - rotary.dim {
+                    0 => part,
+                    rest => ops::cat(&[part, x.narrow(3, rotary.dim, rest)?], 3)?,
+                }
+            }
+            _ => qk,
+        };
+        let qk = qk.reshape((rows, q_width + kv_width))?;
+        let q = ops::affine(&qk.narrow(1, 0, q_width)?, f64::from(a.scale), 0.0)?;
+        let v = qkv.narrow(1, q_width + kv_width, kv_width)?;
+        let both = ops::cat(&[qk.narrow(1, q_width, kv_width)?, v], 1)?;
+        Ok((ops::cast(&q, self.cache)?, ops::cast(&both, self.cache)?))
+    }
+}
+
+impl Backend for Portable {
+    type Rows = Tensor;
+    type Linear = Linear;
+    type Vector = Tensor;
+    /// `[vocabulary, hidden]`; f16 but in exact mode.
+    type Embedding = Tensor;
+    type Angles = Angles;
+    type Layer = TensorLayer;
+
+    fn device(&self) -> String {
+        match &self.device {
+            Device::Cpu => "cpu".into(),
+            Device::Cuda(_) => "cuda".into(),
+            Device::Metal(_) => "metal".into(),
+        }
+    }
+
+    fn kv_dtype(&self) -> (&'static str, usize) {
+        (self.cache.as_str(), self.cache.size_in_bytes())
+    }
+
+    fn block_rows(&self, d: &Description) -> usize {
+        let (macs, least, most) = match self.device.is_cpu() {
+            true => (1_500_000_000, 32, 256),
+            false => (400_000_000_000, 512, 2048),
+        };
+        (macs / d.layer_macs().max(1))
+            .clamp(least, most)
+            .next_multiple_of(32)
+    }
+
+    fn load_linear(
+        &self,
+        file: &GgufFile,
+        parts: &[(String, usize)],
+        inputs: usize,
+    ) -> Result<Linear> {
+        // Logits are told apart more finely than activations.
+        let in_block = parts.iter().all(|(name, _)| name.starts_with("blk."));
+        let precision = Precision {
+            exact: self.exact,
+            rows: if in_block { self.rows } else { DType::F32 },
+        };
+        Linear::load(file, parts, inputs, &self.device, precision)
+    }
+
+    fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Tensor> {
+        let vector = Tensor::new(weights::vector(file, name, len)?, &self.device)?;
+        Ok(vector.to_dtype(self.rows)?)
+    }
+
+    fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Tensor> {
+        let name = "token_embd.weight";
+        let tensor = file.qtensor(name, &self.device)?;
+        weights::expect_shape(
+            name.into(),
+            tensor.shape().dims(),
+            &[d.vocabulary, d.hidden],
+        )?;
+        let dtype = if self.exact { DType::F32 } else { DType::F16 };
+        Ok(tensor.dequantize(&self.device)?.to_dtype(dtype)?)
+    }
+
+    fn load_all<T: Send>(
+        &self,
+        n: usize,
+        load: &(dyn Fn(usize) -> Result<T> + Sync),
+    ) -> Result<Vec<T>> {
+        (0..n).map(load).collect()
+    }
+
+    fn embed(&self, table: &Tensor, _head: &Linear, tokens: &[u32]) -> Result<Tensor> {
+        let ids = ops::upload(tokens, tokens.len(), &self.device)?;
+        Ok(ops::cast(&ops::select(table, &ids)?, self.rows)?)
+    }
+
+    fn rms_norm(&self, x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
+        Ok(ops::rms_norm(x, weight, epsilon)?)
+    }
+
+    fn linear(&self, linear: &Linear, x: &Tensor) -> Result<Tensor> {
+        Ok(linear.forward(x)?)
+    }
+
+    fn gated(&self, kind: Gate, gate_up: &Tensor) -> Result<Tensor> {
+        let width = gate_up.dim(1)? / 2;
+        let gate = gate_up.narrow(1, 0, width)?;
+        let up = gate_up.narrow(1, width, width)?;
+        let gate = match kind {
+            Gate::Silu => ops::silu(&gate)?,
+            Gate::Gelu => ops::gelu(&gate)?,
+        };
+        Ok(ops::mul(&gate, &up)?)
+    }
+
+    fn add(&self, x: Tensor, y: Tensor) -> Result<Tensor> {
+        Ok(ops::add(&x, &y)?)
+    }
+
+    fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Angles> {
+        let host = rope.angles(start, rows);
+        Ok(Angles::new(host, rows, &self.device, self.rows))
+    }
+
+    fn append(
+        &self,
+        a: &AttentionShape,
+        norms: Option<QkNorms<'_, Tensor>>,
+        state: &mut LayerState<TensorLayer>,
+        qkv: Tensor,
+        place: Place<'_, Angles>,
+    ) -> Result<Tensor> {
+        let (q, both) = self.turned(a, norms, &qkv, &place)?;
+        let positions: Vec<u32> = (0..place.rows).map(|r| (place.start + r) as u32).collect();
+        state.layer.append(&positions, &both)?;
+        let wanted = state.window.wants(place.rows);
+        if wanted > 0 {
+            let newest = q.narrow(0, place.rows - wanted, wanted)?;
+            // A block's queries are not kept for the sake of a few.
+            let newest = match wanted == place.rows {
+                true => newest,
+                false => ops::copy(&newest)?,
+            };
+            Query::each(&newest).for_each(|query| state.window.push(query));
+        }
+        Ok(q)
+    }
+
+    fn attend(
+        &self,
+        a: &AttentionShape,
+        layer: &TensorLayer,
+        q: &Tensor,
+        span: Span,
+    ) -> Result<Tensor> {
+        let out = attention::attend(a, &self.masks, layer, q, span)?;
+        Ok(ops::cast(&out, self.rows)?)
+    }
+
+    fn observe(
+        &self,
+        a: &AttentionShape,
+        state: &LayerState<TensorLayer>,
+        needs: Needs,
+    ) -> Result<Vec<Observed>> {
+        let layer = &state.layer;
+        let all = layer.aligned()?;
+        let q = Query::stacked(state.window.rows().iter())?;
+        let judged = attention::judged(a, &self.masks, &all, &q, needs.peak)?;
+        let longest = judged.dim(2)?;
+        let judged = ops::read(&judged)?;
+        let Aligned { keys, values, .. } = &all;
+        let host = |x: &Tensor, needed: bool| match needed {
+            true => ops::read(x),
+            false => Ok(Vec::new()),
+        };
+        let (keys, values) = (host(keys, needs.keys)?, host(values, needs.values)?);
+        let heads = layer.lens().into_iter().enumerate();
+        let observed = heads.map(|(h, len)| {
+            let of_head = |x: &[f32], width: usize| -> Vec<f32> {
+                let end = (h + 1) * longest * width;
+                x.get(end - len * width..end).unwrap_or_default().to_vec()
+            };
+            let (mean, peak) = judged.split_at(a.kv_heads * longest);
+            Observed {
+                scores: HeadScores {
+                    mean: of_head(mean, 1),
+                    peak: of_head(peak, 1),
+                },
+                positions: layer.positions(h).to_vec(),
+                keys: of_head(&keys, a.head_dim),
+                values: of_head(&values, a.head_dim),
+                head_dim: a.head_dim,
+            }
+        });
+        Ok(observed.collect())
+    }
+
+    fn last_query(&self, window: &QueryWindow<Query>) -> Result<Tensor> {
+        Ok(Query::stacked(window.last().rows().iter())?)
+    }
+
+    fn empty_layer(&self, a: &AttentionShape) -> Result<TensorLayer> {
+        let (kv_heads, dim) = (a.kv_heads, a.head_dim);
+        Ok(TensorLayer::new(kv_heads, dim, self.cache, &self.device)?)
+    }
+
+    fn slice(&self, x: &Tensor, start: usize, rows: usize) -> Result<Tensor> {
+        Ok(x.narrow(0, start, rows)?)
+    }
+
+    fn put(&self, x: &mut Tensor, start: usize, rows: &Tensor) -> Result<()> {
+        Ok(ops::set(x, rows, 0, start)?)
+    }
+
+    fn last(&self, x: Tensor, rows: usize) -> Result<Tensor> {
+        let all = x.dim(0)?;
+        Ok(x.narrow(0, all - rows, rows)?)
+    }
+
+    fn to_host(&self, x: Tensor) -> Result<Vec<f32>> {
+        Ok(ops::read(&x)?)
+    }
+}

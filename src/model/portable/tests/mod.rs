@@ -1,0 +1,4 @@
+//! The portable path against the CPU backend, and what it would cost a GPU.
+
+mod against_host;
+mod counted;
