@@ -4,6 +4,8 @@
 //! by another are on streams that nothing orders. Here one stream of our own takes all uploads,
 //! kernels and frees, whichever thread asks; what is on one stream happens in order.
 
+#![allow(unsafe_code, reason = "driver calls for which there are no safe ones")]
+
 use candle_core::cuda_backend::cudarc::driver::{result, sys};
 use candle_core::{Device, Result};
 

@@ -6,7 +6,7 @@
 //! - **Even**, while all heads hold equally many entries: `[keys of head 0, …, values of head 0, …]`,
 //!   each `[capacity, head_dim]`. Products are batched over the heads.
 //! - **Ragged**, after an eviction that leaves the heads different lengths: `[keys, values]`, each the
-//!   rows of all heads, end by end (see [`order`]). A decoded token's queries of all heads are
+//!   rows of all heads, end by end (see `order.rs`). A decoded token's queries of all heads are
 //!   multiplied with all rows at once, and an additive mask, made once per buffer and already right
 //!   for the rows to come, leaves to each head its own: more arithmetic than is needed, but a decode
 //!   step on a GPU is bound by launches and by reading the rows, and each row is read once. Memory
