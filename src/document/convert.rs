@@ -3,7 +3,7 @@
 //! The libraries that read such files were not written to be attacked: a file of a megabyte may
 //! unfold to gigabytes, never end, nest until the stack is full or meet a bug. So the program runs
 //! itself as a helper for each file, with bounds on time and memory which the helper watches
-//! itself; whatever happens to it, the app gets a text or one of the [`Trouble`]s. Where the helper
+//! itself; whatever happens to it, the app gets a text or one of the `Trouble`s. Where the helper
 //! is not switched on (tests, other programs) a thread with a large stack does the work.
 
 use std::ffi::OsStr;
@@ -91,7 +91,7 @@ pub fn helper() -> Option<ExitCode> {
 /// The text of a file, within bounds.
 ///
 /// # Errors
-/// One of the [`Trouble`]s, whatever the bytes are.
+/// One of the `Trouble`s, whatever the bytes are.
 pub fn convert(format: Format, bytes: &[u8], part: Option<Excerpt>) -> Result<Converted, Trouble> {
     match HELPER.load(Ordering::SeqCst) {
         true => in_a_process(format, bytes, part)
