@@ -7,6 +7,7 @@ mod hub;
 pub mod known;
 pub mod local;
 mod miss;
+mod pip;
 mod progress;
 mod spec;
 mod verify;
