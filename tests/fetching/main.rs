@@ -2,9 +2,9 @@
 //! hostile Hub. Nothing here leaves this machine.
 #![cfg(unix)]
 
-//mod hub;
+mod hub;
 mod package;
-//mod server;
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

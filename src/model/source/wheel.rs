@@ -8,7 +8,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::known::{Known, Pin, Wheel};
-use super::miss::Miss;
+use super::miss::{self, Miss};
 use super::{Progress, pip, verify};
 use crate::dirs::Dirs;
 
@@ -174,12 +174,7 @@ fn reason(said: &str) -> String {
         .find(|line| line.contains("ERROR"))
         .or_else(|| said.lines().rev().find(|line| !line.trim().is_empty()))
         .unwrap_or("it gave no reason");
-    line.trim()
-        .trim_start_matches("ERROR: ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(300)
-        .collect()
+    miss::line(line.trim().trim_start_matches("ERROR: "))
 }
 
 /// Takes `file` out of the wheel (a zip) into `part`, which is removed where it is not what
