@@ -107,6 +107,23 @@ fn are(value: &Value, expected: &str) {
 }
 
 #[test]
+fn weights_that_are_no_numbers_are_an_error_that_names_the_file() {
+    use cachat::model::gguf::GgufFile;
+    let place = Place::new(&TinySpec::llama());
+    let path = place.path("tiny.gguf");
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Every logit comes through the norm behind the last layer.
+    let file = GgufFile::open(&path).unwrap();
+    let (_, _, norm) = file.tensor_data("output_norm.weight").unwrap();
+    let at = bytes.windows(norm.len()).position(|w| w == norm).unwrap();
+    bytes[at..at + norm.len()].fill(0xff);
+    drop(file);
+    std::fs::write(&path, bytes).unwrap();
+    let output = place.ask().arg("hello").output().unwrap();
+    refused(&output, 1, &["tiny.gguf", "NaN"]);
+}
+
+#[test]
 fn what_is_no_model_is_refused_by_name() {
     let place = Place::new(&TinySpec::llama());
     let missing = place.path("none.gguf");

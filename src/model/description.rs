@@ -11,6 +11,8 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     pub name: String,
+    /// Where it is from, for messages.
+    pub file: String,
     pub family: &'static Family,
     pub layers: Vec<LayerShape>,
     pub hidden: usize,
@@ -86,6 +88,7 @@ impl Description {
                     .to_string_lossy()
                     .into_owned(),
             },
+            file: file.path().display().to_string().escape_debug().to_string(),
             layers: vec![layer; layers],
             hidden,
             vocabulary: embedding.shape.dims().first().copied().unwrap_or(0),

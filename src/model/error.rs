@@ -27,6 +27,11 @@ pub enum ModelError {
     Device { device: String, reason: String },
     #[error("the keys and values cannot be stored as {0} on this device; use --kv-dtype auto")]
     KvDtype(String),
+    #[error(
+        "the model file {file} gives no numbers to answer from (NaN or infinite): it is damaged; \
+         download it again or use another file"
+    )]
+    NotFinite { file: String },
     #[error("a weight cannot be prepared: {0}")]
     Pack(#[from] PackError),
     #[error("the computation failed: {0}")]

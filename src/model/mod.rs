@@ -9,6 +9,7 @@ pub mod error;
 pub mod family;
 pub mod gguf;
 pub mod host;
+mod jinja;
 pub mod kernels;
 pub mod load;
 pub mod message;

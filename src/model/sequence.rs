@@ -7,7 +7,7 @@ use super::{
     backend::Backend,
     decoder::{Decoder, Stages},
     description::Description,
-    error::Result,
+    error::{ModelError, Result},
     network::{Layers, Network, PrefillHooks, Sequence},
     shape::Span,
 };
@@ -63,15 +63,19 @@ impl<B: Backend> Sequence for Running<B> {
             hooks,
         };
         let read = self.decoder.prefill(&self.cache, tokens, &mut stages)?;
-        Ok(read.map(|(layers, logits)| {
-            self.cache.layers = layers;
-            self.cache.position += tokens.len();
-            logits
-        }))
+        let Some((layers, logits)) = read else {
+            return Ok(None);
+        };
+        let logits = finite(logits, &self.decoder.description)?;
+        self.cache.layers = layers;
+        self.cache.position += tokens.len();
+        Ok(Some(logits))
     }
 
     fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
-        self.decoder.decode(&mut self.cache, token, stopped)
+        let logits = self.decoder.decode(&mut self.cache, token, stopped)?;
+        let check = |logits| finite(logits, &self.decoder.description);
+        logits.map(check).transpose()
     }
 
     fn fork(&self) -> Box<dyn Sequence> {
@@ -85,6 +89,16 @@ impl<B: Backend> Sequence for Running<B> {
         for state in &mut self.cache.layers {
             state.window.resize(window);
         }
+    }
+}
+
+/// Logits that a token can be drawn from: damaged weights give others.
+fn finite(logits: Vec<f32>, of: &Description) -> Result<Vec<f32>> {
+    match logits.iter().all(|logit| logit.is_finite()) {
+        true => Ok(logits),
+        false => Err(ModelError::NotFinite {
+            file: of.file.clone(),
+        }),
     }
 }
 

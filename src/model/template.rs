@@ -1,15 +1,12 @@
 //! Chat templates: the conversation as the model was trained to read it (Jinja, from the GGUF).
 
 use super::gguf::{GgufError, GgufFile};
+use super::jinja::{self, REFUSED, compile};
 use super::message::Message;
 use super::tokenizer::{Segment, Tokenizer, TokenizerError};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::{Environment, Value, context};
 use std::borrow::Cow;
 
-/// Instructions that one rendering may take; a long conversation takes some ten thousand.
-const FUEL: u64 = 20_000_000;
 /// Bytes of a template that are worth parsing; real ones have a few thousand.
 const MAX_TEMPLATE: usize = 1 << 20;
 
@@ -29,6 +26,11 @@ pub enum TemplateError {
     Refused(String),
     #[error("the model's chat template fails: {0}; get another file of the model")]
     Render(String),
+    #[error(
+        "the model's chat template makes nothing of this conversation, so that there is nothing to \
+         answer; get another file of the model"
+    )]
+    Empty,
 }
 
 /// A model's chat template, compiled.
@@ -99,11 +101,14 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
+        let bytes = messages.iter().map(|m| m.content.len()).sum();
+        let mut env = self.env.clone();
+        env.set_fuel(Some(jinja::fuel(messages.len(), bytes)));
         let messages: Vec<Value> = messages
             .iter()
             .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
             .collect();
-        let rendered = self.env.get_template("chat").and_then(|template| {
+        let rendered = env.get_template("chat").and_then(|template| {
             template.render(context! {
                 messages, add_generation_prompt, bos_token => self.bos.as_str(),
                 eos_token => self.eos.as_str(),
@@ -117,8 +122,11 @@ impl ChatTemplate {
         })
     }
 
-    /// The conversation as token ids. Control tokens written inside messages stay characters, so
-    /// that no document can end its message.
+    /// The conversation as token ids, one at least. Control tokens written inside messages stay
+    /// characters, so that no document can end its message.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::render`], and where nothing comes of it.
     pub fn encode_chat(
         &self,
         tokenizer: &Tokenizer,
@@ -128,6 +136,9 @@ impl ChatTemplate {
         let mut masks = Masks::new(tokenizer, messages);
         let text = self.render(&masks.mask(messages), add_generation_prompt)?;
         let mut ids = tokenizer.encode_segments(&masks.parts(&text))?;
+        if text.trim().is_empty() || ids.is_empty() {
+            return Err(TemplateError::Empty);
+        }
         if let Some(bos) = tokenizer.bos()
             && tokenizer.add_bos()
             && ids.first() != Some(&bos)
@@ -199,61 +210,6 @@ impl Masks {
         });
         parts
     }
-}
-
-const REFUSED: &str = "\u{10fffe}";
-
-fn compile(source: &str) -> Result<Environment<'static>, Error> {
-    let mut env = Environment::new();
-    env.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()?,
-    );
-    env.set_fuel(Some(FUEL));
-    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    env.add_function(
-        "raise_exception",
-        |message: String| -> Result<String, Error> {
-            Err(Error::new(
-                ErrorKind::InvalidOperation,
-                format!("{REFUSED}{message}"),
-            ))
-        },
-    );
-    env.add_function("strftime_now", |format: String| -> Result<String, Error> {
-        use std::fmt::Write;
-        let mut out = String::new();
-        let now = chrono::Local::now();
-        write!(out, "{}", now.format(&format)).map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidOperation,
-                "strftime_now: unknown date format",
-            )
-        })?;
-        Ok(out)
-    });
-    // As in Hugging Face's renderer: without the HTML escapes of minijinja's own.
-    env.add_filter(
-        "tojson",
-        |value: &Value, indent: Option<Value>, args: Kwargs| {
-            let json = minijinja::filters::tojson(value, indent, args)?.to_string();
-            let plain = [
-                ("\\u003c", "<"),
-                ("\\u003e", ">"),
-                ("\\u0026", "&"),
-                ("\\u0027", "'"),
-            ];
-            Ok::<String, Error>(
-                plain
-                    .iter()
-                    .fold(json, |json, (from, to)| json.replace(from, to)),
-            )
-        },
-    );
-    env.add_template_owned("chat", source.to_owned())?;
-    Ok(env)
 }
 
 #[cfg(test)]

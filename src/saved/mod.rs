@@ -1,6 +1,7 @@
 //! SAVED CONVERSATIONS: one file of JSON lines each, written as things happen and only ever
 //! appended to, so that a crash loses at most the line that was being written.
 
+mod private;
 mod read;
 mod record;
 mod store;

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::private;
 use super::read::{SavedConversation, read};
 use super::record::{Header, Record};
 
@@ -55,10 +56,12 @@ pub struct Store {
 }
 
 impl Store {
+    /// Conversations in `folder`, which need not exist yet; one that others can read is closed to
+    /// them.
     pub fn new(folder: impl Into<PathBuf>) -> Store {
-        Store {
-            folder: folder.into(),
-        }
+        let folder = folder.into();
+        private::mend(&folder, ENDING);
+        Store { folder }
     }
 
     /// A new session, named by the moment; `created` as RFC 3339.
@@ -67,7 +70,7 @@ impl Store {
             path: self.folder.clone(),
             source,
         };
-        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        private::folder(&self.folder).map_err(failed)?;
         let stamp: String = header
             .created
             .chars()
@@ -80,7 +83,7 @@ impl Store {
                 n => format!("{stamp}-{n}"),
             };
             let path = self.path(&name);
-            let file = OpenOptions::new().append(true).create_new(true).open(&path);
+            let file = private::options().append(true).create_new(true).open(&path);
             match file {
                 Ok(file) => {
                     let mut writer = Writer { name, path, file };

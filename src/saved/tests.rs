@@ -122,3 +122,36 @@ fn two_in_the_same_second_have_names_of_their_own() {
     );
     assert_ne!(one.name, two.name);
 }
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_can_read_them() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let mode = |path: &std::path::Path| {
+        let data = std::fs::metadata(path).unwrap();
+        data.permissions().mode() & 0o777
+    };
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("a/sessions");
+    let name = lived(&Store::new(&folder));
+    let file = folder.join(format!("{name}.jsonl"));
+    assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+
+    // What an earlier version left, and what is none of ours.
+    let other = home.path().join("other.jsonl");
+    std::fs::write(&other, "").unwrap();
+    symlink(&other, folder.join("link.jsonl")).unwrap();
+    let notes = folder.join("notes.txt");
+    std::fs::write(&notes, "").unwrap();
+    for path in [&file, &other, &notes] {
+        open(path, 0o644);
+    }
+    open(&folder, 0o755);
+    let store = Store::new(&folder);
+    assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+    assert_eq!((mode(&other), mode(&notes)), (0o644, 0o644));
+    assert_eq!(store.show(&name).unwrap().turns.len(), 2);
+}

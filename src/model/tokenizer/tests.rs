@@ -176,3 +176,38 @@ fn tiny_models_have_working_vocabularies() {
         assert!(text.contains("user\nthe é\n"), "{text}");
     }
 }
+
+#[test]
+fn a_template_that_writes_nothing_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tiny.gguf");
+    write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let place = |text: &[u8]| whole.windows(text.len()).position(|w| w == text).unwrap();
+    let from = place(b"{% for message in messages %}");
+    let end = b"<|im_start|>assistant\n' }}{% endif %}";
+    let length = place(end) + end.len() - from;
+    for (source, empty) in [
+        ("", true),
+        ("{% if false %}x{% endif %}\n \n", true),
+        ("{{ messages[0].content }}", false),
+    ] {
+        // As long as the one that was there.
+        let source = format!("{source}{{#{:1$}#}}", "", length - source.len() - 4);
+        let mut bytes = whole.clone();
+        bytes[from..from + length].copy_from_slice(source.as_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let file = GgufFile::open(&path).unwrap();
+        let tokenizer = Tokenizer::from_gguf(&file).unwrap();
+        let template = ChatTemplate::from_gguf(&file, &tokenizer).unwrap();
+        match template.encode_chat(&tokenizer, &[message(Role::User, "hello")], true) {
+            Ok(ids) => assert!(!empty && !ids.is_empty(), "{source}"),
+            Err(error) => {
+                assert!(
+                    empty && error.to_string().contains("makes nothing"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Fetching a model through the program, against those who would misuse it: a hostile folder, a
+//! hostile Hub. Nothing here leaves this machine.
+#![cfg(unix)]
+
+mod hub;
+mod package;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const TOKEN: &str = "hf_secretOfTheUser";
+
+/// A home for the program, and a folder to start it in.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["home", "hub", "here"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Place { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `cachat models --fetch MODEL`, in the folder `here`.
+    fn fetch(&self, model: &str) -> Command {
+        let mut cachat = Command::new(env!("CARGO_BIN_EXE_cachat"));
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            let proxy = name.to_ascii_lowercase().ends_with("_proxy");
+            if name.starts_with("CACHAT_") || name.starts_with("HF_") || proxy {
+                cachat.env_remove(&*name);
+            }
+        }
+        cachat
+            .env("CACHAT_HOME", self.path("home"))
+            .env("HF_HOME", self.path("hub"))
+            .env("HF_TOKEN", TOKEN)
+            .current_dir(self.path("here"))
+            .args(["models", "--fetch", model])
+            .stdin(Stdio::null());
+        cachat
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// All files and links below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type().unwrap().is_dir() {
+            true => all.extend(files(&entry.path())),
+            false => all.push(entry.path()),
+        }
+    }
+    all.sort();
+    all
+}
