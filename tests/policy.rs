@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::{Inspection, inspect};
-use cachat::engine::lane::{From, Lane, Unread, Voice};
+use cachat::engine::lane::{Begin, Lane, Unread, Voice};
 use cachat::engine::logits::argmax;
 use cachat::model::error::Result;
 use cachat::model::gguf::GgufFile;
@@ -261,7 +261,7 @@ fn a_round_may_wait_for_all_layers_and_cut_earlier_ones_again() {
             most: 0,
             rounds: 0,
         };
-        lane.decode(From::Logits(read.logits), &mut watch).unwrap();
+        lane.decode(Begin::Logits(read.logits), &mut watch).unwrap();
         assert!(watch.rounds >= 8, "{} rounds", watch.rounds);
         assert!(watch.most <= heads * (20 + PARAMS.slack), "{}", watch.most);
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::{CachePicture, Event, Sampling, Stop, Trigger, TurnStats};
-use super::lane::{Decoded, Evicted, From, Lane, Voice};
+use super::lane::{Begin, Decoded, Evicted, Lane, Voice};
 use super::picture::{picture, picture_with_holders, round};
 use super::sampler::Sampler;
 use super::watcher::Watcher;
@@ -81,8 +81,8 @@ pub(super) fn answer(
         _ => (None, Utf8Stream::default()),
     };
     let from = match (logits, drawn.pending) {
-        (Some(logits), _) => Some(From::Logits(logits)),
-        (None, pending) => pending.map(From::Token),
+        (Some(logits), _) => Some(Begin::Logits(logits)),
+        (None, pending) => pending.map(Begin::Token),
     };
     let mut speaker = Speaker {
         tokenizer,

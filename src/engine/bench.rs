@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::evict::Evictor;
-use super::lane::{From, Lane, Unread, Voice};
+use super::lane::{Begin, Lane, Unread, Voice};
 use super::logits::argmax;
 use super::picture::full_bytes;
 use crate::model::{Network, error::Result};
@@ -47,7 +47,7 @@ pub fn row(
     let (logits, eviction_ms) =
         read.map_or_else(Default::default, |r| (r.logits, r.evicted.milliseconds));
     let begun = Instant::now();
-    lane.decode(From::Logits(logits), &mut Greedy { left: generate })?;
+    lane.decode(Begin::Logits(logits), &mut Greedy { left: generate })?;
     let decode = begun.elapsed().as_secs_f64();
     let layers = lane.layers();
     Ok(BenchRow {

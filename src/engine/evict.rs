@@ -115,6 +115,7 @@ impl Evictor {
             extent,
             growing: Self::growing(layers).into_iter().map(|(l, _)| l).collect(),
             round: active.then(|| policy::begin(policy, self.params, extent)),
+            shown: Vec::new(),
             done: Vec::new(),
         }
     }
@@ -126,6 +127,8 @@ pub struct Evicting {
     extent: Extent,
     /// Layers of the network that the round counts, in its order.
     growing: Vec<usize>,
+    /// Of these, those that the round was shown.
+    shown: Vec<usize>,
     /// `None` where there is nothing to evict.
     round: Option<Box<dyn Round>>,
     done: Vec<LayerEviction>,
@@ -155,6 +158,7 @@ impl Evicting {
                 return Ok(());
             }
         }
+        self.shown.push(layer);
         let choices = layers.select(layer, index, &mut **round)?;
         self.apply(choices, layers, told)
     }
@@ -178,7 +182,8 @@ impl Evicting {
         told: &mut dyn EvictionHooks,
     ) -> Result<()> {
         for Choice { layer, selection } in choices {
-            let Some(&layer) = self.growing.get(layer) else {
+            // Only what the round was shown can be cut.
+            let Some(&layer) = self.growing.get(layer).filter(|l| self.shown.contains(l)) else {
                 continue;
             };
             let before = layers.layer_entries(layer);

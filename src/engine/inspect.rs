@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::evict::Evictor;
-use super::lane::{From, Lane, Reader, Unread, Voice};
+use super::lane::{Begin, Lane, Reader, Unread, Voice};
 use super::logits::{argmax, kl, top};
 use super::picture::full_bytes;
 use crate::model::{Layers, Network, error::Result};
@@ -64,17 +64,17 @@ pub struct Inspection {
 }
 
 /// Measures each layer on the way of a read.
-struct Measure {
-    layers: Vec<Measured>,
+struct Outputs {
+    layers: Vec<LayerOutput>,
 }
 
 /// A layer's attention output for the last prompt token, before and after its eviction.
-struct Measured {
+struct LayerOutput {
     full: Vec<f32>,
     evicted: Option<Vec<f32>>,
 }
 
-impl Measured {
+impl LayerOutput {
     fn loss(&self) -> f64 {
         let evicted = self.evicted.as_ref().map_or(&self.full, |y| y);
         let lost: Vec<f32> = self.full.iter().zip(evicted).map(|(a, b)| a - b).collect();
@@ -86,9 +86,9 @@ fn l1(y: &[f32]) -> f64 {
     y.iter().map(|&x| f64::from(x).abs()).sum()
 }
 
-impl Reader for Measure {
+impl Reader for Outputs {
     fn before_eviction(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
-        self.layers.push(Measured {
+        self.layers.push(LayerOutput {
             full: layers.attention_output(layer)?,
             evicted: None,
         });
@@ -112,7 +112,7 @@ pub fn inspect(
     generate: usize,
 ) -> Result<Inspection> {
     let mut lane = Lane::new(network, *evictor)?;
-    let mut measure = Measure { layers: Vec::new() };
+    let mut measure = Outputs { layers: Vec::new() };
     // The first token comes from the full prefill: eviction happens behind each layer's queries.
     let read = lane.read(tokens, &mut measure)?;
     let (first, evictions) = read.map_or_else(Default::default, |r| (r.logits, r.evicted.layers));
@@ -189,7 +189,7 @@ fn decode(
         forced,
         out: Vec::with_capacity(steps),
     };
-    lane.decode(From::Logits(first.to_vec()), &mut voice)?;
+    lane.decode(Begin::Logits(first.to_vec()), &mut voice)?;
     Ok(voice.out)
 }
 

@@ -95,7 +95,7 @@ pub trait Voice {
 }
 
 /// Where decoding begins.
-pub enum From {
+pub enum Begin {
     /// The logits of the next token.
     Logits(Vec<f32>),
     /// A token that was chosen already.
@@ -171,7 +171,7 @@ impl Lane {
     /// Reads `tokens` behind what was read before, and evicts each layer once it is through. All of
     /// it or nothing: `None` when it was stopped, and the lane is as it was.
     pub fn read(&mut self, tokens: &[u32], reader: &mut dyn Reader) -> Result<Option<Read>> {
-        let mut reading = Reading {
+        let mut reading = Committing {
             evictor: &self.evictor,
             evicting: None,
             milliseconds: 0.0,
@@ -191,12 +191,12 @@ impl Lane {
     }
 
     /// THE decode loop: evicts what is due, feeds a token, asks for the next.
-    pub fn decode(&mut self, from: From, voice: &mut dyn Voice) -> Result<Decoded> {
+    pub fn decode(&mut self, from: Begin, voice: &mut dyn Voice) -> Result<Decoded> {
         let mut next = from;
         loop {
             let token = match next {
-                From::Token(token) => token,
-                From::Logits(logits) => match voice.next(self, logits)? {
+                Begin::Token(token) => token,
+                Begin::Logits(logits) => match voice.next(self, logits)? {
                     Some(token) => token,
                     None => return Ok(Decoded::Whole),
                 },
@@ -210,7 +210,7 @@ impl Lane {
                 voice.evicted(self, evicted);
             }
             match self.sequence.decode(token, &|| voice.stopped())? {
-                Some(logits) => next = From::Logits(logits),
+                Some(logits) => next = Begin::Logits(logits),
                 None => return Ok(Decoded::Stopped),
             }
         }
@@ -227,7 +227,7 @@ impl Lane {
         // Between rounds the cache only grows: here it is at its height.
         self.peak.hold(layers.allocated_bytes());
         let mut evicting = self.evictor.begin(layers);
-        let mut told = Measure {
+        let mut told = PeakKeeper {
             peak: &mut self.peak,
             held: 0,
             reader: &mut Unread,
@@ -243,15 +243,15 @@ impl Lane {
     }
 }
 
-/// Measures what an eviction takes on its way.
-struct Measure<'a> {
+/// PeakKeepers what an eviction takes on its way.
+struct PeakKeeper<'a> {
     peak: &'a mut Peak,
     /// Bytes before the layer at hand is cut down.
     held: usize,
     reader: &'a mut dyn Reader,
 }
 
-impl EvictionHooks for Measure<'_> {
+impl EvictionHooks for PeakKeeper<'_> {
     fn before(&mut self, _: usize, layers: &dyn Layers) -> Result<()> {
         self.held = layers.allocated_bytes();
         Ok(())
@@ -265,7 +265,7 @@ impl EvictionHooks for Measure<'_> {
 }
 
 /// A read on its way.
-struct Reading<'a> {
+struct Committing<'a> {
     evictor: &'a Evictor,
     /// Begun with the first layer, when the position is known.
     evicting: Option<Evicting>,
@@ -275,17 +275,17 @@ struct Reading<'a> {
     reader: &'a mut dyn Reader,
 }
 
-impl Reading<'_> {
+impl Committing<'_> {
     /// Runs a part of the round, on the clock.
     fn evict(
         &mut self,
         layers: &mut dyn Layers,
-        part: impl FnOnce(&mut Evicting, &mut dyn Layers, &mut Measure) -> Result<()>,
+        part: impl FnOnce(&mut Evicting, &mut dyn Layers, &mut PeakKeeper) -> Result<()>,
     ) -> Result<()> {
         let begun = Instant::now();
         let evictor = self.evictor;
         let evicting = self.evicting.get_or_insert_with(|| evictor.begin(layers));
-        let mut told = Measure {
+        let mut told = PeakKeeper {
             peak: &mut self.peak,
             held: 0,
             reader: &mut *self.reader,
@@ -296,7 +296,7 @@ impl Reading<'_> {
     }
 }
 
-impl PrefillHooks for Reading<'_> {
+impl PrefillHooks for Committing<'_> {
     fn stopped(&self) -> bool {
         self.reader.stopped()
     }

@@ -165,15 +165,14 @@ fn run(
                 policy: preset,
                 budget,
             } => {
-                let before = session.eviction();
-                session.set_eviction(changed(before, preset, budget));
-                // Not even a full context would make it a budget.
-                match session.evictor(context) {
-                    Ok(_) => out.event(Event::PolicyChanged(policy(&session))),
-                    Err(error) => {
-                        session.set_eviction(before);
-                        out.event(Event::Notice(error.to_string()));
+                let wanted = changed(session.eviction(), preset, budget);
+                match session.evictor_of(wanted, context) {
+                    Ok(_) => {
+                        session.set_eviction(wanted);
+                        out.event(Event::PolicyChanged(policy(&session)));
                     }
+                    // Not even a full context would make it a budget.
+                    Err(error) => out.event(Event::Notice(error.to_string())),
                 }
             }
             Command::SetSampling(changed) => sampling = changed,

@@ -252,9 +252,16 @@ impl<B: Backend> Decoder<B> {
                 }
             }
         }
-        let logits = self.logits(x)?;
-        cache.position += 1;
-        Ok(Some(logits))
+        match self.logits(x) {
+            Ok(logits) => {
+                cache.position += 1;
+                Ok(Some(logits))
+            }
+            Err(error) => {
+                take_back(&mut cache.layers);
+                Err(error)
+            }
+        }
     }
 }
 

@@ -162,8 +162,7 @@ impl Description {
     pub fn full_bytes(&self, position: usize, element: usize) -> usize {
         let bytes = |layer: &LayerShape| {
             let a = layer.attention();
-            let held = a.window.map_or(position, |window| window.min(position));
-            held * a.kv_heads * a.entry_bytes(element)
+            position * a.kv_heads * a.entry_bytes(element)
         };
         self.layers.iter().map(bytes).sum()
     }

@@ -1,6 +1,7 @@
 //! Jinja as chat templates need it, and what one may cost: templates come with models, which nobody
 //! has looked at.
 
+use chrono::{DateTime, Local};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -21,7 +22,25 @@ pub fn fuel(messages: usize, bytes: usize) -> u64 {
 /// How the message of a refusal begins.
 pub const REFUSED: &str = "\u{10fffe}";
 
-/// A template's environment, without fuel yet.
+/// Lets the clock that a template may ask stand at `now`.
+pub fn set_clock(env: &mut Environment<'static>, now: DateTime<Local>) {
+    env.add_function(
+        "strftime_now",
+        move |format: String| -> Result<String, Error> {
+            use std::fmt::Write;
+            let mut out = String::new();
+            write!(out, "{}", now.format(&format)).map_err(|_| {
+                Error::new(
+                    ErrorKind::InvalidOperation,
+                    "strftime_now: unknown date format",
+                )
+            })?;
+            Ok(out)
+        },
+    );
+}
+
+/// A template's environment, without fuel and clock yet.
 pub fn compile(source: &str) -> Result<Environment<'static>, Error> {
     let mut env = Environment::new();
     env.set_syntax(
@@ -55,18 +74,6 @@ pub fn compile(source: &str) -> Result<Environment<'static>, Error> {
             ))
         },
     );
-    env.add_function("strftime_now", |format: String| -> Result<String, Error> {
-        use std::fmt::Write;
-        let mut out = String::new();
-        let now = chrono::Local::now();
-        write!(out, "{}", now.format(&format)).map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidOperation,
-                "strftime_now: unknown date format",
-            )
-        })?;
-        Ok(out)
-    });
     // As in Hugging Face's renderer: without the HTML escapes of minijinja's own.
     env.add_filter(
         "tojson",

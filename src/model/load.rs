@@ -13,7 +13,6 @@ use super::{
     host::Host,
     network::Network,
     portable::Portable,
-    shape::Gate,
 };
 use crate::device::open_cuda;
 
@@ -128,8 +127,8 @@ pub fn load(
 /// host two launches per layer: low-bit products round them to 8 bits anyway. Not where a family's
 /// activations are known to leave its range.
 fn activations(device: &Device, exact: bool, cache: DType, d: &Description) -> DType {
-    match (device.is_cuda(), exact, cache, d.family.gate) {
-        (true, false, DType::F16, Gate::Silu) => DType::F16,
+    match (device.is_cuda(), exact, cache, d.family.half_activations) {
+        (true, false, DType::F16, true) => DType::F16,
         _ => DType::F32,
     }
 }

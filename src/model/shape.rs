@@ -82,8 +82,8 @@ impl LayerShape {
         attention
     }
 
-    /// Whether its entries grow with the text, and a policy bounds them: a sliding window bounds
-    /// itself.
+    /// Whether a policy bounds its entries. Those of a sliding window are left to the window; that
+    /// entries behind it are dropped is to come with the first family that has one.
     pub fn grows(&self) -> bool {
         self.attention().window.is_none()
     }

@@ -4,8 +4,10 @@ use super::gguf::{GgufError, GgufFile};
 use super::jinja::{self, REFUSED, compile};
 use super::message::Message;
 use super::tokenizer::{Segment, Tokenizer, TokenizerError};
+use chrono::{DateTime, Local};
 use minijinja::{Environment, Value, context};
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes of a template that are worth parsing; real ones have a few thousand.
 const MAX_TEMPLATE: usize = 1 << 20;
@@ -39,6 +41,9 @@ pub struct ChatTemplate {
     bos: String,
     eos: String,
     notice: Option<String>,
+    /// When the conversation began: the time that the template is told, so that what was said
+    /// before is written the same in every turn.
+    began: Mutex<DateTime<Local>>,
 }
 
 impl ChatTemplate {
@@ -84,7 +89,13 @@ impl ChatTemplate {
             bos,
             eos,
             notice,
+            began: Mutex::new(Local::now()),
         })
+    }
+
+    /// A conversation begins: from now on templates are told this time.
+    pub fn begin(&self) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Local::now();
     }
 
     /// Why the model's own template is not in use, to be shown once.
@@ -104,6 +115,8 @@ impl ChatTemplate {
         let bytes = messages.iter().map(|m| m.content.len()).sum();
         let mut env = self.env.clone();
         env.set_fuel(Some(jinja::fuel(messages.len(), bytes)));
+        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        jinja::set_clock(&mut env, began);
         let messages: Vec<Value> = messages
             .iter()
             .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
@@ -224,7 +237,19 @@ mod tests {
             bos: "<s>".into(),
             eos: "</s>".into(),
             notice: None,
+            began: Mutex::new(Local::now()),
         }
+    }
+
+    /// What was said before is written the same in every turn, or all of it would be read again.
+    #[test]
+    fn the_clock_stands_still_in_a_conversation() {
+        let template = with("{{ strftime_now('%s.%f') }}");
+        let first = template.render(&[], true).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        assert_eq!(template.render(&[], true).unwrap(), first);
+        template.begin();
+        assert_ne!(template.render(&[], true).unwrap(), first);
     }
 
     fn render(source: &str) -> Result<String, TemplateError> {

@@ -1,7 +1,7 @@
 //! The table of named policies: everything that lists or takes a policy's name reads it here.
 
-use super::allocate::{Adaptive, Uniform};
-use super::score::{Reach, Recency, Window};
+use super::allocate::*;
+use super::score::*;
 use super::{LayerBudget, Policy};
 
 /// A policy with the name that people know it by.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::engine::answer::Glimpses;
 use crate::engine::comparison::{CompareEvent, PolicyRun};
 use crate::engine::event::{CachePicture, Event, Stop, Turn};
-use crate::engine::lane::{Decoded, From, Lane, Voice};
+use crate::engine::lane::{Begin, Decoded, Lane, Voice};
 use crate::engine::logits::{argmax, kl};
 use crate::engine::watcher::Watcher;
 use crate::engine::{picture, reading};
@@ -139,7 +139,7 @@ impl Runner<'_> {
             glimpses: Glimpses::new(),
             relay,
         };
-        lane.decode(From::Logits(through.logits), &mut student)?;
+        lane.decode(Begin::Logits(through.logits), &mut student)?;
         let Student {
             mut run,
             own,
@@ -269,7 +269,7 @@ fn follow(
         relay,
     };
     match follower.token() {
-        Some(token) => Ok(lane.decode(From::Token(token), &mut follower)? == Decoded::Whole),
+        Some(token) => Ok(lane.decode(Begin::Token(token), &mut follower)? == Decoded::Whole),
         None => Ok(true),
     }
 }

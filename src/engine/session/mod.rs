@@ -60,6 +60,7 @@ impl Session {
         system: Option<String>,
     ) -> Result<Self, ModelError> {
         let lane = Lane::new(&model.network, Evictor::none(eviction.params))?;
+        model.template.begin();
         let system = system.map(|content| Message {
             role: Role::System,
             content,
@@ -133,6 +134,7 @@ impl Session {
             .into_iter()
             .chain(messages.into_iter().flatten())
             .collect();
+        self.model.template.begin();
         self.drawn = Drawn::default();
         self.prompt.clear();
         self.turn = 0;

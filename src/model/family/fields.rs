@@ -8,6 +8,8 @@ pub struct Family {
     pub architecture: &'static str,
     pub pairing: RopePairing,
     pub gate: Gate,
+    /// Activations stay within f16's range, as far as anyone has seen.
+    pub half_activations: bool,
     pub names: Names,
 }
 

@@ -8,5 +8,6 @@ pub const LLAMA: Family = Family {
     architecture: "llama",
     pairing: RopePairing::Interleaved,
     gate: Gate::Silu,
+    half_activations: true,
     names: USUAL,
 };

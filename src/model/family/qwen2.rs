@@ -7,5 +7,7 @@ pub const QWEN2: Family = Family {
     architecture: "qwen2",
     pairing: RopePairing::Halves,
     gate: Gate::Silu,
+    // Some of its sizes are known to overflow in f16.
+    half_activations: false,
     names: USUAL,
 };

@@ -59,7 +59,7 @@ impl ByteLevelBpe {
     /// Appends the ids of `text` to `out`.
     pub fn encode(&self, text: &str, out: &mut Vec<u32>) -> Result<(), TokenizerError> {
         self.memo
-            .encode(text, out, |text, out| self.merge(text, out))
+            .encode(self.split, text, out, |text, out| self.merge(text, out))
     }
 
     /// Bytes of text that were tokenised, and not found among what was before.

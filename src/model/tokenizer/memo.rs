@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ahash::AHashMap;
 
-use super::class::space;
+use super::split::Split;
 
 /// Shorter texts are not worth remembering.
 const LEAST: usize = 1 << 10;
@@ -15,7 +15,9 @@ const LONGEST: usize = 1 << 14;
 /// One line in so many ends a run, by what it says: so that a text is cut the same wherever it
 /// stands in another.
 const ONE_IN: u64 = 16;
-/// Bytes of text that are remembered, twice: what was of use lately, and what was before that.
+/// A longer run (lines without an end to cut at) is not remembered.
+const MOST_OF_ONE: usize = 1 << 20;
+/// Bytes that are remembered, texts and ids, twice: what was of use lately, and what was before that.
 const MOST: usize = 16 << 20;
 
 type Known = AHashMap<Box<str>, Arc<[u32]>>;
@@ -31,14 +33,16 @@ pub struct Memo {
 struct Generations {
     young: Known,
     old: Known,
-    /// Of the young one's texts.
+    /// Of the young one's texts and ids.
     bytes: usize,
 }
 
 impl Memo {
-    /// Appends the ids of `text` to `out`, tokenising what is new by `tokenise`.
+    /// Appends the ids of `text` to `out`, tokenising what is new by `tokenise`, which cuts by
+    /// `split`.
     pub fn encode<E>(
         &self,
+        split: Split,
         text: &str,
         out: &mut Vec<u32>,
         tokenise: impl Fn(&str, &mut Vec<u32>) -> Result<(), E>,
@@ -49,9 +53,10 @@ impl Memo {
         }
         let mut rest = text;
         while !rest.is_empty() {
-            let (run, behind) = rest.split_at(run_end(rest));
+            let (run, behind) = rest.split_at(run_end(rest, split));
             rest = behind;
-            let known = self.lock().find(run);
+            let worth = run.len() <= MOST_OF_ONE;
+            let known = worth.then(|| self.lock().find(run)).flatten();
             if let Some(ids) = known {
                 out.extend_from_slice(&ids);
                 continue;
@@ -59,7 +64,9 @@ impl Memo {
             self.fresh.fetch_add(run.len() as u64, Ordering::Relaxed);
             let start = out.len();
             tokenise(run, out)?;
-            self.lock().insert(run.into(), out[start..].into());
+            if worth {
+                self.lock().insert(run.into(), out[start..].into());
+            }
         }
         Ok(())
     }
@@ -85,56 +92,32 @@ impl Generations {
     }
 
     fn insert(&mut self, text: Box<str>, ids: Arc<[u32]>) {
-        if self.bytes + text.len() > MOST {
+        let bytes = text.len() + std::mem::size_of_val(&*ids);
+        if self.bytes + bytes > MOST {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
-        self.bytes += text.len();
+        self.bytes += bytes;
         self.young.insert(text, ids);
     }
 }
 
 /// Where the first run of lines of `text` ends.
-///
-/// No pre-tokenizer joins what stands on both sides of a single line end between two characters
-/// that are no space, and what it makes of either side does not depend on the other: whitespace
-/// looks ahead only behind more whitespace.
-fn run_end(text: &str) -> usize {
+fn run_end(text: &str, split: Split) -> usize {
     let bytes = text.as_bytes();
+    let line_ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n');
     let mut line = 0;
-    for at in memchr_lines(bytes) {
-        let ends_line = at > 0 && !space_before(text, at) && !space_at(text, at + 1);
-        if ends_line {
-            let end = at + 1;
-            if end >= LONGEST || hash(&bytes[line..at]).is_multiple_of(ONE_IN) {
-                return end;
-            }
-        }
+    for (at, _) in line_ends {
+        let cut = split.cut_at(text, at).filter(|end| *end > 0);
+        let said = hash(&bytes[line..at]);
         line = at + 1;
+        if let Some(end) = cut
+            && (end >= LONGEST || said.is_multiple_of(ONE_IN))
+        {
+            return end;
+        }
     }
     text.len()
-}
-
-/// Places of the line ends.
-fn memchr_lines(bytes: &[u8]) -> impl Iterator<Item = usize> {
-    let all = bytes.iter().enumerate();
-    all.filter(|(_, b)| **b == b'\n').map(|(at, _)| at)
-}
-
-fn space_before(text: &str, at: usize) -> bool {
-    let last = text[..at].chars().next_back();
-    last.is_none_or(spacelike)
-}
-
-/// Also at the end of the text, where there is nothing to cut off.
-fn space_at(text: &str, at: usize) -> bool {
-    let next = text[at..].chars().next();
-    next.is_none_or(spacelike)
-}
-
-/// A space to a pre-tokenizer, or to anyone else.
-fn spacelike(c: char) -> bool {
-    space(c) || c.is_whitespace()
 }
 
 /// FNV-1a.
@@ -146,7 +129,6 @@ fn hash(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::split::Split;
     use super::*;
     use proptest::prelude::*;
 
@@ -167,34 +149,46 @@ mod tests {
 
     #[test]
     fn a_text_within_another_is_tokenised_once() {
-        let text: String = (0..400)
-            .map(|i| format!("line {i}: some words\n"))
-            .collect();
-        let memo = Memo::default();
-        let tokenise = pieces(Split::Gpt2);
-        let mut out = Vec::new();
-        memo.encode(&text, &mut out, &tokenise).unwrap();
-        let first = memo.fresh();
-        assert_eq!(first, text.len() as u64);
-        let asked = format!("user\n[notes]\n{text}\nWhat does line 7 say?");
-        out.clear();
-        memo.encode(&asked, &mut out, &tokenise).unwrap();
-        let mut plain = Vec::new();
-        tokenise(&asked, &mut plain).unwrap();
-        assert_eq!(out, plain);
-        assert!(memo.fresh() - first < 3000, "{}", memo.fresh() - first);
-        out.clear();
-        let before = memo.fresh();
-        memo.encode(&asked, &mut out, &tokenise).unwrap();
-        assert_eq!(memo.fresh(), before);
+        // Plain lines, paragraphs with blank lines between, indented code, Windows' line ends.
+        let shapes = [
+            "line # of some words\n",
+            "A paragraph, #.\n\n",
+            "    let x = #;\n",
+            "l #\r\n",
+        ];
+        for (shape, split) in shapes.iter().flat_map(|s| SPLITS.map(|split| (s, split))) {
+            let lines = (0..600).map(|i| shape.replace('#', &(i * i).to_string()));
+            let text: String = lines.collect();
+            let memo = Memo::default();
+            let tokenise = pieces(split);
+            let mut out = Vec::new();
+            memo.encode(split, &text, &mut out, &tokenise).unwrap();
+            let first = memo.fresh();
+            assert_eq!(first, text.len() as u64);
+            let asked = format!("user\n[notes]\n{text}\nWhat does line 7 say?");
+            out.clear();
+            memo.encode(split, &asked, &mut out, &tokenise).unwrap();
+            let mut plain = Vec::new();
+            tokenise(&asked, &mut plain).unwrap();
+            assert_eq!(out, plain);
+            let again = memo.fresh() - first;
+            assert!(
+                again < 3000,
+                "{shape:?} {split:?}: {again} of {first} again"
+            );
+            out.clear();
+            let before = memo.fresh();
+            memo.encode(split, &asked, &mut out, &tokenise).unwrap();
+            assert_eq!(memo.fresh(), before);
+        }
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let memo = Memo::default();
         for i in 0..40 {
-            let text = format!("{i} {}\n", "x".repeat(1 << 20));
-            memo.encode(&text, &mut Vec::new(), pieces(Split::Gpt2))
+            let text = format!("{i} {}\n", "x".repeat((1 << 20) - 20));
+            memo.encode(Split::Gpt2, &text, &mut Vec::new(), pieces(Split::Gpt2))
                 .unwrap();
         }
         let known = memo.lock();
@@ -212,7 +206,7 @@ mod tests {
             for split in SPLITS {
                 let (mut plain, mut cut) = (Vec::new(), Vec::new());
                 pieces(split)(&text, &mut plain).unwrap();
-                Memo::default().encode(&text, &mut cut, pieces(split)).unwrap();
+                Memo::default().encode(split, &text, &mut cut, pieces(split)).unwrap();
                 prop_assert_eq!(&plain, &cut, "{:?}", split);
             }
         }

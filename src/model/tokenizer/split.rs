@@ -39,6 +39,26 @@ impl Split {
         Some((split, false))
     }
 
+    /// Where `text` may be cut at its line end `at`, so that the pieces of both sides are the pieces of
+    /// the whole; `None` where it may not.
+    pub fn cut_at(self, text: &str, at: usize) -> Option<usize> {
+        let line_end = |c: char| matches!(c, '\r' | '\n');
+        match self {
+            // What goes before a line end never reaches into it, and looks ahead only over spaces.
+            Split::Gpt2 | Split::DigitsGpt2 | Split::Default => {
+                let line = text[..at].strip_suffix('\r').unwrap_or(&text[..at]);
+                let before = line.chars().next_back();
+                before.is_some_and(|c| !space(c)).then_some(line.len())
+            }
+            // A run of spaces up to its last line end is one piece, or the end of the signs before it.
+            Split::Llama3 { .. } => {
+                let rest = &text[at + 1..];
+                let spaces = rest.split(|c| !space(c)).next().unwrap_or(rest);
+                (!spaces.contains(line_end)).then_some(at + 1)
+            }
+        }
+    }
+
     /// Cuts `text` into pieces, in order; together they are `text`.
     pub fn pieces<'a>(self, text: &'a str, mut emit: impl FnMut(&'a str)) {
         match self {

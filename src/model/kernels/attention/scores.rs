@@ -214,6 +214,9 @@ pub(super) fn window_scores<T: KvElement>(
         for part in rest.chunks_exact(2 * stacked) {
             for m in 0..stacked {
                 let max = maxima[m].max(part[m]);
+                if max == f32::NEG_INFINITY {
+                    continue; // a row that sees nothing of either
+                }
                 sums[m] =
                     sums[m] * (maxima[m] - max).exp() + part[stacked + m] * (part[m] - max).exp();
                 maxima[m] = max;
