@@ -106,10 +106,13 @@ impl Generations {
 fn run_end(text: &str, split: Split) -> usize {
     let bytes = text.as_bytes();
     let line_ends = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n');
-    let mut line = 0;
+    let (mut line, mut said) = (0, 1);
     for (at, _) in line_ends {
         let cut = split.cut_at(text, at).filter(|end| *end > 0);
-        let said = hash(&bytes[line..at]);
+        // Blank lines say nothing: they end a run if the last that said something does.
+        if !text[line..at].trim().is_empty() {
+            said = hash(&bytes[line..at]);
+        }
         line = at + 1;
         if let Some(end) = cut
             && (end >= LONGEST || said.is_multiple_of(ONE_IN))
