@@ -128,7 +128,7 @@ impl<T: KvElement, P: Pass> Task for Sweep<'_, '_, T, P> {
     fn run<S: Simd>(mut self, s: S) {
         let (call, item) = (self.call, self.item);
         let head = &call.layer.heads[item.head];
-        let group = call.group();
+        let (group, sight) = (call.group(), call.sight(head));
         let shape = Shape::new::<S>(item.rows.len() * group, head.head_dim());
         let mut scratch = Scratch::take();
         let [q, scores, panels, ..] = scratch.carve(shape.lengths());
@@ -152,7 +152,7 @@ impl<T: KvElement, P: Pass> Task for Sweep<'_, '_, T, P> {
             self.pass.page();
             for m in 0..shape.m {
                 let row = &mut scores[m * PAGE..][..vectors * S::LANES];
-                let visible = call.visible(head, m / group, index);
+                let visible = sight.slots(m / group, index);
                 self.pass.row(s, m, row, &visible);
             }
             self.pass.page_done(index, shape.m);

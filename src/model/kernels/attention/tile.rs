@@ -61,10 +61,12 @@ impl<T: KvElement> Call<'_, T> {
         window.map_or(0, |w| self.seen(head, row).saturating_sub(w))
     }
 
-    /// Slots of page `index` of `head` that query row `row` sees.
-    pub fn visible(&self, head: &Head<T>, row: usize, index: usize) -> Slots {
-        let slot = |entry: usize| entry.saturating_sub(index * PAGE);
-        slot(self.hidden(head, row))..slot(self.seen(head, row))
+    /// What the rows see of `head`, for the inner loops.
+    pub fn sight(&self, head: &Head<T>) -> Sight {
+        Sight {
+            first: self.seen(head, 0),
+            window: self.queries.span.window.unwrap_or(usize::MAX),
+        }
     }
 
     /// Squashes the scores of a page where the layer caps them.
@@ -261,6 +263,24 @@ impl<T: KvElement> Gemm<T> {
 /// The slots of a page that a row sees.
 pub(super) type Slots = Range<usize>;
 
+/// Which entries of a head each query row sees.
+#[derive(Clone, Copy)]
+pub(super) struct Sight {
+    /// Entries up to the last that row 0 sees.
+    first: usize,
+    window: usize,
+}
+
+impl Sight {
+    /// Slots of page `index` that query row `row` sees.
+    #[inline(always)]
+    pub fn slots(self, row: usize, index: usize) -> Slots {
+        let seen = self.first + row;
+        let before = index * PAGE;
+        seen.saturating_sub(self.window).saturating_sub(before)..seen.saturating_sub(before)
+    }
+}
+
 /// Hides all scores of a row but those of `visible`.
 #[inline(always)]
 pub(super) fn mask(row: &mut [f32], visible: &Slots) {
@@ -312,7 +332,7 @@ pub(super) fn sweep<S: Simd, T: KvElement>(
 ) {
     let [q, scores, key_panels, value_panels, out, maxima, sums] = buffers;
     let head = &call.layer.heads[item.head];
-    let group = call.group();
+    let (group, sight) = (call.group(), call.sight(head));
     load_queries(call, item, shape, q);
     out.fill(0.0);
     maxima.fill(f32::NEG_INFINITY);
@@ -326,7 +346,7 @@ pub(super) fn sweep<S: Simd, T: KvElement>(
         call.cap(&mut scores[..shape.m * PAGE]);
         for m in 0..shape.m {
             let row = &mut scores[m * PAGE..][..vectors * S::LANES];
-            let visible = call.visible(head, item.rows.start + m / group, index);
+            let visible = sight.slots(item.rows.start + m / group, index);
             let max = mask_and_max(s, row, &visible, maxima[m]);
             if max > maxima[m] {
                 let shrink = (maxima[m] - max).exp();
