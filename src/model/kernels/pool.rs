@@ -338,7 +338,8 @@ mod tests {
                 others.fetch_add(1, Release);
             }
         });
-        assert_eq!(others.load(Relaxed), 1);
+        // One, or both of them before the caller came to take any.
+        assert!((1..=2).contains(&others.load(Relaxed)));
     }
 
     #[test]
