@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use clap::Args;
 
 use super::CliError;
-use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
+use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::event::Event;
@@ -31,6 +31,9 @@ pub struct ChatArgs {
 
     #[command(flatten)]
     pub conversation: PromptArgs,
+
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -73,6 +76,7 @@ impl ChatArgs {
             Some(&self.sampling),
             Some(&self.conversation),
         )?;
+        self.archive.apply(&mut settings);
         if let Some(theme) = &self.theme {
             settings.theme = Some(theme.clone()).filter(|theme| theme != "auto");
         }
@@ -109,6 +113,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         eviction: super::load::eviction(&settings),
         sampling: settings.sampling.clone(),
         system: settings.system.clone(),
+        archiving: super::load::archiving(&settings, dirs),
     };
     let (themes, notices) = themes(&settings, dirs)?;
     let setup = Setup {

@@ -1,6 +1,7 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
 mod answer;
+pub mod archiving;
 pub mod bench;
 pub mod compare;
 pub mod comparison;

@@ -65,6 +65,7 @@ pub(super) fn round(
         before_entries: of.iter().map(|l| l.before_entries).sum(),
         after_entries: of.iter().map(after).sum(),
         freed_bytes: of.iter().map(freed).sum::<usize>() as u64,
+        recalled_entries: evicted.came_back,
         retained_mass: mean(|l| &l.retained),
         uniform_retained_mass: mean(|l| &l.uniform_retained),
         milliseconds: evicted.milliseconds,

@@ -1,8 +1,10 @@
 //! The conversation's cache and tokens, as they are shown.
 
 use super::Session;
+use crate::archive::Past;
 use crate::engine::event::CachePicture;
 use crate::engine::picture;
+use crate::model::Layers;
 
 impl Session {
     /// The cache as it is, without [`CachePicture::holders`].
@@ -12,6 +14,19 @@ impl Session {
         let layers = self.lane.layers();
         let bound = evictor.and_then(|e| e.total(layers));
         picture::picture_of(layers, bound, self.lane.peak())
+    }
+
+    /// What is archived of the conversation.
+    pub fn archived(&self) -> Past {
+        let tokens = self.lane.tokens();
+        self.archive
+            .as_ref()
+            .map_or(Past::default(), |archive| archive.find(tokens))
+    }
+
+    /// The cache's layers.
+    pub fn layers(&self) -> &dyn Layers {
+        self.lane.layers()
     }
 
     /// Whether the cache still holds every token in every head.

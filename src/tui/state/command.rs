@@ -1,7 +1,7 @@
 //! THE COMMANDS that can be typed after `/`, a row each: the parser, the popup, the help sheet and
 //! what is done all come from this table.
 
-use super::completers::{BUDGETS, COPIES, FILES, MODELS, POLICIES, SESSIONS, THEMES};
+use super::completers::{ARCHIVES, BUDGETS, COPIES, FILES, MODELS, POLICIES, SESSIONS, THEMES};
 use super::slash::Slash;
 use super::{Effect, State, sampling};
 use crate::engine::event::Command;
@@ -26,6 +26,8 @@ pub static COMMANDS: &[Slash] = commands! {
     "policy" "NAME" "how the cache is evicted" => State::set_policy, completed(&POLICIES);
     "budget" "TOKENS | N% | SIZE" "entries kept per KV head"
         => State::set_budget, completed(&BUDGETS);
+    "archive" "disk | memory | off" "where what was read is kept"
+        => State::set_archive, quiet, completed(&ARCHIVES);
     "model" "PATH | REPO[:FILE] | NAME" "another model; the conversation stays"
         => State::change_model, completed(&MODELS);
     "retry" "" "ask the last question again" => |state, _, effects| state.retry(None, effects);

@@ -18,6 +18,14 @@ pub(super) static BUDGETS: Completer = Completer::new(|_, start| {
     ];
     values(budgets, start)
 });
+pub(super) static ARCHIVES: Completer = Completer::new(|_, start| {
+    let places = [
+        ("disk", "every question reads everything; also tomorrow"),
+        ("memory", "every question reads everything"),
+        ("off", "what is evicted is gone"),
+    ];
+    values(places, start)
+});
 pub(super) static COPIES: Completer = Completer::new(|_, start| {
     let parts = [
         ("code", "the last code block"),

@@ -47,6 +47,7 @@ impl State {
             Event::Decoded { .. } => self.sending.asked = None,
             Event::TurnFinished(stats) => self.finished(&stats, effects),
             Event::Notice(text) => self.note(Level::Info, text),
+            Event::Archive(mode) => self.archive_changed(mode),
             Event::Failed { message, .. } => {
                 self.broken_off(effects);
                 self.note(Level::Error, message);
@@ -163,6 +164,7 @@ const AGAIN: &str = "evicted again";
 fn eviction_line(round: &EvictionRound) -> String {
     let verb = match round.trigger {
         Trigger::Prefill => "evicted",
+        Trigger::Recall => "recalled",
         Trigger::Decode => AGAIN,
     };
     // A round may concern some layers only.

@@ -2,6 +2,7 @@
 //! what is to be done comes out as [`Effect`]s; times and folders come in from outside.
 
 mod activity;
+mod archive;
 mod clock;
 pub mod command;
 pub mod compare;

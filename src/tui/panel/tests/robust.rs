@@ -87,6 +87,7 @@ fn event() -> impl Strategy<Value = Event> {
                 before_entries: n as usize,
                 after_entries: n as usize / 2,
                 freed_bytes: freed,
+                recalled_entries: 0,
                 retained_mass: a,
                 uniform_retained_mass: b,
                 milliseconds: a * 1e3,

@@ -244,6 +244,8 @@ fn stopped(depth: Depth) -> State {
         turn: 2,
         stop: Stop::Interrupted,
         prompt_tokens: 24,
+        reused_tokens: 0,
+        recalled_entries: 0,
         generated_tokens: 9,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
