@@ -10,10 +10,11 @@ use clap::Args;
 
 use super::CliError;
 use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
-use crate::archive::Mode;
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::engine::event::{CachePicture, Event, EvictionRound, Message, Stop, TurnStats};
+use crate::engine::event::{
+    Archived, CachePicture, Event, EvictionRound, Message, Stop, TurnStats,
+};
 use crate::engine::session::{Session, TurnError, Watcher};
 use crate::saved::{Ending, Header, Piece, Record, SavedConversation, SessionError, Store, Writer};
 
@@ -234,12 +235,10 @@ impl Saved {
 
 /// What is archived of the conversation, and where.
 fn archive(session: &Session) -> serde_json::Value {
-    let archive = session.archive();
-    serde_json::json!({
-        "mode": archive.map_or(Mode::Off, |archive| archive.mode()),
-        "bytes": session.archived().bytes(),
-        "path": archive.and_then(|archive| archive.path()),
-    })
+    let Archived {
+        mode, bytes, path, ..
+    } = session.archived();
+    serde_json::json!({"mode": mode, "bytes": bytes, "path": path})
 }
 
 /// The record of `--json`.

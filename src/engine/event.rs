@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 pub use super::comparison::CompareEvent;
+pub use super::memory::ProcessMemory;
 pub use super::stop::Stop;
 pub use crate::archive::Mode;
 pub use crate::model::message::{Message, Role};
@@ -68,6 +69,18 @@ impl TooLong {
     pub fn over(&self) -> usize {
         self.needed.saturating_sub(self.context)
     }
+}
+
+/// The conversation's archive.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Archived {
+    pub mode: Mode,
+    /// Tokens of the conversation, from the first on, that need not be read again.
+    pub tokens: usize,
+    /// Bytes of their keys and values, on the disk or in memory.
+    pub bytes: u64,
+    /// The folder on the disk.
+    pub path: Option<PathBuf>,
 }
 
 /// What is to be compared.
@@ -223,8 +236,7 @@ pub struct CachePicture {
     pub peak_bytes: u64,
     /// What a cache that evicts nothing would use for the same tokens.
     pub full_bytes: u64,
-    /// The process's resident memory, from the operating system.
-    pub process_bytes: u64,
+    pub process: ProcessMemory,
     /// Positions used of the model's context.
     pub position: usize,
     /// Sum over layers and heads that the policy allows without slack; `None` = unbounded.
@@ -285,8 +297,8 @@ pub enum Event {
     },
     /// What [`Command::SetPolicy`] asked for, from the next turn on.
     PolicyChanged(PolicyInfo),
-    /// What [`Command::SetArchive`] asked for.
-    Archive(Mode),
+    /// What there is of the conversation in its archive; at the end of turns, and when it changes.
+    Archive(Box<Archived>),
     /// The budget came to something else: a turn began, or the conversation is another one.
     InForce(InForce),
     TurnStarted {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::event::LayerEviction;
 use super::evict::{Evicting, EvictionHooks, Evictor};
+use super::retained::Retained;
 use crate::archive::Archive;
 use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
 
@@ -117,6 +118,7 @@ pub struct Lane {
     sequence: Box<dyn Sequence>,
     evictor: Evictor,
     peak: Peak,
+    retained: Retained,
 }
 
 impl Lane {
@@ -136,6 +138,7 @@ impl Lane {
             sequence: network.clone().sequence_in(archive, window)?,
             evictor,
             peak: Peak::default(),
+            retained: Retained::default(),
         })
     }
 
@@ -145,6 +148,7 @@ impl Lane {
             sequence: self.sequence.fork(),
             evictor: self.evictor,
             peak: Peak::default(),
+            retained: self.retained.clone(),
         };
         fork.set_evictor(evictor);
         fork
@@ -184,7 +188,10 @@ impl Lane {
     /// Reads `tokens` behind what was read before, and evicts each layer once it is through. All of
     /// it or nothing: `None` when it was stopped, and the lane is as it was.
     pub fn read(&mut self, tokens: &[u32], reader: &mut dyn Reader) -> Result<Option<Read>> {
-        self.read_by(reader, |sequence, hooks| sequence.prefill(tokens, hooks))
+        let anew = self.position() == 0;
+        self.read_by(anew, reader, |sequence, hooks| {
+            sequence.prefill(tokens, hooks)
+        })
     }
 
     /// How many of `tokens` need not be read by [`Lane::recall`]. The window's are always read: their
@@ -203,7 +210,7 @@ impl Lane {
         from: usize,
         reader: &mut dyn Reader,
     ) -> Result<Option<Read>> {
-        self.read_by(reader, |sequence, hooks| {
+        self.read_by(true, reader, |sequence, hooks| {
             sequence.recall(tokens, from, hooks)
         })
     }
@@ -228,8 +235,10 @@ impl Lane {
         self.sequence.tokens()
     }
 
+    /// `anew`: everything that was said is judged.
     fn read_by(
         &mut self,
+        anew: bool,
         reader: &mut dyn Reader,
         read: impl FnOnce(&mut dyn Sequence, &mut dyn PrefillHooks) -> Result<Option<Vec<f32>>>,
     ) -> Result<Option<Read>> {
@@ -242,7 +251,7 @@ impl Lane {
             reader,
         };
         let logits = read(&mut *self.sequence, &mut reading)?;
-        let evicted = Evicted {
+        let mut evicted = Evicted {
             layers: reading.evicting.map_or(Vec::new(), Evicting::into_report),
             came_back: reading.came_back,
             milliseconds: reading.milliseconds,
@@ -250,6 +259,10 @@ impl Lane {
         let peak = reading.peak;
         Ok(logits.map(|logits| {
             self.peak = self.peak.max(peak);
+            if anew {
+                self.retained.renew();
+            }
+            self.retained.of_all(&mut evicted.layers);
             Read { logits, evicted }
         }))
     }
@@ -300,8 +313,10 @@ impl Lane {
             evicting.layer(layer, layers, &mut told)?;
         }
         evicting.finish(layers, &mut told)?;
+        let mut layers = evicting.into_report();
+        self.retained.of_all(&mut layers);
         Ok(Evicted {
-            layers: evicting.into_report(),
+            layers,
             came_back: 0,
             milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
         })

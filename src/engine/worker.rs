@@ -136,6 +136,7 @@ fn run(
         model: Box::new(info),
         policy: policy(&session),
     });
+    out.event(Event::Archive(Box::new(session.archived())));
     for notice in notice.into_iter().chain(unarchived) {
         out.event(Event::Notice(notice));
     }
@@ -183,7 +184,7 @@ fn run(
             Command::SetArchive(mode) => {
                 archiving.mode = mode;
                 match archive(&mut session, &archiving) {
-                    Ok(()) => out.event(Event::Archive(mode)),
+                    Ok(()) => out.event(Event::Archive(Box::new(session.archived()))),
                     Err(why) => out.event(Event::Notice(why)),
                 }
                 out.picture(session.picture_with_holders());
@@ -227,6 +228,8 @@ fn turn(
         Ok(stats) => {
             out.event(Event::Tokens(session.token_texts()));
             out.event(Event::TurnFinished(stats));
+            // Behind the turn: a slow disk is waited for here.
+            out.event(Event::Archive(Box::new(session.archived())));
         }
         Err(TurnError::TooLong(figures)) => out.event(Event::TooLong(figures)),
         Err(error) => {

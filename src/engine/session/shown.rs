@@ -1,8 +1,7 @@
 //! The conversation's cache and tokens, as they are shown.
 
 use super::Session;
-use crate::archive::Past;
-use crate::engine::event::CachePicture;
+use crate::engine::event::{Archived, CachePicture, Mode};
 use crate::engine::picture;
 use crate::model::Layers;
 
@@ -17,11 +16,21 @@ impl Session {
     }
 
     /// What is archived of the conversation.
-    pub fn archived(&self) -> Past {
-        let tokens = self.lane.tokens();
-        self.archive
-            .as_ref()
-            .map_or(Past::default(), |archive| archive.find(tokens))
+    pub fn archived(&self) -> Archived {
+        let Some(archive) = &self.archive else {
+            let mode = Mode::Off;
+            return Archived {
+                mode,
+                ..Archived::default()
+            };
+        };
+        let past = archive.find(self.lane.tokens());
+        Archived {
+            mode: archive.mode(),
+            tokens: past.len(),
+            bytes: past.bytes(),
+            path: archive.path().cloned(),
+        }
     }
 
     /// The cache's layers.

@@ -7,12 +7,15 @@ use crate::tui::conversation::Level;
 impl State {
     pub(super) fn set_archive(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         match argument.to_ascii_lowercase().parse::<Mode>() {
-            Ok(mode) => effects.push(Effect::Engine(Command::SetArchive(mode))),
+            Ok(mode) => {
+                effects.push(Effect::Engine(Command::SetArchive(mode)));
+                self.archive_changed(mode);
+            }
             Err(why) => self.toast(Level::Warning, why),
         }
     }
 
-    pub(super) fn archive_changed(&mut self, mode: Mode) {
+    fn archive_changed(&mut self, mode: Mode) {
         let text = match mode {
             Mode::Disk => {
                 "what is read from now on is kept on the disk; what was said so far is read once \

@@ -47,7 +47,6 @@ impl State {
             Event::Decoded { .. } => self.sending.asked = None,
             Event::TurnFinished(stats) => self.finished(&stats, effects),
             Event::Notice(text) => self.note(Level::Info, text),
-            Event::Archive(mode) => self.archive_changed(mode),
             Event::Failed { message, .. } => {
                 self.broken_off(effects);
                 self.note(Level::Error, message);
@@ -65,6 +64,7 @@ impl State {
             Event::Fetching { .. }
             | Event::Loading { .. }
             | Event::Tokens(_)
+            | Event::Archive(_)
             | Event::InForce(_) => {}
         }
     }

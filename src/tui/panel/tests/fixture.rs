@@ -79,7 +79,10 @@ impl Shape {
             used_bytes: entries * ENTRY,
             allocated_bytes: entries * ENTRY * 21 / 20,
             full_bytes: (position * self.layers * self.heads) as u64 * ENTRY,
-            process_bytes: 412 << 20,
+            process: crate::engine::event::ProcessMemory {
+                resident: 412 << 20,
+                mapped: 0,
+            },
             position,
             lens,
             ..CachePicture::default()
