@@ -66,12 +66,14 @@ fn kept(session: &Session) -> Vec<Vec<Vec<u32>>> {
     (0..layers.count()).map(|l| heads(l).collect()).collect()
 }
 
-fn every_policy() -> [Preset; 4] {
+fn every_policy() -> [Preset; 6] {
     [
         Preset::SNAPKV,
         Preset::ADA_SNAPKV,
         Preset::ADA_PYRAMIDKV,
         Preset::ADA_REACH,
+        Preset::POOLED_SNAPKV,
+        Preset::POOLED_REACH,
     ]
 }
 
@@ -138,7 +140,7 @@ fn the_fifth_question_is_judged_as_if_everything_were_one_prompt() {
 #[test]
 fn closing_and_opening_again_is_invisible() {
     for options in [EXACT, PORTABLE] {
-        for preset in [Preset::ADA_SNAPKV, Preset::FULL] {
+        for preset in [Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV, Preset::FULL] {
             let eviction = eviction(preset, 40, 6);
             let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let mut open = archived(&options, eviction, In::Disk, one.path());
