@@ -216,7 +216,17 @@ impl Saved {
             }
             opened => opened?,
         };
-        let (conversation, writer) = opened;
+        let (mut conversation, mut writer) = opened;
+        // A question that was not answered before the program ended is asked no more.
+        let answered = conversation
+            .turns
+            .iter()
+            .take_while(|turn| turn.answer.is_some());
+        let answered = answered.count();
+        if answered < conversation.turns.len() {
+            conversation.turns.truncate(answered);
+            writer.append(&Record::Truncate(2 * answered))?;
+        }
         let messages = super::sessions::messages(&conversation);
         Ok(Saved { messages, writer })
     }

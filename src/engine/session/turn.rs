@@ -1,6 +1,6 @@
 //! A turn: what is ahead is read, the cache is cut down, the answer is drawn.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ahead::{Ahead, How};
 use super::{Session, TurnError, Watcher, in_force};
@@ -12,6 +12,8 @@ use crate::engine::picture;
 use crate::engine::reading::{self, Reading, Text};
 use crate::model::ModelError;
 
+/// How long the end of a turn may wait for the archive.
+const AT_THE_END: Duration = Duration::from_millis(200);
 /// Damaged segments of an archive that one turn gets over: each is forgotten, and read again.
 const DAMAGES: usize = 32;
 
@@ -209,6 +211,11 @@ impl Session {
             last.content.push_str(&more);
         }
         let archived = self.lane.archive_decoded();
+        if let Some(archive) = &self.archive {
+            // Before the answer counts as given, so that who goes on after a crash goes on from the same
+            // numbers; a slow disk is not waited for.
+            archive.settle(AT_THE_END);
+        }
         if let Some(trouble) = self.archive.as_ref().and_then(|archive| archive.trouble()) {
             let message = format!(
                 "this part of the conversation is not archived ({trouble}); it is read again when \
