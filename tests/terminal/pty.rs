@@ -88,6 +88,19 @@ impl Home {
         file.write_all(text.as_bytes()).unwrap();
     }
 
+    /// The model waits where `gate` says: `answer 40` behind the fortieth token of an answer, `read 3`
+    /// at 3 % of a prefill; `pace 5` lets a token come every 5 ms.
+    pub fn hold(&self, gate: &str) {
+        // A gate that is half written would be open.
+        self.file("gate.new", gate);
+        std::fs::rename(self.path("gate.new"), self.path("gate")).unwrap();
+    }
+
+    /// The model goes on.
+    pub fn open(&self) {
+        std::fs::remove_file(self.path("gate")).unwrap();
+    }
+
     fn session_paths(&self) -> Vec<PathBuf> {
         let Ok(folder) = std::fs::read_dir(self.path("sessions")) else {
             return Vec::new();
@@ -129,6 +142,7 @@ impl App {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("CACHAT_TEST_GATE", home.path("gate"));
         for (name, value) in env {
             command.env(name, value);
         }
