@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod device;
 pub mod dirs;
+pub mod disk;
 pub mod document;
 pub mod engine;
 pub mod human;

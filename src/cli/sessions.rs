@@ -86,28 +86,25 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
 }
 
 fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
-    let all = store.list(query);
+    let all: Vec<Summary> = store.list(query).collect();
     let time = |moment| chrono::DateTime::<chrono::Local>::from(moment);
     let mut out = std::io::stdout().lock();
     if json {
         let line = |s: &Summary| {
-            json!({"name": s.name, "title": s.title, "turns": s.turns,
+            json!({"name": s.name, "title": s.title, "turns": s.turns, "more": s.more,
                    "modified": time(s.modified).to_rfc3339()})
         };
         let lines: Vec<_> = all.iter().map(line).collect();
         return Ok(writeln!(out, "{:#}", serde_json::Value::from(lines))?);
     }
     for s in &all {
-        let turns = match s.turns {
-            1 => " 1 turn ".to_owned(),
-            n => format!("{n:>2} turns"),
-        };
         let title = shown(&s.title);
         writeln!(
             out,
-            "{}  {}  {turns}  {title}",
-            s.name,
-            time(s.modified).format("%Y-%m-%d %H:%M")
+            "{}  {}  {:>8}  {title}",
+            shown(&s.name),
+            time(s.modified).format("%Y-%m-%d %H:%M"),
+            s.turns()
         )?;
     }
     if all.is_empty() {

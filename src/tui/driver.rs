@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use self::signals::{Signal, Signals};
 use super::keyboard::Keyboard;
-use super::sessions::Sessions;
+use super::sessions::{Found, Sessions};
 use super::state::{Input, Setup, State};
 use super::terminal::{self, Guard, Screen};
 use super::view;
@@ -66,6 +66,13 @@ pub fn run(setup: Setup, surroundings: Surroundings) -> io::Result<End> {
     end
 }
 
+/// What came of something in the background.
+enum Done {
+    Input(Input),
+    /// A saved conversation was looked for.
+    Found(Result<Found, String>),
+}
+
 struct Driver {
     state: State,
     engine: EngineHandle,
@@ -75,7 +82,7 @@ struct Driver {
     screen: Screen,
     keyboard: Keyboard,
     /// Results of what runs in the background.
-    done: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
+    done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
     /// Commands the engine had no room for.
     outbox: VecDeque<Command>,
     begun: Instant,
@@ -160,7 +167,8 @@ impl Driver {
                         None => false,
                     }
                 }
-                Some(input) = self.done.1.recv() => {
+                Some(done) = self.done.1.recv() => {
+                    let input = self.finish(done);
                     self.take(input)?;
                     true
                 }

@@ -1,8 +1,13 @@
 //! The session that is being written, for the driver.
 
-use crate::saved::{Header, Record, SavedConversation, SavedTurn, SessionError, Store, Writer};
+use crate::saved::{
+    Header, Record, SavedConversation, SavedTurn, SessionError, Store, Summary, Writer,
+};
 
 use crate::human;
+
+/// So many conversations are offered by their names.
+const LISTED: usize = 200;
 
 /// Writes the running conversation; the file is created with the first question.
 #[derive(Debug)]
@@ -51,28 +56,63 @@ impl Sessions {
         records.iter().try_for_each(|r| self.append(r))
     }
 
-    /// Goes on with an earlier session.
-    pub fn open(&mut self, name: &str) -> Result<(String, Vec<SavedTurn>), String> {
-        // The one that is open would be in use.
-        if self.writer.as_ref().is_some_and(|w| w.name == name) {
-            return Err(format!("{name} is this conversation"));
+    /// What finds and reads conversations, beside this one that is being written.
+    pub fn shelf(&self) -> Shelf {
+        Shelf {
+            store: self.store.clone(),
+            current: self.writer.as_ref().map(|w| w.name.clone()),
         }
-        let opened = match self.store.open(name) {
-            Err(SessionError::Unknown(_)) => self.mentioning(name)?,
-            opened => opened.map_err(|e| e.to_string())?,
-        };
-        let (conversation, writer) = opened;
+    }
+
+    /// Goes on with a session that [`Shelf::open`] found.
+    pub fn resume(&mut self, found: Found) -> (String, Vec<SavedTurn>) {
+        let (conversation, writer) = found;
         let name = writer.name.clone();
         (self.writer, self.broken) = (Some(writer), false);
-        Ok((name, conversation.turns))
+        (name, conversation.turns)
+    }
+
+    fn create(&self) -> Result<Writer, crate::saved::SessionError> {
+        self.store.create(&Header {
+            cachat: 1,
+            created: chrono::Local::now().to_rfc3339(),
+            model: self.model.clone(),
+            policy: self.policy.clone(),
+        })
+    }
+}
+
+/// A conversation and what appends to it.
+pub type Found = (SavedConversation, Writer);
+
+/// The saved conversations, read beside the screen: there may be thousands, on a slow disk.
+#[derive(Debug)]
+pub struct Shelf {
+    store: Store,
+    /// The one that is being written is in use.
+    current: Option<String>,
+}
+
+impl Shelf {
+    /// An earlier session, by its name or by words that occur in it.
+    ///
+    /// # Errors
+    /// One message that says what to do next.
+    pub fn open(&self, name: &str) -> Result<Found, String> {
+        if self.current.as_deref() == Some(name) {
+            return Err(format!("{name} is this conversation"));
+        }
+        match self.store.open(name) {
+            Err(SessionError::Unknown(_)) => self.mentioning(name),
+            opened => opened.map_err(|e| e.to_string()),
+        }
     }
 
     /// The only other conversation in which these words occur.
-    fn mentioning(&self, words: &str) -> Result<(SavedConversation, Writer), String> {
-        let mut found = self.store.list(words);
+    fn mentioning(&self, words: &str) -> Result<Found, String> {
+        let mut found: Vec<Summary> = self.store.list(words).collect();
         let all = found.len();
-        // The one that is open is in use.
-        found.retain(|s| self.writer.as_ref().is_none_or(|w| w.name != s.name));
+        found.retain(|s| self.current.as_ref() != Some(&s.name));
         match &found[..] {
             [] if all > 0 => Err(format!(
                 "only this conversation mentions \u{201c}{words}\u{201d}"
@@ -96,28 +136,14 @@ impl Sessions {
         }
     }
 
-    /// Names, each with its age, turns and title.
+    /// Names of the newest, each with its age, turns and title.
     pub fn list(&self) -> Vec<(String, String)> {
-        let sessions = self.store.list("").into_iter().take(200);
-        let hint = |s: crate::saved::Summary| {
+        let hint = |s: Summary| {
             let age = s.modified.elapsed().map(|d| d.as_secs_f64()).unwrap_or(0.0);
-            let turns = match s.turns {
-                1 => "1 turn".to_owned(),
-                n => format!("{n} turns"),
-            };
-            let hint = format!("{} · {turns} · {}", human::age(age), s.title);
+            let hint = format!("{} · {} · {}", human::age(age), s.turns(), s.title);
             (s.name, hint)
         };
-        sessions.map(hint).collect()
-    }
-
-    fn create(&self) -> Result<Writer, crate::saved::SessionError> {
-        self.store.create(&Header {
-            cachat: 1,
-            created: chrono::Local::now().to_rfc3339(),
-            model: self.model.clone(),
-            policy: self.policy.clone(),
-        })
+        self.store.list("").take(LISTED).map(hint).collect()
     }
 }
 
@@ -138,17 +164,22 @@ mod tests {
         sessions
     }
 
+    fn open(sessions: &mut Sessions, name: &str) -> Result<(String, Vec<SavedTurn>), String> {
+        let found = sessions.shelf().open(name)?;
+        Ok(sessions.resume(found))
+    }
+
     #[test]
     fn a_conversation_is_opened_by_what_was_said_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let said = ["about apples", "about oranges"];
         let mut sessions = sessions(folder.path(), &said);
-        let (_, turns) = sessions.open("ORANGES").unwrap();
+        let (_, turns) = open(&mut sessions, "ORANGES").unwrap();
         assert_eq!(turns[0].question, [Piece::Text("about oranges".into())]);
         sessions.renew(&[]).unwrap();
-        let several = sessions.open("about").unwrap_err();
+        let several = open(&mut sessions, "about").unwrap_err();
         assert!(several.contains("2 conversations mention"), "{several}");
-        let none = sessions.open("pears").unwrap_err();
+        let none = open(&mut sessions, "pears").unwrap_err();
         assert!(none.contains("mentions \u{201c}pears\u{201d}"), "{none}");
     }
 
@@ -157,10 +188,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let said = ["about apples", "about oranges"];
         let mut sessions = sessions(folder.path(), &said);
-        sessions.open("oranges").unwrap();
-        let only = sessions.open("oranges").unwrap_err();
+        open(&mut sessions, "oranges").unwrap();
+        let only = open(&mut sessions, "oranges").unwrap_err();
         assert!(only.contains("only this conversation"), "{only}");
-        let (_, turns) = sessions.open("about").unwrap();
+        let (_, turns) = open(&mut sessions, "about").unwrap();
         assert_eq!(turns[0].question, [Piece::Text("about apples".into())]);
     }
 
@@ -168,7 +199,7 @@ mod tests {
     fn the_list_tells_age_turns_and_title() {
         let folder = tempfile::tempdir().unwrap();
         let sessions = sessions(folder.path(), &["what is it?"]);
-        let list = sessions.list();
+        let list = sessions.shelf().list();
         let hint = &list[0].1;
         assert!(hint.ends_with("· 1 turn · what is it?"), "{hint}");
     }

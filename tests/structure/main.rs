@@ -14,9 +14,10 @@ use sources::Sources;
 /// The rooms, each with those it may import from: only such as stand before it.
 const ROOMS: &[(&str, &[&str])] = &[
     ("dirs", &[]),
+    ("disk", &[]),
     ("human", &[]),
     ("document", &[]),
-    ("saved", &[]),
+    ("saved", &["disk"]),
     ("device", &[]),
     ("policy", &[]),
     ("cache", &["device", "policy"]),
