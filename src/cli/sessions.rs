@@ -128,8 +128,7 @@ fn export(text: &str, output: Option<PathBuf>) -> Result<(), CliError> {
         };
         return Ok(write!(out, "{text}")?);
     };
-    std::fs::File::create_new(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+    crate::disk::write_new(&path, text.as_bytes())
         .map_err(|e| CliError::failed(format!("cannot write {}: {e}", path.display())))
 }
 

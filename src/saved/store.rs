@@ -1,7 +1,7 @@
 //! The folder of sessions.
 
 use std::fs::{DirEntry, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use super::list::Summary;
 use super::private;
 use super::read::{SavedConversation, read};
 use super::record::{Header, Record};
-use crate::disk;
+use crate::disk::{self, Out};
 
 /// Larger files are not sessions of ours (a question holds at most 16 MiB).
 const LARGEST: u64 = 1 << 30;
@@ -39,7 +39,11 @@ type Result<T> = std::result::Result<T, SessionError>;
 pub struct Writer {
     pub name: String,
     path: PathBuf,
-    file: File,
+    out: Out,
+    /// Bytes up to the end of the last whole line.
+    whole: u64,
+    /// Behind those there may be half a line, since the disk did not take the other half.
+    torn: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -75,12 +79,15 @@ impl Store {
                 n => format!("{stamp}-{n}"),
             };
             let path = self.path(&name);
-            let file = private::options().append(true).create_new(true).open(&path);
-            match file {
-                Ok(file) => {
-                    let mut writer = Writer { name, path, file };
+            match disk::create_new(&path, private::options().append(true)) {
+                Ok(out) => {
+                    let mut writer = Writer::new(name, path, out, 0);
                     writer.lock()?;
-                    writer.line(header)?;
+                    if let Err(error) = writer.line(header) {
+                        // One that cannot even begin is no conversation.
+                        let _ = std::fs::remove_file(&writer.path);
+                        return Err(error);
+                    }
                     return Ok(writer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && n < 1000 => {}
@@ -99,20 +106,15 @@ impl Store {
             source,
         };
         let file = disk::open(&path, OpenOptions::new().read(true).append(true));
-        let mut writer = Writer {
-            name,
-            file: file.map_err(failed)?,
-            path: path.clone(),
-        };
+        let out = Out::new(file.map_err(failed)?);
+        let mut writer = Writer::new(name, path.clone(), out, 0);
         writer.lock()?;
-        let content = content(&path, &mut writer.file)?;
+        let content = content(&path, writer.out.file())?;
         let conversation = read(&content);
-        if conversation.whole < content.len() {
-            // Half a line of a crash: what is appended must begin on a new one.
-            let whole = conversation.whole as u64;
-            writer.file.set_len(whole).map_err(failed)?;
-            writer.file.seek(SeekFrom::End(0)).map_err(failed)?;
-        }
+        writer.whole = conversation.whole as u64;
+        // Half a line of a crash: what is appended must begin on a new one.
+        writer.torn = conversation.whole < content.len();
+        writer.mend().map_err(failed)?;
         Ok((conversation, writer))
     }
 
@@ -124,11 +126,11 @@ impl Store {
     fn whole(&self, name: &str) -> Result<SavedConversation> {
         let path = self.path(name);
         let file = disk::open(&path, OpenOptions::new().read(true));
-        let mut file = file.map_err(|source| SessionError::Io {
+        let file = file.map_err(|source| SessionError::Io {
             path: path.clone(),
             source,
         })?;
-        Ok(read(&content(&path, &mut file)?))
+        Ok(read(&content(&path, &file)?))
     }
 
     /// The sessions that contain `query`, the newest first. Without a query only the head of each
@@ -150,7 +152,7 @@ impl Store {
             return Summary::of_head(name, modified, file);
         }
         let conversation = self.whole(&name).ok()?;
-        let title = || conversation.title().to_lowercase().contains(&query);
+        let title = || conversation.title().to_lowercase().contains(query);
         let fits = name.contains(query) || title() || conversation.contains(query);
         let summary = Summary::of(name, modified, &conversation);
         summary.filter(|_| fits)
@@ -208,9 +210,29 @@ impl Store {
 }
 
 impl Writer {
-    /// Appends a record; it is with the operating system when this returns.
+    fn new(name: String, path: PathBuf, out: Out, whole: u64) -> Writer {
+        Writer {
+            name,
+            path,
+            out,
+            whole,
+            torn: false,
+        }
+    }
+
+    /// Appends a record, the whole of it or nothing; it is with the operating system when this
+    /// returns.
     pub fn append(&mut self, record: &Record) -> Result<()> {
         self.line(record)
+    }
+
+    /// What has everything on the disk when it returns; it may take a while.
+    pub fn syncing(&self) -> io::Result<impl FnOnce() -> Result<()> + Send + use<>> {
+        let (out, path) = (Out::new(self.out.file().try_clone()?), self.path.clone());
+        Ok(move || {
+            out.sync()
+                .map_err(|source| SessionError::Io { path, source })
+        })
     }
 
     fn line(&mut self, value: &impl serde::Serialize) -> Result<()> {
@@ -218,17 +240,34 @@ impl Writer {
             .map_err(io::Error::from)
             .and_then(|mut line| {
                 line.push(b'\n');
+                self.mend()?;
+                self.torn = true;
                 // One call: another process never sees half of it without the other half coming.
-                self.file.write_all(&line)
+                self.out.write_all(&line)?;
+                self.whole += line.len() as u64;
+                self.torn = false;
+                Ok(())
             });
-        written.map_err(|source| SessionError::Io {
-            path: self.path.clone(),
-            source,
+        written.map_err(|source| {
+            let _ = self.mend();
+            SessionError::Io {
+                path: self.path.clone(),
+                source,
+            }
         })
     }
 
+    /// Takes half a line away.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.out.file().set_len(self.whole)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
     fn lock(&mut self) -> Result<()> {
-        match self.file.try_lock() {
+        match self.out.file().try_lock() {
             Err(TryLockError::WouldBlock) => Err(SessionError::InUse(self.name.clone())),
             // File systems without locks: going on is better than not saving.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
@@ -236,7 +275,7 @@ impl Writer {
     }
 }
 
-fn content(path: &Path, file: &mut File) -> Result<Vec<u8>> {
+fn content(path: &Path, file: &File) -> Result<Vec<u8>> {
     let failed = |source| SessionError::Io {
         path: path.to_owned(),
         source,

@@ -21,21 +21,21 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("device", &[]),
     ("policy", &[]),
     ("cache", &["device", "policy"]),
-    ("model", &["dirs", "device", "policy", "cache"]),
+    ("model", &["dirs", "disk", "device", "policy", "cache"]),
     ("engine", &["policy", "cache", "model"]),
-    ("config", &["policy", "model", "engine"]),
+    ("config", &["disk", "policy", "model", "engine"]),
     ("report", &["human", "engine"]),
     (
         "tui",
         &[
-            "human", "document", "saved", "policy", "model", "engine", "config", "report",
+            "disk", "human", "document", "saved", "policy", "model", "engine", "config", "report",
         ],
     ),
     (
         "cli",
         &[
-            "dirs", "human", "document", "saved", "policy", "cache", "model", "engine", "config",
-            "report", "tui",
+            "dirs", "disk", "human", "document", "saved", "policy", "cache", "model", "engine",
+            "config", "report", "tui",
         ],
     ),
     // For tests only: nobody may import it.

@@ -4,6 +4,7 @@
 mod ends;
 mod flood;
 mod pty;
+mod saving;
 mod stop;
 mod turns;
 

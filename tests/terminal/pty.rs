@@ -143,6 +143,7 @@ impl App {
         command.env("LANG", "C.UTF-8");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("CACHAT_TEST_GATE", home.path("gate"));
+        command.env("CACHAT_TEST_DISK", home.path("disk"));
         for (name, value) in env {
             command.env(name, value);
         }

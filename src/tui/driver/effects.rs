@@ -27,14 +27,8 @@ impl Driver {
             Effect::Read(path) => {
                 self.reading(move || Input::Read(Box::new(crate::document::read(&path))))?;
             }
-            Effect::Record(record) => {
-                let written = self.sessions.append(&record);
-                self.complain(written);
-            }
-            Effect::NewSession(records) => {
-                let written = self.sessions.renew(&records);
-                self.complain(written);
-            }
+            Effect::Record(record) => self.record(record)?,
+            Effect::NewSession(records) => self.new_session(records),
             Effect::Sessions => {
                 let shelf = self.sessions.shelf();
                 self.background(move || Done::Input(Input::Sessions(shelf.list())))?;
@@ -94,6 +88,10 @@ impl Driver {
     pub(super) fn finish(&mut self, done: Done) -> Input {
         match done {
             Done::Input(input) => input,
+            Done::Synced(done) => {
+                self.synced(done);
+                Input::Tick
+            }
             // It would take the place of what is being said.
             Done::Found(Ok(_)) if self.state.activity.phase.busy() => Input::Opened(Err(
                 "another question was asked meanwhile; stop it (Esc) and open it again".into(),
@@ -107,7 +105,10 @@ impl Driver {
     }
 
     /// Runs something slow beside the loop; its result comes back to it.
-    fn background(&self, work: impl FnOnce() -> Done + Send + 'static) -> io::Result<()> {
+    pub(super) fn background(
+        &self,
+        work: impl FnOnce() -> Done + Send + 'static,
+    ) -> io::Result<()> {
         let done = self.done.0.clone();
         let run = move || {
             let _ = done.send(work());
@@ -118,25 +119,14 @@ impl Driver {
         Ok(())
     }
 
-    fn tell(&self, input: Input) {
+    pub(super) fn tell(&self, input: Input) {
         let _ = self.done.0.send(Done::Input(input));
-    }
-
-    /// Says once that nothing is saved, and why.
-    fn complain(&mut self, written: Result<(), String>) {
-        if let Err(why) = written {
-            self.tell(Input::Engine(Event::Notice(why)));
-        }
     }
 }
 
 /// Writes a file that does not exist yet.
 fn save(path: &Path, text: &str) -> Result<(), String> {
-    let write = || {
-        let mut file = std::fs::File::create_new(path)?;
-        io::Write::write_all(&mut file, text.as_bytes())
-    };
-    write().map_err(|error: io::Error| match error.kind() {
+    crate::disk::write_new(path, text.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             format!("{} exists already; name another file", path.display())
         }
