@@ -20,3 +20,4 @@ pub mod saved;
 #[doc(hidden)]
 pub mod testing;
 pub mod tui;
+pub mod unseen;

@@ -643,3 +643,66 @@ fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
     assert_eq!(cachat(&["delete", "2026", "--yes"]).0, Some(0));
     assert!(!file.exists());
 }
+
+/// Names of files, titles and models are anybody's: on a terminal, in a pipe and in JSON.
+#[test]
+fn no_name_reaches_the_terminal_raw() {
+    use cachat::unseen::{KINDS, harmless};
+    let folder = tempfile::tempdir().unwrap();
+    // What a file can be called.
+    let evil: String = KINDS.chars().filter(|c| *c != '\0').collect();
+    for (below, end) in [("sessions", "jsonl"), ("models", "gguf")] {
+        std::fs::create_dir(folder.path().join(below)).unwrap();
+        let path = folder.path().join(below).join(format!("a{evil}.{end}"));
+        let question = serde_json::json!({"user": [{"text": format!("why {KINDS}")}]});
+        std::fs::write(
+            path,
+            format!("{{\"cachat\":1,\"created\":\"\"}}\n{question}\n"),
+        )
+        .unwrap();
+    }
+    let file = folder.path().join("talk.json");
+    for args in [
+        &["sessions"][..],
+        &["sessions", "list", "--json"],
+        &["sessions", "show", "a"],
+        &["sessions", "export", "a", "--json"],
+        &[
+            "sessions",
+            "export",
+            "a",
+            "--json",
+            "-o",
+            file.to_str().unwrap(),
+        ],
+        &["models"],
+        &["models", "--json"],
+        &["ask", "--model", &format!("x{}", &evil[1..]), "hi"],
+        &["sessions", "show", &format!("x{evil}")],
+        &["sessions", "delete", "a", "--yes"],
+    ] {
+        let output = std::process::Command::new(BIN)
+            .env("CACHAT_HOME", folder.path())
+            .env("HF_HOME", folder.path())
+            .env("HF_HUB_OFFLINE", "1")
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        for bytes in [output.stdout, output.stderr] {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(
+                text.chars().all(|c| harmless(c) || c == '\t'),
+                "{args:?}: {text:?}"
+            );
+        }
+    }
+    let exported: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(exported[0]["content"], format!("why {KINDS}").trim());
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("sessions"))
+            .unwrap()
+            .count(),
+        0
+    );
+}

@@ -85,10 +85,13 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
         return Err(error.into());
     }
     let mut out = std::io::stdout().lock();
-    if args.json {
-        serde_json::to_writer(&mut out, &record(&settings, &session, &stats, &output)?)?;
+    match args.json {
+        true => {
+            let record = record(&settings, &session, &stats, &output)?;
+            super::safe::write_json(&mut out, &record)?;
+        }
+        false => writeln!(out)?,
     }
-    writeln!(out)?;
     match stats.stop {
         Stop::Interrupted => Err(CliError::Interrupted),
         _ => Ok(()),

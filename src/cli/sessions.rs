@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::CliError;
-use super::safe::shown;
+use super::safe::{self, name, shown, write_json_pretty};
 use crate::dirs::Dirs;
 use crate::document::{Question, framed};
 use crate::engine::event::{Message, Role};
 use crate::saved::{Piece, SavedConversation, SavedTurn, Store, Summary};
+use crate::unseen;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(
@@ -76,7 +77,11 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
         Some(SessionsCommand::Export { name, json, output }) => {
             let conversation = store.show(&name)?;
             let text = match json {
-                true => serde_json::to_string_pretty(&messages(&conversation))? + "\n",
+                true => {
+                    unseen::json(&serde_json::to_string_pretty(&messages(&conversation))?)
+                        .into_owned()
+                        + "\n"
+                }
                 false => markdown(&conversation),
             };
             export(&text, output)
@@ -95,14 +100,14 @@ fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
                    "modified": time(s.modified).to_rfc3339()})
         };
         let lines: Vec<_> = all.iter().map(line).collect();
-        return Ok(writeln!(out, "{:#}", serde_json::Value::from(lines))?);
+        return write_json_pretty(&mut out, &lines);
     }
     for s in &all {
-        let title = shown(&s.title);
+        let title = name(&s.title);
         writeln!(
             out,
             "{}  {}  {:>8}  {title}",
-            shown(&s.name),
+            name(&s.name),
             time(s.modified).format("%Y-%m-%d %H:%M"),
             s.turns()
         )?;
@@ -138,7 +143,7 @@ fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
         if !std::io::stdin().is_terminal() {
             return Err(CliError::usage("without a terminal, say --yes to delete"));
         }
-        let (title, turns) = (shown(&conversation.title()), conversation.turns.len());
+        let (title, turns) = (safe::name(&conversation.title()), conversation.turns.len());
         write!(
             std::io::stderr(),
             "Delete \u{201c}{title}\u{201d} ({turns} turns) for good? [y/N] "
@@ -150,7 +155,11 @@ fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
         }
     }
     let name = store.delete(name)?;
-    Ok(writeln!(std::io::stdout(), "deleted {name}")?)
+    Ok(writeln!(
+        std::io::stdout(),
+        "deleted {}",
+        safe::name(&name)
+    )?)
 }
 
 /// A question as it was asked, with its documents written out.

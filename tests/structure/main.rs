@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dirs", &[]),
     ("disk", &[]),
     ("human", &[]),
+    ("unseen", &[]),
     ("document", &[]),
     ("saved", &["disk"]),
     ("device", &[]),
@@ -28,14 +29,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "tui",
         &[
-            "disk", "human", "document", "saved", "policy", "model", "engine", "config", "report",
+            "disk", "human", "unseen", "document", "saved", "policy", "model", "engine", "config",
+            "report",
         ],
     ),
     (
         "cli",
         &[
-            "dirs", "disk", "human", "document", "saved", "policy", "cache", "model", "engine",
-            "config", "report", "tui",
+            "dirs", "disk", "human", "unseen", "document", "saved", "policy", "cache", "model",
+            "engine", "config", "report", "tui",
         ],
     ),
     // For tests only: nobody may import it.

@@ -193,7 +193,10 @@ impl State {
     /// `/save` and `/export`.
     pub(super) fn save(&self, argument: &str, json: bool) -> Effect {
         let text = match json {
-            true => serde_json::to_string_pretty(&self.transcript()).unwrap_or_default(),
+            true => {
+                let said = serde_json::to_string_pretty(&self.transcript()).unwrap_or_default();
+                crate::unseen::json(&said).into_owned()
+            }
             false => {
                 let elements = &self.composer.elements;
                 let said = self.conversation.markdown(|raw| elements.expand(raw));
