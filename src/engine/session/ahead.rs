@@ -3,6 +3,7 @@
 use super::{Model, Session};
 use crate::engine::event::{Message, TooLong};
 use crate::engine::turn_error::TurnError;
+use crate::model::template::TemplateError;
 
 /// What a turn reads.
 pub(in crate::engine) struct Ahead {
@@ -43,6 +44,22 @@ impl Session {
         }
     }
 
+    /// What cannot fit by far is refused before gigabytes are taken for its tokens.
+    fn fits_at_all(&self, messages: &[Message]) -> Result<(), TurnError> {
+        let context = self.model.network.description().context;
+        let longest = messages.iter().max_by_key(|m| m.content.len());
+        let text = longest.map_or("", |m| &m.content);
+        let needed = self.model.tokenizer.more_than(text, context);
+        match needed.map_err(TemplateError::from)? {
+            Some(needed) => Err(TurnError::TooLong(TooLong {
+                needed,
+                context,
+                held: self.lane.position(),
+            })),
+            None => Ok(()),
+        }
+    }
+
     /// What has to be prefilled for `messages`. On later turns it is what the template puts behind
     /// the last answer: the answer's own tokens are in the cache.
     pub(in crate::engine) fn ahead(&self, messages: &[Message]) -> Result<Ahead, TurnError> {
@@ -51,6 +68,7 @@ impl Session {
             template,
             ..
         } = &self.model;
+        self.fits_at_all(messages)?;
         let prompt = template.encode_chat(tokenizer, messages, true)?;
         let behind = match self.turn > 0 {
             true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
