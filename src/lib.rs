@@ -3,6 +3,8 @@
 //! One direction of imports: `policy, device ← cache ← model ← engine ← tui, cli`;
 //! `document`, `saved` and `human` stand beside them.
 
+pub mod aside;
+pub mod bus;
 pub mod cache;
 pub mod cli;
 pub mod config;

@@ -36,7 +36,7 @@ const BATCH: usize = 256;
 pub enum End {
     /// The user left.
     Left,
-    /// SIGTERM or SIGHUP.
+    /// SIGTERM, SIGHUP, SIGINT or SIGQUIT.
     Signal,
     /// Either of them, and the end of what was said could not be written. Says why.
     Unsaved(String),

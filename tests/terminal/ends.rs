@@ -8,7 +8,7 @@ use super::talkative;
 
 #[test]
 fn signals_leave_the_terminal_as_it_was() {
-    for signal in ["TERM", "HUP"] {
+    for signal in ["TERM", "HUP", "INT", "QUIT"] {
         let mut app = App::start((80, 24), &[]).ready();
         app.signal(signal);
         assert_eq!(app.ended(), 130, "{signal}");

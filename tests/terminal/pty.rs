@@ -350,18 +350,28 @@ impl App {
     /// The terminal is as it was before the app.
     #[track_caller]
     pub fn assert_restored(&self) {
+        let begun = Instant::now();
+        // What was written last may still be on its way to us.
+        while let Some(not) = self.not_restored() {
+            assert!(begun.elapsed() < SOON, "not as it was: {not}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn not_restored(&self) -> Option<&'static str> {
         let output = self.output.lock().unwrap();
         let screen = output.parser.screen();
-        assert!(!screen.alternate_screen(), "left the other screen");
-        assert!(!screen.hide_cursor(), "the cursor is shown");
-        assert!(!screen.bracketed_paste(), "paste is as it was");
-        assert_eq!(
-            screen.mouse_protocol_mode(),
-            vt100::MouseProtocolMode::None,
-            "the mouse is as it was"
-        );
-        drop(output);
-        assert_eq!(modes(&*self.master), self.modes, "raw mode is over");
+        let mouse = screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+        let found = [
+            (screen.alternate_screen(), "the other screen"),
+            (screen.hide_cursor(), "the cursor is hidden"),
+            (screen.bracketed_paste(), "bracketed paste"),
+            (mouse, "the mouse"),
+            (modes(&*self.master) != self.modes, "raw mode"),
+        ];
+        found
+            .into_iter()
+            .find_map(|(not, what)| not.then_some(what))
     }
 
     /// Leaves as a person would.

@@ -73,3 +73,35 @@ fn what_cannot_be_saved_is_said_when_it_is_left() {
     // Nothing that looks like a conversation is left.
     assert!(home.sessions().is_empty());
 }
+
+/// A model's file that is cut short while it is in use, and what no program can go on from.
+#[test]
+fn a_fault_that_ends_it_gives_the_terminal_back_and_says_why() {
+    for (signal, why) in [
+        ("BUS", "was cut short or replaced"),
+        ("ABRT", "out of memory"),
+    ] {
+        let mut app = App::start_in(talkative(), (100, 30), &["--max-tokens", "3"], &[]).ready();
+        app.say("hello");
+        app.until("3 tokens");
+        app.signal(signal);
+        assert_eq!(app.ended(), 1, "{signal}");
+        app.assert_restored();
+        app.until(why);
+    }
+    let spec = cachat::testing::TinySpec {
+        endless: true,
+        ..cachat::testing::TinySpec::qwen2()
+    };
+    for all in [true, false] {
+        let home = super::pty::Home::with(&spec);
+        let mut app = App::start_in(home.clone(), (100, 30), &["--max-tokens", "3"], &[]).ready();
+        let path = home.path("tiny.gguf");
+        let model = std::fs::read(&path).unwrap();
+        // As `cp` does: cut, then written anew.
+        std::fs::write(&path, if all { &model[..] } else { &[] }).unwrap();
+        app.say("hello");
+        app.until("was changed while");
+        app.leave();
+    }
+}
