@@ -81,6 +81,8 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
+    /// Why what was said is not in its file yet.
+    pub not_saved: Option<String>,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
     /// The element that is in the user's editor.
@@ -157,6 +159,7 @@ impl State {
                 self.opened = None;
                 self.note(Level::Error, why);
             }
+            Input::NotSaved(why) => self.not_saved(why),
             Input::Said(level, text) => self.toast(level, text),
             Input::Saved(Ok(path)) => {
                 self.toast(Level::Info, format!("saved as {}", path.display()));
