@@ -7,6 +7,7 @@ mod signals;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -41,11 +42,15 @@ pub enum End {
 /// Starts an engine, with another model where one is named.
 pub type Starter = Box<dyn FnMut(Option<&str>) -> Result<EngineHandle, String>>;
 
+/// Lists the models that can be named, each with a word on it; may look at the disk.
+pub type Models = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+
 /// What the driver needs besides the state.
 pub struct Surroundings {
     pub engine: EngineHandle,
     pub starter: Starter,
     pub sessions: Sessions,
+    pub models: Models,
     /// Where a fault of the engine left its report.
     pub report: fn() -> Option<PathBuf>,
 }
@@ -71,6 +76,7 @@ struct Driver {
     engine: EngineHandle,
     starter: Starter,
     sessions: Sessions,
+    models: Models,
     report: fn() -> Option<PathBuf>,
     screen: Screen,
     keyboard: Keyboard,
@@ -93,6 +99,7 @@ impl Driver {
             engine: surroundings.engine,
             starter: surroundings.starter,
             sessions: surroundings.sessions,
+            models: surroundings.models,
             report: surroundings.report,
             screen,
             keyboard: Keyboard::start()?,

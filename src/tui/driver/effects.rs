@@ -36,6 +36,10 @@ impl Driver {
                 self.complain(written);
             }
             Effect::Sessions => self.tell(Input::Sessions(self.sessions.list())),
+            Effect::Models => {
+                let models = self.models.clone();
+                self.background(move || Input::Models(models()))?;
+            }
             Effect::Open(name) => {
                 let opened = self.sessions.open(&name);
                 self.tell(Input::Opened(opened));

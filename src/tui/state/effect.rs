@@ -28,6 +28,8 @@ pub enum Input {
     Saved(Result<PathBuf, String>),
     /// The answer to [`Effect::Sessions`]: names, each with a word on it.
     Sessions(Vec<(String, String)>),
+    /// The answer to [`Effect::Models`]: names, each with a word on it.
+    Models(Vec<(String, String)>),
     /// The answer to [`Effect::Open`]: its name and what was said.
     Opened(Result<(String, Vec<SavedTurn>), String>),
     /// The answer to [`Effect::List`].
@@ -82,6 +84,8 @@ pub enum Effect {
     NewSession(Vec<Record>),
     /// List the earlier conversations.
     Sessions,
+    /// List the models that can be named.
+    Models,
     /// Go on with an earlier conversation.
     Open(String),
     /// Start an engine with another model.

@@ -80,6 +80,8 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
+    /// The system prompt of the next conversation.
+    pub system: Option<String>,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
     /// The element that is in the user's editor.
@@ -145,6 +147,7 @@ impl State {
                 Err(error) => self.note(Level::Error, error.to_string()),
             },
             Input::Sessions(sessions) => self.popup.sessions = sessions,
+            Input::Models(models) => self.popup.models = models,
             Input::Opened(opened) => self.opened(opened, &mut effects),
             Input::Listed(listing) => self.popup.listing = listing,
             Input::Mentioned { path, document } => {

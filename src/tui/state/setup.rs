@@ -24,8 +24,6 @@ pub struct Setup {
     pub notices: Vec<String>,
     /// An earlier conversation to go on with.
     pub turns: Vec<SavedTurn>,
-    /// Models that can be named, each with a word on it.
-    pub models: Vec<(String, String)>,
     /// The folder that `~` stands for.
     pub home: Option<PathBuf>,
 }
@@ -39,7 +37,6 @@ impl State {
             ..State::default()
         };
         (state.screen.ascii, state.screen.mouse) = (setup.ascii, setup.mouse);
-        state.popup.models = setup.models;
         state.bring_back(setup.turns);
         for notice in setup.notices {
             state.note(Level::Warning, notice);

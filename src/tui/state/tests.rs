@@ -2,6 +2,7 @@
 
 mod commands;
 mod comparing;
+mod completing;
 mod documents;
 mod turns;
 

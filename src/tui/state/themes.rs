@@ -73,7 +73,7 @@ impl State {
         let typed = typed.filter(|(command, _)| command.name == "theme");
         let name = typed.map(|(_, typed)| {
             let lines = self.popup();
-            let chosen = self.popup.choice.and_then(|c| lines.get(c));
+            let chosen = self.picked(lines.len()).and_then(|c| lines.get(c));
             chosen.map_or(typed, |line| line.label.as_str()).to_owned()
         });
         self.themes.look_at(name.as_deref());

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::plan::PROMPT;
+use crate::human;
 use crate::tui::composer;
 use crate::tui::state::{Completion, Focus, Phase, State};
 use crate::tui::text::wrap;
@@ -83,8 +84,14 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     Clear.render(area, buf);
     let base = Style::new().fg(theme.text).bg(theme.code_background);
     buf.set_style(area, base);
-    let chosen = state.popup.choice.map(|c| c.min(lines.len() - 1));
-    let first = chosen.map_or(0, |c| (c + 1).saturating_sub(height.into()));
+    let chosen = state.picked(lines.len());
+    let all = lines.len() + state.popup_more();
+    // The last row says that the list goes on, where there is room for it.
+    let rows = match all > usize::from(height) && height > 2 {
+        true => height - 1,
+        false => height,
+    };
+    let first = chosen.map_or(0, |c| (c + 1).saturating_sub(rows.into()));
     let label_width = lines
         .iter()
         .map(|l| wrap::width(&l.label))
@@ -102,7 +109,7 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     };
     let hint = usize::from(area.width).saturating_sub(label_width + 4);
     let visible = lines.iter().enumerate().skip(first);
-    for ((i, line), y) in visible.zip(area.top()..area.bottom()) {
+    for ((i, line), y) in visible.zip(area.top()..area.top() + rows) {
         let selected = chosen == Some(i);
         let style = match selected {
             true => Style::new()
@@ -126,5 +133,20 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         ];
         Line::from(spans).render(row, buf);
         buf.set_style(row, style);
+    }
+    if rows < height {
+        let last = (first + usize::from(rows)).min(lines.len());
+        let text = format!("  {}–{last} of {}", first + 1, human::thousands(all));
+        let goes_on = match last < all {
+            true => format!("{text} · ↓ or more letters"),
+            false => text,
+        };
+        let text = wrap::truncate(&goes_on, area.width.into());
+        buf.set_string(
+            area.x,
+            area.bottom() - 1,
+            text,
+            Style::new().fg(theme.faint),
+        );
     }
 }

@@ -5,6 +5,8 @@ mod keep;
 mod keys;
 mod start;
 
+pub(in crate::tui::state) use start::last_word;
+
 use super::State;
 use crate::engine::compare::{Past, Plan, PolicyRun};
 use crate::engine::event::Compare;

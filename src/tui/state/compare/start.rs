@@ -26,6 +26,20 @@ fn parse(argument: &str, window: usize) -> (Vec<Preset>, Option<Budget>, &str) {
     (policies, budget, rest)
 }
 
+/// The word that is being typed behind `/compare`, and what stands before it, as long as that is
+/// policies and a budget.
+pub(in crate::tui::state) fn last_word(argument: &str) -> Option<(&str, &str)> {
+    let at = argument.rfind(char::is_whitespace).map_or(0, |at| {
+        at + argument[at..].chars().next().map_or(1, char::len_utf8)
+    });
+    let (before, word) = argument.split_at(at);
+    let stands = |w: &str| w.parse::<Preset>().is_ok() || w.parse::<Budget>().is_ok();
+    before
+        .split_whitespace()
+        .all(stands)
+        .then_some((before, word))
+}
+
 impl State {
     /// `/compare [POLICY …] [BUDGET] [QUESTION]`.
     pub(in crate::tui::state) fn compare(&mut self, argument: &str, effects: &mut Vec<Effect>) {

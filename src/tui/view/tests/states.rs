@@ -24,6 +24,7 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("new_below", new_below(depth)),
         ("help", pressed(answered(depth), KeyCode::F(1))),
         ("completions", completions(depth)),
+        ("completions_go_on", completions_go_on(depth)),
         ("search", search(depth)),
         ("selected", selected(depth)),
         ("failed", failed(depth)),
@@ -271,6 +272,13 @@ fn completions(depth: Depth) -> State {
     let mut state = answered(depth);
     type_in(&mut state, "/p");
     pressed(state, KeyCode::Down)
+}
+
+/// More commands than there is room for; the first one is what Enter takes.
+fn completions_go_on(depth: Depth) -> State {
+    let mut state = answered(depth);
+    type_in(&mut state, "/");
+    state
 }
 
 fn search(depth: Depth) -> State {
