@@ -110,3 +110,12 @@ fn message(role: crate::engine::event::Role, content: &str) -> crate::engine::ev
     let content = content.to_owned();
     crate::engine::event::Message { role, content }
 }
+
+/// What was said in the conversation by the app itself.
+fn notes(state: &State) -> String {
+    let note = |e: &Entry| match e {
+        Entry::Note { text, .. } => Some(text.clone()),
+        _ => None,
+    };
+    state.conversation.entries().filter_map(note).collect()
+}

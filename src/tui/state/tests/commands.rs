@@ -147,3 +147,29 @@ fn the_budget_in_force_is_known_and_only_a_change_is_said() {
     assert!(matches!(note, Some(Entry::Note { text, .. })
         if text.starts_with("ada-snapkv: 25%, 1,860 entries per KV head")));
 }
+
+#[test]
+fn a_policy_that_keeps_everything_does_not_bring_back_what_is_gone() {
+    let unbounded = || {
+        Event::PolicyChanged(PolicyInfo {
+            preset: Preset::FULL,
+            in_force: InForce::Unbounded,
+            ..PolicyInfo::default()
+        })
+    };
+    let mut state = ready();
+    tell(&mut state, unbounded());
+    assert!(notes(&state).ends_with("full, nothing is evicted"));
+    let picture = crate::engine::event::CachePicture {
+        used_bytes: 7,
+        full_bytes: 100,
+        ..Default::default()
+    };
+    state.update(Input::Picture(picture));
+    tell(&mut state, unbounded());
+    let said = notes(&state);
+    assert!(
+        said.contains("nothing more is evicted") && said.contains("/retry"),
+        "{said}"
+    );
+}

@@ -28,14 +28,6 @@ fn refused(held: usize) -> State {
     state
 }
 
-fn notes(state: &State) -> String {
-    let note = |e: &Entry| match e {
-        Entry::Note { text, .. } => Some(text.clone()),
-        _ => None,
-    };
-    state.conversation.entries().filter_map(note).collect()
-}
-
 #[test]
 fn what_does_not_fit_comes_back_with_figures_and_choices() {
     let mut state = refused(0);
