@@ -16,6 +16,9 @@ impl State {
         self.activity.event(&event);
         match event {
             Event::Ready { .. } => {
+                // Another model may have room for what filled the context of the one before.
+                self.activity.position = 0;
+                self.open_last();
                 let said = self.transcript();
                 if !said.is_empty() {
                     // Brought back, or said to another model.
@@ -118,6 +121,13 @@ impl State {
         }
         match stats.stop {
             Stop::Eos => {}
+            Stop::Length if self.context_full() => {
+                let context = human::thousands(self.context().unwrap_or(0));
+                footer.push_str(&format!(
+                    " · the model's context of {context} tokens is full (/new, or /model with a \
+                     longer one)"
+                ));
+            }
             Stop::Length => footer.push_str(" · ended at the longest length (/set max-tokens)"),
             Stop::Interrupted => footer.push_str(" · stopped"),
         }

@@ -170,6 +170,12 @@ impl State {
         if !why.is_empty() {
             return self.toast(Level::Warning, why);
         }
+        if self.context_full() {
+            let context = human::thousands(self.context().unwrap_or(0));
+            let full = format!("the model's context of {context} tokens is full");
+            let text = format!("{full}; /new begins anew, /model takes a longer one");
+            return self.toast(Level::Warning, text);
+        }
         if self.activity.phase.waiting() {
             self.sending.go_on_first = true;
             return self.toast(Level::Info, "it goes on as soon as the model is ready");
@@ -183,10 +189,17 @@ impl State {
         effects.push(Effect::Engine(Command::Continue));
     }
 
-    /// The last answer can be gone on with, if it is not complete.
+    /// No token has room any more.
+    pub(super) fn context_full(&self) -> bool {
+        let context = self.context();
+        context.is_some_and(|context| self.activity.position >= context)
+    }
+
+    /// The last answer can be gone on with, if it is not complete and has room to.
     pub(super) fn open_last(&mut self) {
+        let room = !self.context_full();
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.open = answer.end != Some(Ending::Complete);
+            answer.open = room && answer.end != Some(Ending::Complete);
         }
     }
 

@@ -69,7 +69,12 @@ fn placeholder(state: &State) -> &'static str {
 
 fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     let lines = state.popup();
-    let room = input.y.saturating_sub(1);
+    // Choices have a place of their own, below the rule; other lines stand over the conversation.
+    let conversation = state.screen.areas.conversation;
+    let (room, below) = match state.refusal_choices() {
+        Some(_) => (input.y.saturating_sub(conversation.bottom() + 1), 0),
+        None => (input.y.saturating_sub(1), 1),
+    };
     let height = (lines.len().min(POPUP) as u16).min(room);
     if height == 0 {
         return;
@@ -77,7 +82,7 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     let theme = state.theme();
     let area = Rect {
         x: input.x.saturating_sub(PROMPT),
-        y: input.y - 1 - height,
+        y: input.y - below - height,
         width: input.width + PROMPT,
         height,
     };

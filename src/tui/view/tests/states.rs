@@ -20,6 +20,7 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("stopping", pressed(answering(depth), KeyCode::Esc)),
         ("answered", answered(depth)),
         ("stopped", stopped(depth)),
+        ("context_full", context_full(depth)),
         ("scrolled", scrolled(depth)),
         ("new_below", new_below(depth)),
         ("help", pressed(answered(depth), KeyCode::F(1))),
@@ -244,6 +245,32 @@ fn stopped(depth: Depth) -> State {
     let stats = TurnStats {
         turn: 2,
         stop: Stop::Interrupted,
+        prompt_tokens: 24,
+        generated_tokens: 9,
+        prefill_seconds: 0.1,
+        decode_seconds: 0.2,
+    };
+    tell(&mut state, Event::TurnFinished(stats));
+    state
+}
+
+/// The answer ended where the context did.
+fn context_full(depth: Depth) -> State {
+    let mut state = answering(depth);
+    let (turn, generated, seconds) = (2, 9, 0.2);
+    let position = state.context().unwrap_or_default();
+    tell(
+        &mut state,
+        Event::Decoded {
+            turn,
+            generated,
+            seconds,
+            position,
+        },
+    );
+    let stats = TurnStats {
+        turn,
+        stop: Stop::Length,
         prompt_tokens: 24,
         generated_tokens: 9,
         prefill_seconds: 0.1,
