@@ -74,6 +74,8 @@ pub fn run(setup: Setup, surroundings: Surroundings) -> io::Result<End> {
 struct Driver {
     state: State,
     engine: EngineHandle,
+    /// One with another model, until it takes the place of the first.
+    coming: Option<EngineHandle>,
     starter: Starter,
     sessions: Sessions,
     models: Models,
@@ -97,6 +99,7 @@ impl Driver {
         let mut driver = Driver {
             state,
             engine: surroundings.engine,
+            coming: None,
             starter: surroundings.starter,
             sessions: surroundings.sessions,
             models: surroundings.models,
@@ -180,6 +183,14 @@ impl Driver {
                         let event = self.with_report(event);
                         self.take(Input::Engine(event))?;
                     }
+                    true
+                }
+                event = next(&mut self.coming) => {
+                    if event.is_none() {
+                        self.coming = None;
+                    }
+                    let event = event.map(|event| Box::new(self.with_report(event)));
+                    self.take(Input::Coming(event))?;
                     true
                 }
                 Ok(()) = self.engine.picture.changed(), if self.engine_open => {
@@ -299,6 +310,14 @@ fn input(event: TerminalEvent) -> Option<Input> {
         TerminalEvent::Mouse(mouse) => Some(Input::Mouse(mouse)),
         TerminalEvent::Resize(width, height) => Some(Input::Resize(width, height)),
         TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
+    }
+}
+
+/// The next event of an engine, if there is one.
+async fn next(engine: &mut Option<EngineHandle>) -> Option<Event> {
+    match engine {
+        Some(engine) => engine.events.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod ends;
 mod flood;
+mod models;
 mod pty;
 mod stop;
 mod turns;

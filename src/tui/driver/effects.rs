@@ -45,14 +45,18 @@ impl Driver {
                 self.tell(Input::Opened(opened));
             }
             Effect::Model(name) => match (self.starter)(Some(&name)) {
-                Ok(engine) => {
+                Ok(engine) => self.coming = Some(engine),
+                Err(why) => self.tell(Input::Coming(Some(Box::new(Event::Fatal(why))))),
+            },
+            Effect::Switch => {
+                if let Some(engine) = self.coming.take() {
+                    // With its handle the engine before it ends, and its weights go.
                     self.engine.stop.store(true, Ordering::SeqCst);
                     self.outbox.clear();
                     self.engine = engine;
                     self.engine_open = true;
                 }
-                Err(why) => self.tell(Input::Engine(Event::Fatal(why))),
-            },
+            }
             Effect::List(prefix) => {
                 let listing = world::list(&prefix);
                 self.tell(Input::Listed(listing));

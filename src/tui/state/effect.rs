@@ -22,6 +22,8 @@ pub enum Input {
     Picture(CachePicture),
     /// The engine's channel is closed.
     EngineGone,
+    /// What the engine of [`Effect::Model`] says, until it is switched to; `None`: it ended.
+    Coming(Option<Box<Event>>),
     /// The answer to [`Effect::Read`].
     Read(Box<Result<Document, DocumentError>>),
     /// The answer to [`Effect::Save`]: where it went, or why not.
@@ -88,8 +90,11 @@ pub enum Effect {
     Models,
     /// Go on with an earlier conversation.
     Open(String),
-    /// Start an engine with another model.
+    /// Start an engine with another model beside the one that runs, in place of one that is on its
+    /// way.
     Model(String),
+    /// That engine is the one from now on.
+    Switch,
     /// Let the terminal take the mouse or give it back.
     Mouse(bool),
     Suspend,

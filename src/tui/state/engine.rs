@@ -62,6 +62,7 @@ impl State {
                 self.broken_off(effects);
                 self.drop_comparison();
                 self.note(Level::Error, message);
+                self.left_alone();
             }
             // For the panels and the status line.
             Event::Fetching { .. }
@@ -159,10 +160,13 @@ impl State {
     }
 
     pub(super) fn engine_gone(&mut self, effects: &mut Vec<Effect>) {
-        if self.activity.phase != Phase::Ended {
+        // A model that is on its way may have been told of the end already.
+        let told = self.coming.as_ref().is_some_and(|c| c.alone);
+        if self.activity.phase != Phase::Ended && !told {
             self.activity.phase = Phase::Ended;
             self.put_back(effects);
             self.drop_comparison();
+            self.left_alone();
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::coming::NO_MODEL;
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Message, Role};
 use crate::human;
@@ -145,6 +146,9 @@ impl State {
 
     /// Asks a question once more.
     pub(super) fn retry(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) {
+        if self.activity.phase == Phase::Ended {
+            return self.toast(Level::Warning, NO_MODEL);
+        }
         if let Some(draft) = self.rewind(entry, effects) {
             // Another seed, or the same answer would come.
             self.sampling.seed = self.sampling.seed.wrapping_add(1);
@@ -159,7 +163,7 @@ impl State {
             .last_answer()
             .and_then(|at| self.conversation.entry(at));
         let why = match (&self.activity.phase, last) {
-            (Phase::Ended, _) => "no model is running; restart cachat",
+            (Phase::Ended, _) => NO_MODEL,
             (phase, _) if phase.busy() => "stop the answer first (Esc)",
             (_, Some(Entry::Answer(a))) if a.end == Some(Ending::Complete) => {
                 "the last answer is complete: the model ended it itself"

@@ -3,6 +3,7 @@
 
 mod activity;
 mod clock;
+mod coming;
 pub mod command;
 pub mod compare;
 mod complete;
@@ -38,6 +39,7 @@ use std::path::PathBuf;
 
 pub use activity::{Activity, Phase, Speeds};
 pub use clock::Clock;
+pub use coming::Coming;
 pub use compare::ComparisonView;
 pub use completion::Completion;
 pub use dashboard::Dashboard;
@@ -68,6 +70,8 @@ pub struct State {
     pub popup: Popup,
     /// What the engine does.
     pub activity: Activity,
+    /// The model that is on its way beside it.
+    pub coming: Option<Coming>,
     /// What it has told, as the panels show it.
     pub dashboard: Dashboard,
     pub screen: Screen,
@@ -142,6 +146,7 @@ impl State {
                 self.dashboard.observed.picture(picture, self.clock.now);
             }
             Input::EngineGone => self.engine_gone(&mut effects),
+            Input::Coming(event) => self.coming(event.map(|event| *event)),
             Input::Read(result) => match *result {
                 Ok(document) => self.attach_document(document, &mut effects),
                 Err(error) => self.note(Level::Error, error.to_string()),
@@ -166,6 +171,7 @@ impl State {
             Input::Saved(Err(why)) => self.note(Level::Error, format!("could not save: {why}")),
             Input::Tick => {}
         }
+        self.switch(&mut effects);
         self.toast.take_if(|t| t.until <= self.clock.now);
         effects
     }

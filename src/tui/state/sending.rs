@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::coming::NO_MODEL;
 use super::refusal::Refusal;
 use super::{Effect, Phase, State, command, files};
 use crate::engine::event::Command;
@@ -50,7 +51,7 @@ impl State {
                 }
             }
             None if self.activity.phase == Phase::Ended => {
-                self.toast(Level::Warning, "no model is running; restart cachat");
+                self.toast(Level::Warning, NO_MODEL);
             }
             None => match files::mentioned(&text) {
                 none if none.is_empty() => {
@@ -140,6 +141,7 @@ impl State {
 
     /// What waits, once nothing runs.
     pub(super) fn next(&mut self, effects: &mut Vec<Effect>) {
+        self.switch(effects);
         let waiting = |state: &State| state.activity.phase.waiting();
         if !waiting(self) && std::mem::take(&mut self.sending.go_on_first) {
             self.go_on(effects);
@@ -163,7 +165,7 @@ impl State {
         }
     }
 
-    fn put_back_queue(&mut self) {
+    pub(super) fn put_back_queue(&mut self) {
         while let Some(draft) = self.sending.queue.pop_back() {
             self.composer.restore(&draft);
         }

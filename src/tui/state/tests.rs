@@ -4,6 +4,7 @@ mod commands;
 mod comparing;
 mod completing;
 mod documents;
+mod models;
 mod turns;
 
 use std::path::PathBuf;

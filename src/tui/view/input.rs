@@ -60,7 +60,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
 
 fn placeholder(state: &State) -> &'static str {
     match &state.activity.phase {
-        Phase::Ended => "no model is running; /save keeps the conversation",
+        Phase::Ended => "no model is running; /model starts one, /save keeps what was said",
         p if p.busy() => "write on; it is asked after this answer",
         p if p.waiting() => "write already; it is asked as soon as the model is ready",
         _ => "ask something, paste a text, / for commands",

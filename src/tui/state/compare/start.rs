@@ -6,6 +6,7 @@ use crate::engine::event::{Command, Compare};
 use crate::policy::{Budget, Preset};
 use crate::tui::composer::Draft;
 use crate::tui::conversation::Level;
+use crate::tui::state::coming::NO_MODEL;
 use crate::tui::state::{Effect, Phase, State};
 
 /// Policies and a budget at the beginning of `/compare`'s argument, and the question behind them.
@@ -59,7 +60,7 @@ impl State {
         let raw = question.trim_end().to_owned();
         let draft = (!raw.is_empty()).then_some(Draft { raw });
         let why = match self.activity.phase {
-            Phase::Ended => "no model is running; restart cachat",
+            Phase::Ended => NO_MODEL,
             ref phase if phase.busy() => "stop the answer first (Esc)",
             ref phase if phase.waiting() => "the model is not ready yet",
             _ if draft.is_none() && messages == 0 => {

@@ -98,14 +98,7 @@ fn what_would_change_the_conversation_waits_for_the_answer() {
     let mut state = ready();
     said(&mut state, "one", "first");
     say(&mut state, "two");
-    for command in [
-        "/new",
-        "/open earlier",
-        "/branch",
-        "/model other",
-        "/edit",
-        "/retry",
-    ] {
+    for command in ["/new", "/open earlier", "/branch", "/edit", "/retry"] {
         assert_eq!(say(&mut state, command), [], "{command}");
         let toast = state.toast.take().unwrap().text;
         assert!(toast.contains("stop the answer first"), "{command}");

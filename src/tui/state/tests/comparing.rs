@@ -122,7 +122,14 @@ fn a_comparison_without_an_engine_ends_and_loses_nothing() {
         state.update(gone());
         assert!(state.comparing(), "what there is stays");
         assert_eq!(press(&mut state, KeyCode::Char('r')), []);
-        assert!(state.toast.take().unwrap().text.contains("restart"));
+        assert!(
+            state
+                .toast
+                .take()
+                .unwrap()
+                .text
+                .contains("/model starts one")
+        );
         assert_eq!(press(&mut state, KeyCode::Esc), []);
         assert!(!state.comparing());
     }
