@@ -643,3 +643,13 @@ fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
     assert_eq!(cachat(&["delete", "2026", "--yes"]).0, Some(0));
     assert!(!file.exists());
 }
+
+#[test]
+fn a_slip_in_the_name_of_a_command_does_not_begin_a_chat() {
+    let place = Place::new(&TinySpec::llama());
+    let mut cachat = std::process::Command::new(BIN);
+    cachat.env("CACHAT_HOME", place.path("")).arg("bencch");
+    let output = cachat.stdin(Stdio::null()).output().unwrap();
+    let said = "there is no command `bencch`; did you mean `cachat bench`?";
+    refused(&output, 2, &[said]);
+}

@@ -116,6 +116,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         themes,
         turns,
         sampling: settings.sampling.clone(),
+        system: settings.system.clone(),
         ascii: !unicode(),
         mouse: settings.mouse,
         prompt: args.prompt.clone(),

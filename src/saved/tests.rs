@@ -155,3 +155,17 @@ fn nobody_else_can_read_them() {
     assert_eq!((mode(&other), mode(&notes)), (0o644, 0o644));
     assert_eq!(store.show(&name).unwrap().turns.len(), 2);
 }
+
+#[test]
+fn the_list_is_searched_by_what_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let mut writer = store.create(&header()).unwrap();
+    let file = Piece::File {
+        name: "Contract.pdf".into(),
+        text: "a clause".into(),
+    };
+    writer.append(&Record::User(vec![file])).unwrap();
+    assert_eq!(store.list("contract")[0].title, "Contract.pdf");
+    assert_eq!(store.list("lease"), []);
+}

@@ -84,6 +84,8 @@ impl Driver {
                 self.tell(Input::Edited(edited));
             }
             Effect::Save { path, text } => {
+                // With its folder: nobody knows where the app was started.
+                let path = std::path::absolute(&path).unwrap_or(path);
                 let saved = save(&path, &text).map(|()| path);
                 let _ = self.done.0.send(Input::Saved(saved));
             }

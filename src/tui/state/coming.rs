@@ -130,6 +130,13 @@ impl State {
         }
         let sampling = self.sampling.clone();
         effects.push(Effect::Engine(Command::SetSampling(sampling)));
+        let Some([here, next]) = self.system.carried() else {
+            return self.engine(event, effects);
+        };
+        effects.push(here);
+        // An empty conversation has it only when it begins.
+        effects.push(Effect::Engine(Command::Reset));
         self.engine(event, effects);
+        effects.push(next);
     }
 }

@@ -39,8 +39,8 @@ pub static COMMANDS: &[Slash] = commands! {
     "open" "[NAME | WORDS]" "an earlier conversation" => State::open, quiet, completed(&SESSIONS);
     "branch" "" "go on in a copy, keep this one"
         => |state, _, effects| state.branch(effects), quiet;
-    "system" "TEXT" "system prompt, from the next /new on"
-        => set_system, completed(&SYSTEMS);
+    "system" "[TEXT | none]" "system prompt, from the next /new on"
+        => State::set_system, completed(&SYSTEMS);
     "set" "NAME VALUE" "sampling: temperature, top-p, …"
         => set_sampling, completed(&sampling::COMPLETER);
     "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
@@ -90,20 +90,10 @@ impl State {
         self.sending.go_on_first = false;
         self.dashboard.restart();
         self.activity.position = 0;
+        self.system.renew();
         effects.push(Effect::NewSession(Vec::new()));
         effects.push(Effect::Engine(Command::Reset));
     }
-}
-
-fn set_system(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Engine(Command::SetSystem(argument.to_owned())));
-    state.note(
-        Level::Info,
-        match argument {
-            "" => "no system prompt from the next conversation on; /new begins one",
-            _ => "this system prompt holds from the next conversation on; /new begins one",
-        },
-    );
 }
 
 fn set_sampling(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {

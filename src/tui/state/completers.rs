@@ -70,7 +70,7 @@ pub(super) static THEMES: Completer = Completer {
 pub(super) static SYSTEMS: Completer = Completer {
     source: Source::State,
     lines: |state, typed| {
-        let now = state.system.iter().map(|text| Completion {
+        let now = state.system.next.iter().map(|text| Completion {
             text: text.clone(),
             label: safe::one_line(text),
             hint: "as it is".to_owned(),

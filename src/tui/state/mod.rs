@@ -30,6 +30,7 @@ mod search;
 mod sending;
 mod setup;
 mod slash;
+mod system;
 #[cfg(test)]
 mod tests;
 mod themes;
@@ -50,6 +51,7 @@ pub use screen::{Focus, Screen};
 pub use search::Search;
 pub use sending::Sending;
 pub use setup::Setup;
+pub use system::System;
 pub use themes::Themes;
 pub use toast::Toast;
 
@@ -84,8 +86,7 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
-    /// The system prompt of the next conversation.
-    pub system: Option<String>,
+    pub system: System,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
     /// The element that is in the user's editor.
@@ -148,8 +149,11 @@ impl State {
             Input::EngineGone => self.engine_gone(&mut effects),
             Input::Coming(event) => self.coming(event.map(|event| *event)),
             Input::Read(result) => match *result {
-                Ok(document) => self.attach_document(document, &mut effects),
-                Err(error) => self.note(Level::Error, error.to_string()),
+                Ok(document) => {
+                    self.sending.file = None;
+                    self.attach_document(document, &mut effects);
+                }
+                Err(error) => self.unread(&error),
             },
             Input::Sessions(sessions) => self.popup.sessions = sessions,
             Input::Models(models) => self.popup.models = models,
@@ -166,7 +170,7 @@ impl State {
             }
             Input::Said(level, text) => self.toast(level, text),
             Input::Saved(Ok(path)) => {
-                self.toast(Level::Info, format!("saved as {}", path.display()));
+                self.note(Level::Info, format!("saved as {}", path.display()))
             }
             Input::Saved(Err(why)) => self.note(Level::Error, format!("could not save: {why}")),
             Input::Tick => {}

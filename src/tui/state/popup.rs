@@ -28,6 +28,11 @@ impl Popup {
         (self.dismissed, self.choice) = (Some(text.to_owned()), None);
     }
 
+    /// It was closed for this text.
+    pub(super) fn closed(&self, text: &str) -> bool {
+        self.dismissed.as_deref() == Some(text)
+    }
+
     /// Shows itself for whatever is in the input, on its first line.
     pub(super) fn insist(&mut self) {
         (self.dismissed, self.choice) = (None, Some(0));
@@ -45,7 +50,7 @@ impl State {
     /// The lines of the completion popup.
     pub fn popup(&self) -> Vec<Completion> {
         let buffer = &self.composer.buffer;
-        let dismissed = self.popup.dismissed.as_deref() == Some(buffer.text());
+        let dismissed = self.popup.closed(buffer.text());
         if self.screen.focus != Focus::Input || dismissed {
             return Vec::new();
         }

@@ -15,9 +15,9 @@ struct Setting {
 static SETTINGS: [Setting; 7] = [
     Setting {
         name: "temperature",
-        hint: "0 = always the likeliest",
+        hint: "0–2, 0 = always the likeliest",
         shown: |s| s.temperature.to_string(),
-        set: |s, value| number(value, 0.0, 10.0).map(|x| s.temperature = x),
+        set: |s, value| number(value, 0.0, 2.0).map(|x| s.temperature = x),
     },
     Setting {
         name: "top-p",

@@ -110,6 +110,7 @@ impl State {
         match opened {
             Ok((name, turns)) => {
                 self.bring_back(turns);
+                self.system.renew();
                 self.note(
                     Level::Info,
                     format!("opened {name}; it is read with the next question"),

@@ -17,6 +17,8 @@ pub struct Sending {
     pub queue: VecDeque<Draft>,
     /// The message being answered, until its prefill is through.
     pub(super) asked: Option<Draft>,
+    /// What stood behind the last `/file`, until the file is read.
+    pub(super) file: Option<String>,
     /// The message in the input is being sent: what it mentions and is not looked at yet.
     pub(super) mentions: Option<Vec<String>>,
     /// A message that came back because it does not fit.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::themes::Themes;
-use super::{Effect, State};
+use super::{Effect, State, System};
 use crate::engine::event::Sampling;
 use crate::saved::SavedTurn;
 use crate::tui::conversation::Level;
@@ -14,6 +14,7 @@ pub struct Setup {
     /// The one in force first; `/theme` goes through them.
     pub themes: Vec<Theme>,
     pub sampling: Sampling,
+    pub system: Option<String>,
     pub ascii: bool,
     pub mouse: bool,
     /// Asked as soon as the model is ready.
@@ -33,6 +34,7 @@ impl State {
         let mut state = State {
             themes: Themes::new(setup.themes),
             sampling: setup.sampling,
+            system: System::new(setup.system),
             home: setup.home,
             ..State::default()
         };

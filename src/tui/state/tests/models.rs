@@ -114,3 +114,18 @@ fn a_model_on_its_way_is_waited_for_where_the_other_ends() {
     assert_eq!(coming(&mut state, ready_event())[0], Effect::Switch);
     assert_eq!(say(&mut state, "one"), [ask("one")]);
 }
+
+#[test]
+fn the_system_prompt_goes_along() {
+    let mut state = running("tiny");
+    say(&mut state, "/system Be brief.");
+    say(&mut state, "/new");
+    say(&mut state, "/system Be long.");
+    say(&mut state, "/model other");
+    let effects = coming(&mut state, ready_event());
+    let set = |text: &str| Effect::Engine(Command::SetSystem(text.into()));
+    let at = |wanted: &Effect| effects.iter().position(|e| e == wanted).unwrap();
+    let (here, next) = (at(&set("Be brief.")), at(&set("Be long.")));
+    let begun = at(&Effect::Engine(Command::Reset));
+    assert!(here < begun && begun < next, "{effects:?}");
+}
