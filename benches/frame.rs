@@ -105,6 +105,8 @@ fn conversation((layers, heads): (usize, usize)) -> State {
             turn,
             stop: Stop::Eos,
             prompt_tokens: 16,
+            reused_tokens: 0,
+            recalled_entries: 0,
             generated_tokens: 1000,
             prefill_seconds: 0.1,
             decode_seconds: 5.0,

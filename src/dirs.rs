@@ -13,6 +13,8 @@ pub struct Dirs {
     pub models: PathBuf,
     /// Saved conversations.
     pub sessions: PathBuf,
+    /// Keys and values of conversations; can be made again.
+    pub archive: PathBuf,
     /// Logs and crash reports.
     pub logs: PathBuf,
 }
@@ -25,6 +27,7 @@ impl Dirs {
             themes: home.join("themes"),
             models: home.join("models"),
             sessions: home.join("sessions"),
+            archive: home.join("archive"),
             logs: home.join("logs"),
         }
     }
@@ -41,6 +44,7 @@ impl Dirs {
                 themes: project.config_dir().join("themes"),
                 models: project.data_dir().join("models"),
                 sessions: project.data_dir().join("sessions"),
+                archive: project.cache_dir().join("archive"),
                 logs: project.data_local_dir().join("logs"),
             },
             None => Dirs::under(&std::env::temp_dir().join("cachat")),

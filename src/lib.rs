@@ -1,8 +1,9 @@
 //! Cachat: chat with long documents in the terminal, and watch the KV cache work.
 //!
-//! One direction of imports: `policy, device ← cache ← model ← engine ← tui, cli`;
+//! One direction of imports: `policy, device ← cache ← archive ← model ← engine ← tui, cli`;
 //! `document`, `saved` and `human` stand beside them.
 
+pub mod archive;
 pub mod cache;
 pub mod cli;
 pub mod config;

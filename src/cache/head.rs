@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::layer::in_order;
-use super::page::{KvElement, PAGE, Page};
+use super::page::{KvElement, PAGE, Page, PageBytes};
 
 /// One KV head's entries in position order, in pages, so that appending copies nothing.
 ///
@@ -13,7 +13,7 @@ use super::page::{KvElement, PAGE, Page};
 pub struct Head<T> {
     head_dim: usize,
     positions: Vec<u32>,
-    pages: Vec<Arc<Page<T>>>,
+    pages: Vec<Page<T>>,
 }
 
 impl<T: KvElement> Head<T> {
@@ -44,7 +44,7 @@ impl<T: KvElement> Head<T> {
     }
 
     /// Pages of [`PAGE`] entries; the last may be partly used.
-    pub fn pages(&self) -> &[Arc<Page<T>>] {
+    pub fn pages(&self) -> &[Page<T>] {
         &self.pages
     }
 
@@ -52,7 +52,7 @@ impl<T: KvElement> Head<T> {
     pub fn append(&mut self, position: u32, key: &[f32], value: &[f32]) {
         let slot = self.next_slot();
         if let Some(page) = self.pages.last_mut() {
-            Arc::make_mut(page).write(slot, key, value);
+            page.write(slot, key, value);
         }
         self.positions.push(position);
     }
@@ -65,7 +65,7 @@ impl<T: KvElement> Head<T> {
             let i = i as usize;
             let slot = out.next_slot();
             if let (Some(to), Some(from)) = (out.pages.last_mut(), self.pages.get(i / PAGE)) {
-                Arc::make_mut(to).copy_slot(slot, from, i % PAGE, self.head_dim);
+                to.copy_slot(slot, from, i % PAGE, self.head_dim);
             }
             out.positions.push(self.positions[i]);
         }
@@ -79,7 +79,7 @@ impl<T: KvElement> Head<T> {
             let (from, i) = (if of_other { other } else { self }, i as usize);
             let slot = out.next_slot();
             if let (Some(to), Some(page)) = (out.pages.last_mut(), from.pages.get(i / PAGE)) {
-                Arc::make_mut(to).copy_slot(slot, page, i % PAGE, self.head_dim);
+                to.copy_slot(slot, page, i % PAGE, self.head_dim);
             }
             out.positions.push(from.positions[i]);
         }
@@ -109,6 +109,26 @@ impl<T: KvElement> Head<T> {
         self.pages.truncate(len.div_ceil(PAGE));
     }
 
+    /// Its pages from entry `first` on, a multiple of [`PAGE`].
+    pub fn export(&self, first: usize) -> Vec<Arc<PageBytes>> {
+        let pages = self.pages.iter().skip(first / PAGE);
+        pages.map(|page| page.bytes().clone()).collect()
+    }
+
+    /// A head that holds the first `len` positions, from their pages. Nothing is copied.
+    pub fn import(head_dim: usize, pages: Vec<Arc<PageBytes>>, len: usize) -> Self {
+        Head {
+            head_dim,
+            positions: (0..len as u32).collect(),
+            pages: pages.into_iter().map(Page::of).collect(),
+        }
+    }
+
+    /// Takes pages that were lent into memory of its own.
+    pub fn detach(&mut self) {
+        self.pages.iter_mut().for_each(Page::detach);
+    }
+
     /// Bytes of keys and values in use: entries × 2 × head_dim × element size.
     pub fn used_bytes(&self) -> usize {
         self.len() * 2 * self.head_dim * std::mem::size_of::<T>()
@@ -121,9 +141,7 @@ impl<T: KvElement> Head<T> {
 
     /// Bytes of this head's buffers that `other` does not share.
     pub fn own_bytes(&self, other: &Self) -> usize {
-        let shared = |i: usize, page: &Arc<Page<T>>| {
-            other.pages.get(i).is_some_and(|p| Arc::ptr_eq(p, page))
-        };
+        let shared = |i: usize, page: &Page<T>| other.pages.get(i).is_some_and(|p| p.shares(page));
         let pages = self.pages.iter().enumerate();
         pages
             .filter(|(i, p)| !shared(*i, p))
@@ -135,7 +153,7 @@ impl<T: KvElement> Head<T> {
     fn next_slot(&mut self) -> usize {
         let slot = self.len() % PAGE;
         if slot == 0 && self.pages.len() * PAGE == self.len() {
-            self.pages.push(Arc::new(Page::new(self.head_dim)));
+            self.pages.push(Page::new(self.head_dim));
         }
         slot
     }

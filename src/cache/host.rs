@@ -1,6 +1,6 @@
 //! The KV heads of one layer in host memory.
 
-use super::{Head, KvElement, Store};
+use super::{Head, KvElement, Store, layer::HeadPages};
 
 /// One layer's heads; a clone shares their pages (see [`Head`]).
 #[derive(Clone, Debug)]
@@ -46,6 +46,23 @@ impl<T: KvElement> Store for HostLayer<T> {
         for head in &mut self.heads {
             head.truncate(head.len().saturating_sub(entries));
         }
+    }
+
+    fn export(&self, first: usize) -> candle_core::Result<Vec<HeadPages>> {
+        Ok(self.heads.iter().map(|head| head.export(first)).collect())
+    }
+
+    fn import(&self, pages: Vec<HeadPages>, len: usize) -> candle_core::Result<Self> {
+        let heads = self.heads.iter().zip(pages);
+        Ok(HostLayer {
+            heads: heads
+                .map(|(like, pages)| Head::import(like.head_dim(), pages, len))
+                .collect(),
+        })
+    }
+
+    fn detach(&mut self) {
+        self.heads.iter_mut().for_each(Head::detach);
     }
 
     fn used_bytes(&self) -> usize {

@@ -1,5 +1,12 @@
 //! What every layer of a cache can do, wherever its entries lie.
 
+use std::sync::Arc;
+
+use super::page::PageBytes;
+
+/// The pages of one KV head.
+pub type HeadPages = Vec<Arc<PageBytes>>;
+
 /// One layer's entries in a backend's own storage: each KV head holds its own number of them, with
 /// their positions. A clone is a fork: cheap, and neither side ever sees what the other does.
 pub trait Store: Clone + Send + Sync + 'static {
@@ -26,6 +33,37 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// Drops the last `entries` of every head.
     fn take_back(&mut self, entries: usize);
+
+    /// Pages from entry `first` on, a multiple of [`PAGE`](super::PAGE): `[head][page]`, keys
+    /// `[head_dim, PAGE]` and then values `[PAGE, head_dim]`. Every head must hold the same positions.
+    fn export(&self, first: usize) -> candle_core::Result<Vec<HeadPages>>;
+
+    /// A layer like this one that holds the first `len` positions, from their pages.
+    fn import(&self, pages: Vec<HeadPages>, len: usize) -> candle_core::Result<Self>;
+
+    /// Takes what was lent to it into memory of its own.
+    fn detach(&mut self);
+
+    /// Each head's entries at positions from `first` on, as indices.
+    fn since(&self, first: usize) -> Vec<Vec<u32>> {
+        let heads = 0..self.lens().len();
+        heads
+            .map(|head| {
+                let positions = self.positions(head);
+                let from = positions.partition_point(|&p| (p as usize) < first);
+                (from as u32..positions.len() as u32).collect()
+            })
+            .collect()
+    }
+
+    /// Whether every head holds every one of the first `len` positions.
+    fn holds_all(&self, len: usize) -> bool {
+        // Positions ascend and are unique, so that the last of `len` tells.
+        (0..self.lens().len()).all(|head| {
+            let positions = self.positions(head);
+            len == 0 || positions.get(len - 1) == Some(&(len as u32 - 1))
+        })
+    }
 
     /// Bytes of keys and values in use.
     fn used_bytes(&self) -> usize;

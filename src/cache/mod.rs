@@ -10,8 +10,8 @@ pub mod window;
 
 pub use head::Head;
 pub use host::HostLayer;
-pub use layer::Store;
-pub use page::{KvElement, PAGE, Page};
+pub use layer::{HeadPages, Store};
+pub use page::{KvElement, Lent, PAGE, Page, PageBytes};
 pub use tensor::TensorLayer;
 pub use window::QueryWindow;
 

@@ -39,6 +39,11 @@ impl<Q: Clone> QueryWindow<Q> {
         rows.min(self.capacity)
     }
 
+    /// Forgets all queries.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+    }
+
     /// Forgets the newest query.
     pub fn take_back(&mut self) {
         self.rows.pop_back();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{FalseyValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
+use crate::archive::Mode;
+use crate::config::values::Size;
 use crate::config::{ConfigFile, DeviceChoice, KvDtype, Partial, PartialSampling, Settings};
 use crate::dirs::Dirs;
 use crate::policy::{Budget, Preset};
@@ -88,6 +90,39 @@ pub struct EvictionArgs {
     /// Entries per head over budget before evicting again while answering [default: 128]
     #[arg(long, value_name = "TOKENS", env = "CACHAT_SLACK", hide_env = true)]
     pub slack: Option<usize>,
+}
+
+/// Where everything that was read is kept.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Archive")]
+pub struct ArchiveArgs {
+    /// Where everything that was read is kept, so that every question is answered from all of it and
+    /// nothing is read twice: disk, memory or off [default: disk]
+    #[arg(
+        long,
+        value_name = "WHERE",
+        env = "CACHAT_ARCHIVE",
+        hide_env = true,
+        ignore_case = true
+    )]
+    pub archive: Option<Mode>,
+
+    /// Most bytes of all archives together [default: 4GiB]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "CACHAT_ARCHIVE_LIMIT",
+        hide_env = true
+    )]
+    pub archive_limit: Option<Size>,
+}
+
+impl ArchiveArgs {
+    /// Lays these over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.archive = self.archive.unwrap_or(settings.archive);
+        settings.archive_limit = self.archive_limit.unwrap_or(settings.archive_limit);
+    }
 }
 
 /// How the answer is drawn.
@@ -185,6 +220,8 @@ pub fn settings(
         kernel: eviction.kernel,
         alpha: eviction.alpha,
         slack: eviction.slack,
+        archive: None,
+        archive_limit: None,
         system: prompt.and_then(|prompt| prompt.system.clone()),
         theme: None,
         mouse: None,

@@ -1,17 +1,22 @@
 //! `cachat ask`: one answer to stdout.
 
+use std::collections::VecDeque;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
 use super::CliError;
-use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
+use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::engine::event::{CachePicture, Event, EvictionRound, Stop, TurnStats};
+use crate::engine::event::{
+    Archived, CachePicture, Event, EvictionRound, Message, Stop, TurnStats,
+};
 use crate::engine::session::{Session, TurnError, Watcher};
+use crate::saved::{Ending, Header, Piece, Record, SavedConversation, SessionError, Store, Writer};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -20,6 +25,8 @@ Examples:
   cachat ask --file report.txt --budget 512 \"Which risks are named?\"
   cachat ask --file 'report.pdf#3-7' \"What does this chapter say?\"
   cat notes.md | cachat ask \"Summarise this\"
+  cachat ask --file contract.pdf --turns questions.json --json
+  cachat ask --session contract \"And when does it end?\"
   cachat ask --json --temperature 0 \"2 + 2?\" | jq .kv")]
 pub struct AskArgs {
     /// The question; without one, the documents stand alone
@@ -39,6 +46,23 @@ pub struct AskArgs {
     #[command(flatten)]
     pub conversation: PromptArgs,
 
+    /// Ask the questions of this JSON array one after the other, in one conversation
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Conversation",
+        conflicts_with = "question"
+    )]
+    pub turns: Option<PathBuf>,
+
+    /// Go on with a saved conversation, by its name or the beginning of it; begins one where there is
+    /// none
+    #[arg(long, value_name = "NAME", help_heading = "Conversation")]
+    pub session: Option<String>,
+
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
+
     #[command(flatten)]
     pub sampling: SamplingArgs,
 }
@@ -46,53 +70,175 @@ pub struct AskArgs {
 impl AskArgs {
     /// The settings in force for this answer.
     pub fn settings(&self, dirs: &Dirs) -> Result<Settings, CliError> {
-        settings(
+        let mut settings = settings(
             dirs,
             &self.model,
             Some(&self.eviction),
             Some(&self.sampling),
             Some(&self.conversation),
-        )
+        )?;
+        self.archive.apply(&mut settings);
+        Ok(settings)
     }
 }
 
-/// Answers one question.
+/// Answers one question, or several in one conversation.
 pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let settings = args.settings(dirs)?;
-    let prompt = super::prompt::message(&args.conversation, args.question.as_deref())?;
+    let mut questions = match &args.turns {
+        Some(path) => turns(path)?.into(),
+        None => VecDeque::from([args.question.clone().unwrap_or_default()]),
+    };
+    let first = questions.pop_front().unwrap_or_default();
+    let prompt = super::prompt::message(&args.conversation, Some(&first))?;
+    let saved = args
+        .session
+        .as_deref()
+        .map(|name| Saved::open(name, &settings, dirs));
+    let mut saved = saved.transpose()?;
     let eviction = super::load::eviction(&settings);
     let model = super::load::model(&settings, dirs)?;
     if let Some(notice) = model.template.notice() {
-        let _ = writeln!(std::io::stderr(), "cachat: {}", super::safe::shown(notice));
+        say(notice);
     }
-    let mut session = Session::new(model, eviction, settings.system.clone())
-        .map_err(|e| CliError::failed(e.to_string()))?;
-    let mut output = Output {
-        stop: super::interrupt::on_interrupt(),
-        json: args.json,
-        answer: String::new(),
-        evictions: Vec::new(),
-        closed: None,
-    };
-    let stats = session
-        .ask(&prompt.text, &settings.sampling, &mut output)
-        .map_err(|error| match error {
-            TurnError::TooLong(figures) => prompt.refusal(figures),
-            error => super::load::turn_error(error),
-        })?;
-    crate::engine::log::event(&Event::TurnFinished(stats.clone()));
-    if let Some(error) = output.closed.take() {
-        return Err(error.into());
+    let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
+    let mut session =
+        Session::new(model, eviction, settings.system.clone()).map_err(|e| failed(&e))?;
+    match super::load::archiving(&settings, dirs).open(&*session.model().network) {
+        Ok(archive) => session.set_archive(archive).map_err(|e| failed(&e))?,
+        Err(why) => say(&why),
     }
-    let mut out = std::io::stdout().lock();
+    if let Some(saved) = &mut saved {
+        let messages = std::mem::take(&mut saved.messages);
+        session
+            .restart(settings.system.clone(), Some(messages))
+            .map_err(|e| failed(&e))?;
+    }
+    let stop = super::interrupt::on_interrupt();
+    let mut records = Vec::new();
+    let mut next = Some((prompt.text.clone(), prompt.pieces()));
+    let mut ended = Ok(());
+    while let Some((text, pieces)) = next.take() {
+        let mut output = Output::new(stop.clone(), args.json);
+        let stats = session
+            .ask(&text, &settings.sampling, &mut output)
+            .map_err(|error| match error {
+                TurnError::TooLong(figures) if session.turn() == 0 => prompt.refusal(figures),
+                error => super::load::turn_error(error),
+            })?;
+        crate::engine::log::event(&Event::TurnFinished(stats.clone()));
+        if let Some(saved) = &mut saved {
+            saved.keep(pieces, &output.answer, stats.stop)?;
+        }
+        if let Some(error) = output.closed.take() {
+            return Err(error.into());
+        }
+        if args.json {
+            records.push(record(&settings, &session, &stats, &output)?);
+        } else {
+            writeln!(std::io::stdout())?;
+        }
+        if stats.stop == Stop::Interrupted {
+            ended = Err(CliError::Interrupted);
+            break;
+        }
+        next = questions.pop_front().map(|question| {
+            let piece = Piece::Text(question.clone());
+            (question, vec![piece])
+        });
+        if next.is_some() && !args.json {
+            // Answers stand apart.
+            writeln!(std::io::stdout())?;
+        }
+    }
     if args.json {
-        serde_json::to_writer(&mut out, &record(&settings, &session, &stats, &output)?)?;
+        let mut out = std::io::stdout().lock();
+        let archive = archive(&session);
+        let all = match (args.turns.is_some(), records.pop()) {
+            (false, Some(mut one)) => {
+                one["archive"] = archive;
+                one
+            }
+            (_, last) => {
+                records.extend(last);
+                serde_json::json!({"turns": records, "archive": archive})
+            }
+        };
+        serde_json::to_writer(&mut out, &all)?;
+        writeln!(out)?;
     }
-    writeln!(out)?;
-    match stats.stop {
-        Stop::Interrupted => Err(CliError::Interrupted),
-        _ => Ok(()),
+    ended
+}
+
+fn say(notice: &str) {
+    let _ = writeln!(std::io::stderr(), "cachat: {}", super::safe::shown(notice));
+}
+
+/// The questions of a file: a JSON array of texts.
+fn turns(path: &Path) -> Result<Vec<String>, CliError> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        let path = path.display();
+        CliError::usage(format!(
+            "--turns {path} must be a JSON array of questions: {why}"
+        ))
+    };
+    let text = std::fs::read(path).map_err(|e| wrong(&e))?;
+    let questions: Vec<String> = serde_json::from_slice(&text).map_err(|e| wrong(&e))?;
+    match questions.iter().any(|question| question.trim().is_empty()) {
+        _ if questions.is_empty() => Err(wrong(&"it has none")),
+        true => Err(wrong(&"one of them is empty")),
+        false => Ok(questions),
     }
+}
+
+/// A saved conversation that is gone on with.
+struct Saved {
+    messages: Vec<Message>,
+    writer: Writer,
+}
+
+impl Saved {
+    /// The one of this name, or of which it is the beginning; a new one where there is none.
+    fn open(name: &str, settings: &Settings, dirs: &Dirs) -> Result<Saved, CliError> {
+        let store = Store::new(&dirs.sessions);
+        let opened = match store.open(name) {
+            Err(SessionError::Unknown(_)) => {
+                let header = Header {
+                    cachat: 1,
+                    created: chrono::Local::now().to_rfc3339(),
+                    model: settings.model.to_string(),
+                    policy: settings.policy.to_string(),
+                };
+                (
+                    SavedConversation::default(),
+                    store.create_named(name, &header)?,
+                )
+            }
+            opened => opened?,
+        };
+        let (conversation, writer) = opened;
+        let messages = super::sessions::messages(&conversation);
+        Ok(Saved { messages, writer })
+    }
+
+    fn keep(&mut self, question: Vec<Piece>, answer: &str, stop: Stop) -> Result<(), CliError> {
+        let ending = match stop {
+            Stop::Eos => Ending::Complete,
+            Stop::Length => Ending::Length,
+            Stop::Interrupted => Ending::Stopped,
+        };
+        self.writer.append(&Record::User(question))?;
+        self.writer.append(&Record::Answer(answer.to_owned()))?;
+        Ok(self.writer.append(&Record::End(ending))?)
+    }
+}
+
+/// What is archived of the conversation, and where.
+fn archive(session: &Session) -> serde_json::Value {
+    let Archived {
+        mode, bytes, path, ..
+    } = session.archived();
+    serde_json::json!({"mode": mode, "bytes": bytes, "path": path})
 }
 
 /// The record of `--json`.
@@ -104,9 +250,6 @@ fn record(
 ) -> Result<serde_json::Value, CliError> {
     let network = &session.model().network;
     let picture = session.picture();
-    let evictor = session
-        .evictor(stats.prompt_tokens)
-        .map_err(super::load::turn_error)?;
     let per_second = |tokens: usize, seconds: f64| match seconds > 0.0 {
         true => tokens as f64 / seconds,
         false => 0.0,
@@ -115,13 +258,15 @@ fn record(
         "answer": output.answer,
         "stop": stats.stop,
         "prompt_tokens": stats.prompt_tokens,
+        "reused_tokens": stats.reused_tokens,
+        "recalled_entries": stats.recalled_entries,
         "generated_tokens": stats.generated_tokens,
         "prefill_seconds": stats.prefill_seconds,
         "decode_seconds": stats.decode_seconds,
         "prefill_tokens_per_second": per_second(stats.prompt_tokens, stats.prefill_seconds),
         "decode_tokens_per_second": per_second(stats.generated_tokens, stats.decode_seconds),
         "policy": settings.policy.name(),
-        "budget": evictor.bounded().then_some(evictor.budget),
+        "budget": session.in_force().entries(),
         "model": network.description().name,
         "device": network.device(),
         "kv": {
@@ -144,6 +289,18 @@ struct Output {
     closed: Option<std::io::Error>,
 }
 
+impl Output {
+    fn new(stop: Arc<AtomicBool>, json: bool) -> Output {
+        Output {
+            stop,
+            json,
+            answer: String::new(),
+            evictions: Vec::new(),
+            closed: None,
+        }
+    }
+}
+
 impl Watcher for Output {
     fn stopped(&self) -> bool {
         self.closed.is_some() || self.stop.load(Ordering::Relaxed)
@@ -162,6 +319,7 @@ impl Watcher for Output {
                 self.answer.push_str(&piece);
             }
             Event::Eviction(round) => self.evictions.push(*round),
+            Event::Notice(notice) => say(&notice),
             _ => {}
         }
     }

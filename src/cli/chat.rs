@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CliError;
-use super::args::{EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
+use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::event::Event;
@@ -32,6 +32,9 @@ pub struct ChatArgs {
 
     #[command(flatten)]
     pub conversation: PromptArgs,
+
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -74,6 +77,7 @@ impl ChatArgs {
             Some(&self.sampling),
             Some(&self.conversation),
         )?;
+        self.archive.apply(&mut settings);
         if let Some(theme) = &self.theme {
             settings.theme = Some(theme.clone()).filter(|theme| theme != "auto");
         }
@@ -110,6 +114,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         eviction: super::load::eviction(&settings),
         sampling: settings.sampling.clone(),
         system: settings.system.clone(),
+        archiving: super::load::archiving(&settings, dirs),
     };
     let (themes, notices) = themes(&settings, dirs)?;
     let setup = Setup {

@@ -50,6 +50,7 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     writeln!(out, "# settings  {}{state}", path.display())?;
     writeln!(out, "# models    {}", dirs.models.display())?;
     writeln!(out, "# sessions  {}", dirs.sessions.display())?;
+    writeln!(out, "# archive   {}", dirs.archive.display())?;
     writeln!(out, "# themes    {}", dirs.themes.display())?;
     writeln!(out, "# logs      {}", dirs.logs.display())?;
     let text = |value: &str| toml::Value::String(value.to_string());
@@ -64,6 +65,8 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     writeln!(out, "kernel = {}", set.kernel)?;
     writeln!(out, "alpha = {}", set.alpha)?;
     writeln!(out, "slack = {}", set.slack)?;
+    writeln!(out, "archive = \"{}\"", set.archive)?;
+    writeln!(out, "archive-limit = \"{}\"", set.archive_limit)?;
     writeln!(
         out,
         "system = {}",

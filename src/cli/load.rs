@@ -7,6 +7,7 @@ use candle_core::DType;
 use super::CliError;
 use crate::config::{DeviceChoice, KvDtype, Settings};
 use crate::dirs::Dirs;
+use crate::engine::archiving::Archiving;
 use crate::engine::event::{Event, ModelInfo};
 use crate::engine::session::{Eviction, Model, TurnError};
 use crate::engine::worker::Loaded;
@@ -128,6 +129,15 @@ fn open(
         tokenizer,
         template,
     })
+}
+
+/// Where this command's conversations are archived.
+pub fn archiving(settings: &Settings, dirs: &Dirs) -> Archiving {
+    Archiving {
+        mode: settings.archive,
+        root: dirs.archive.clone(),
+        limit: settings.archive_limit.0,
+    }
 }
 
 /// [`eviction`] under each of `policies`, everything else as the settings say.

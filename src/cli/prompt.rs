@@ -7,15 +7,29 @@ use super::args::PromptArgs;
 use crate::document::{self, Document, DocumentError};
 use crate::engine::event::TooLong;
 use crate::human::thousands;
+use crate::saved::Piece;
 
 /// The message and what it was made of.
 pub struct Prompt {
     pub text: String,
     /// Each under the name it was asked for with.
     documents: Vec<(String, Document)>,
+    question: String,
 }
 
 impl Prompt {
+    /// Its parts, as a conversation is saved.
+    pub fn pieces(&self) -> Vec<Piece> {
+        let file = |(_, document): &(String, Document)| Piece::File {
+            name: document.name.clone(),
+            text: document.text.clone(),
+        };
+        let files = self.documents.iter().map(file);
+        let question = self.question.trim();
+        let question = (!question.is_empty()).then(|| Piece::Text(question.to_owned()));
+        files.chain(question).collect()
+    }
+
     /// Why the message does not fit, with figures, and what can be done.
     pub fn refusal(&self, figures: TooLong) -> CliError {
         let mut text = format!(
@@ -86,5 +100,6 @@ pub fn message(args: &PromptArgs, question: Option<&str>) -> Result<Prompt, CliE
     Ok(Prompt {
         text: document::compose(&texts, question),
         documents,
+        question: question.to_owned(),
     })
 }

@@ -158,7 +158,7 @@ fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
 }
 
 /// A question as it was asked, with its documents written out.
-fn question(pieces: &[Piece]) -> String {
+pub(super) fn question(pieces: &[Piece]) -> String {
     let mut question = Question::default();
     for piece in pieces {
         match piece {
@@ -179,7 +179,8 @@ fn markdown(conversation: &SavedConversation) -> String {
     conversation.turns.iter().map(turn).collect()
 }
 
-fn messages(conversation: &SavedConversation) -> Vec<Message> {
+/// The conversation as the model is told it.
+pub(super) fn messages(conversation: &SavedConversation) -> Vec<Message> {
     let turn = |turn: &SavedTurn| {
         let said = |role, content| Message { role, content };
         let question = said(Role::User, question(&turn.question));

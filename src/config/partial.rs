@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 
 use super::settings::Settings;
-use super::values::{DeviceChoice, KvDtype};
+use super::values::{DeviceChoice, KvDtype, Size};
+use crate::archive::Mode;
 use crate::model::source::ModelSpec;
 use crate::policy::{Budget, Preset};
 
@@ -26,6 +27,9 @@ pub struct Partial {
     pub kernel: Option<usize>,
     pub alpha: Option<f64>,
     pub slack: Option<usize>,
+    pub archive: Option<Mode>,
+    #[serde(rename = "archive-limit")]
+    pub archive_limit: Option<Size>,
     pub system: Option<String>,
     pub theme: Option<String>,
     pub mouse: Option<bool>,
@@ -47,9 +51,24 @@ pub struct PartialSampling {
 }
 
 /// Keys of the file's top level and of `[sampling]`; a test holds them to the structs.
-pub const KEYS: [&str; 15] = [
-    "model", "device", "threads", "kv-dtype", "exact", "policy", "budget", "window", "kernel",
-    "alpha", "slack", "system", "theme", "mouse", "sampling",
+pub const KEYS: [&str; 17] = [
+    "model",
+    "device",
+    "threads",
+    "kv-dtype",
+    "exact",
+    "policy",
+    "budget",
+    "window",
+    "kernel",
+    "alpha",
+    "slack",
+    "archive",
+    "archive-limit",
+    "system",
+    "theme",
+    "mouse",
+    "sampling",
 ];
 pub const SAMPLING_KEYS: [&str; 7] = [
     "temperature",
@@ -89,6 +108,8 @@ impl Partial {
         put(&mut settings.kernel, self.kernel);
         put(&mut settings.alpha, self.alpha);
         put(&mut settings.slack, self.slack);
+        put(&mut settings.archive, self.archive);
+        put(&mut settings.archive_limit, self.archive_limit);
         put(&mut settings.mouse, self.mouse);
         if self.system.is_some() {
             settings.system = self.system.filter(|system| !system.trim().is_empty());

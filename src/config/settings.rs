@@ -1,7 +1,8 @@
 //! All settings, their defaults and their ranges.
 
 use super::error::ConfigError;
-use super::values::{DeviceChoice, KvDtype};
+use super::values::{DeviceChoice, KvDtype, Size};
+use crate::archive::Mode;
 use crate::engine::event::Sampling;
 use crate::model::source::ModelSpec;
 use crate::policy::Preset;
@@ -27,6 +28,10 @@ pub struct Settings {
     pub alpha: f64,
     /// Entries per head a layer may exceed its budget by while decoding.
     pub slack: usize,
+    /// Where everything that was read is kept, so that it need not be read again.
+    pub archive: Mode,
+    /// Most bytes of all archives together.
+    pub archive_limit: Size,
     /// System prompt; `None` = the model's own.
     pub system: Option<String>,
     pub sampling: Sampling,
@@ -49,6 +54,8 @@ impl Default for Settings {
             kernel: 7,
             alpha: 0.2,
             slack: 128,
+            archive: Mode::default(),
+            archive_limit: Size(4 << 30),
             system: None,
             sampling: Sampling::default(),
             theme: None,

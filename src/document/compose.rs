@@ -21,36 +21,45 @@ pub fn compose(documents: &[Document], question: &str) -> String {
 }
 
 /// A question as it is put together: documents and pastes stand apart from what is around them.
+///
+/// What is attached comes first, wherever it was put: the same document is then the same beginning of
+/// another conversation, and need not be read again for it.
 #[derive(Debug, Default)]
 pub struct Question {
-    text: String,
-    /// A document or a paste ends the text.
+    attached: Vec<String>,
+    typed: Vec<String>,
+    /// A document or a paste stood last.
     apart: bool,
 }
 
 impl Question {
     /// What the user typed.
     pub fn typed(&mut self, text: &str) {
-        if !text.is_empty() {
-            if self.apart {
-                self.text.push_str("\n\n");
+        if !text.trim().is_empty() || (!self.apart && !text.is_empty()) {
+            match self.typed.last_mut().filter(|_| !self.apart) {
+                Some(last) => last.push_str(text),
+                None => self.typed.push(text.to_owned()),
             }
             self.apart = false;
-            self.text.push_str(text);
         }
     }
 
     /// A paste, or a document already [`framed`].
     pub fn attached(&mut self, text: &str) {
-        if self.apart || (!self.text.is_empty() && !self.text.ends_with('\n')) {
-            self.text.push_str("\n\n");
-        }
+        self.attached.push(text.to_owned());
         self.apart = true;
-        self.text.push_str(text);
     }
 
     pub fn text(self) -> String {
-        self.text
+        if self.attached.is_empty() {
+            return self.typed.concat();
+        }
+        let typed = self.typed.iter().map(|part| part.trim().to_owned());
+        self.attached
+            .into_iter()
+            .chain(typed)
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Past {
     Empty,
     /// The conversation's own cache, of which nothing was evicted.
     Shared,
+    /// The conversation's archive: each policy selects from all of it.
+    Archived,
     /// The whole conversation, read anew under each policy: the conversation's own cache was
     /// evicted already, or holds the turn itself.
     Reread,

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 pub use super::comparison::CompareEvent;
+pub use super::memory::ProcessMemory;
 pub use super::stop::Stop;
+pub use crate::archive::Mode;
 pub use crate::model::message::{Message, Role};
 use crate::policy::{Budget, Preset};
 
@@ -29,6 +31,8 @@ pub enum Command {
         policy: Option<Preset>,
         budget: Option<Budget>,
     },
+    /// Where everything that is read is kept from now on.
+    SetArchive(Mode),
     /// Sampling from the next turn on.
     SetSampling(Sampling),
     /// System prompt from the next conversation on.
@@ -65,6 +69,18 @@ impl TooLong {
     pub fn over(&self) -> usize {
         self.needed.saturating_sub(self.context)
     }
+}
+
+/// The conversation's archive.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Archived {
+    pub mode: Mode,
+    /// Tokens of the conversation, from the first on, that need not be read again.
+    pub tokens: usize,
+    /// Bytes of their keys and values, on the disk or in memory.
+    pub bytes: u64,
+    /// The folder on the disk.
+    pub path: Option<PathBuf>,
 }
 
 /// What is to be compared.
@@ -169,6 +185,8 @@ impl InForce {
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     Prefill,
+    /// The cache was selected anew from everything that was said, the archive's part included.
+    Recall,
     Decode,
 }
 
@@ -181,6 +199,8 @@ pub struct EvictionRound {
     pub before_entries: usize,
     pub after_entries: usize,
     pub freed_bytes: u64,
+    /// Entries that the cache before did not hold and that came back from the archive.
+    pub recalled_entries: usize,
     /// Share of the window's mean attention that the kept entries hold, 0–1, mean over heads.
     pub retained_mass: f64,
     /// The same for uniform budgets of the same total.
@@ -216,8 +236,7 @@ pub struct CachePicture {
     pub peak_bytes: u64,
     /// What a cache that evicts nothing would use for the same tokens.
     pub full_bytes: u64,
-    /// The process's resident memory, from the operating system.
-    pub process_bytes: u64,
+    pub process: ProcessMemory,
     /// Positions used of the model's context.
     pub position: usize,
     /// Sum over layers and heads that the policy allows without slack; `None` = unbounded.
@@ -234,6 +253,10 @@ pub struct TurnStats {
     pub stop: Stop,
     /// Tokens prefilled in this turn.
     pub prompt_tokens: usize,
+    /// Tokens before them that were read before, in this turn's conversation or another's.
+    pub reused_tokens: usize,
+    /// Entries that came back into the cache from the archive.
+    pub recalled_entries: usize,
     pub generated_tokens: usize,
     pub prefill_seconds: f64,
     pub decode_seconds: f64,
@@ -246,6 +269,8 @@ impl TurnStats {
             turn,
             stop: Stop::Interrupted,
             prompt_tokens,
+            reused_tokens: 0,
+            recalled_entries: 0,
             generated_tokens: 0,
             prefill_seconds,
             decode_seconds: 0.0,
@@ -272,6 +297,8 @@ pub enum Event {
     },
     /// What [`Command::SetPolicy`] asked for, from the next turn on.
     PolicyChanged(PolicyInfo),
+    /// What there is of the conversation in its archive; at the end of turns, and when it changes.
+    Archive(Box<Archived>),
     /// The budget came to something else: a turn began, or the conversation is another one.
     InForce(InForce),
     TurnStarted {

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use super::event::LayerEviction;
 use super::evict::{Evicting, EvictionHooks, Evictor};
+use super::retained::Retained;
+use crate::archive::Archive;
 use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
 
 /// Most bytes of the cache's buffers.
@@ -38,6 +40,8 @@ impl Peak {
 #[derive(Clone, Debug, Default)]
 pub struct Evicted {
     pub layers: Vec<LayerEviction>,
+    /// Entries that came back from the archive.
+    pub came_back: usize,
     pub milliseconds: f64,
 }
 
@@ -114,15 +118,27 @@ pub struct Lane {
     sequence: Box<dyn Sequence>,
     evictor: Evictor,
     peak: Peak,
+    retained: Retained,
 }
 
 impl Lane {
     /// One without tokens.
     pub fn new(network: &Arc<dyn Network>, evictor: Evictor) -> Result<Lane> {
+        Lane::archiving(network, evictor, None)
+    }
+
+    /// One without tokens that keeps everything in `archive`, if there is one.
+    pub fn archiving(
+        network: &Arc<dyn Network>,
+        evictor: Evictor,
+        archive: Option<Arc<Archive>>,
+    ) -> Result<Lane> {
+        let window = evictor.params.window;
         Ok(Lane {
-            sequence: network.clone().sequence(evictor.params.window)?,
+            sequence: network.clone().sequence_in(archive, window)?,
             evictor,
             peak: Peak::default(),
+            retained: Retained::default(),
         })
     }
 
@@ -132,6 +148,7 @@ impl Lane {
             sequence: self.sequence.fork(),
             evictor: self.evictor,
             peak: Peak::default(),
+            retained: self.retained.clone(),
         };
         fork.set_evictor(evictor);
         fork
@@ -171,21 +188,81 @@ impl Lane {
     /// Reads `tokens` behind what was read before, and evicts each layer once it is through. All of
     /// it or nothing: `None` when it was stopped, and the lane is as it was.
     pub fn read(&mut self, tokens: &[u32], reader: &mut dyn Reader) -> Result<Option<Read>> {
+        let anew = self.position() == 0;
+        self.read_by(anew, reader, |sequence, hooks| {
+            sequence.prefill(tokens, hooks)
+        })
+    }
+
+    /// How many of `tokens` need not be read by [`Lane::recall`]. The window's are always read: their
+    /// queries judge.
+    pub fn recallable(&mut self, tokens: &[u32]) -> usize {
+        let judges = self.evictor.params.window.max(1);
+        let most = tokens.len().saturating_sub(judges);
+        self.sequence.archived(tokens).min(most)
+    }
+
+    /// Becomes the lane of `tokens`: reads those from `from` on, and selects the cache from everything,
+    /// the archive's included. All of it or nothing, as [`Lane::read`].
+    pub fn recall(
+        &mut self,
+        tokens: &[u32],
+        from: usize,
+        reader: &mut dyn Reader,
+    ) -> Result<Option<Read>> {
+        self.read_by(true, reader, |sequence, hooks| {
+            sequence.recall(tokens, from, hooks)
+        })
+    }
+
+    /// Puts what was decoded into the archive.
+    pub fn archive_decoded(&mut self) -> Result<()> {
+        self.sequence.archive_decoded()
+    }
+
+    /// From now on nothing is archived.
+    pub fn leave_archive(&mut self) {
+        self.sequence.leave_archive();
+    }
+
+    /// Where everything is kept.
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.sequence.archive()
+    }
+
+    /// All tokens that went through, kept or evicted.
+    pub fn tokens(&self) -> &[u32] {
+        self.sequence.tokens()
+    }
+
+    /// `anew`: everything that was said is judged.
+    fn read_by(
+        &mut self,
+        anew: bool,
+        reader: &mut dyn Reader,
+        read: impl FnOnce(&mut dyn Sequence, &mut dyn PrefillHooks) -> Result<Option<Vec<f32>>>,
+    ) -> Result<Option<Read>> {
         let mut reading = Committing {
             evictor: &self.evictor,
             evicting: None,
             milliseconds: 0.0,
             peak: Peak::default(),
+            came_back: 0,
             reader,
         };
-        let logits = self.sequence.prefill(tokens, &mut reading)?;
-        let evicted = Evicted {
+        let logits = read(&mut *self.sequence, &mut reading)?;
+        let mut evicted = Evicted {
             layers: reading.evicting.map_or(Vec::new(), Evicting::into_report),
+            came_back: reading.came_back,
             milliseconds: reading.milliseconds,
         };
         let peak = reading.peak;
         Ok(logits.map(|logits| {
             self.peak = self.peak.max(peak);
+            if anew {
+                self.retained.renew();
+            }
+            self.retained.of_all(&mut evicted.layers);
             Read { logits, evicted }
         }))
     }
@@ -236,8 +313,11 @@ impl Lane {
             evicting.layer(layer, layers, &mut told)?;
         }
         evicting.finish(layers, &mut told)?;
+        let mut layers = evicting.into_report();
+        self.retained.of_all(&mut layers);
         Ok(Evicted {
-            layers: evicting.into_report(),
+            layers,
+            came_back: 0,
             milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
         })
     }
@@ -272,6 +352,7 @@ struct Committing<'a> {
     /// Spent on eviction.
     milliseconds: f64,
     peak: Peak,
+    came_back: usize,
     reader: &'a mut dyn Reader,
 }
 
@@ -317,6 +398,8 @@ impl PrefillHooks for Committing<'_> {
     fn all_done(&mut self, layers: &mut dyn Layers) -> Result<()> {
         self.evict(layers, |evicting, layers, told| {
             evicting.finish(layers, told)
-        })
+        })?;
+        self.came_back = (0..layers.count()).map(|l| layers.came_back(l)).sum();
+        Ok(())
     }
 }

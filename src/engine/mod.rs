@@ -1,6 +1,7 @@
 //! THE CONVERSATION. Transcript, turns, prefill and decode loops; runs on its own thread.
 
 mod answer;
+pub mod archiving;
 pub mod bench;
 pub mod compare;
 pub mod comparison;
@@ -11,8 +12,10 @@ pub mod inspect;
 pub mod lane;
 pub mod log;
 pub mod logits;
+mod memory;
 mod picture;
 mod reading;
+mod retained;
 pub mod sampler;
 pub mod session;
 mod shorten;

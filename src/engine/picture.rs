@@ -2,6 +2,7 @@
 
 use super::event::{CachePicture, EvictionRound, LayerEviction, Trigger, Turn};
 use super::lane::{Evicted, Lane, Peak};
+use super::memory::ProcessMemory;
 use crate::model::Layers;
 
 /// A lane's cache as it is, without [`CachePicture::holders`].
@@ -29,7 +30,7 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
         allocated_bytes: layers.allocated_bytes() as u64,
         peak_bytes: peak.most,
         full_bytes: full_bytes(layers),
-        process_bytes: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
+        process: ProcessMemory::now(),
         position: layers.position(),
         bound_entries: bound,
         holders: Vec::new(),
@@ -65,6 +66,7 @@ pub(super) fn round(
         before_entries: of.iter().map(|l| l.before_entries).sum(),
         after_entries: of.iter().map(after).sum(),
         freed_bytes: of.iter().map(freed).sum::<usize>() as u64,
+        recalled_entries: evicted.came_back,
         retained_mass: mean(|l| &l.retained),
         uniform_retained_mass: mean(|l| &l.uniform_retained),
         milliseconds: evicted.milliseconds,

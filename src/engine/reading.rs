@@ -16,22 +16,44 @@ pub(super) struct Reading {
     pub through: Option<Read>,
 }
 
-/// Reads `tokens` into `lane`.
+/// What a lane reads.
+#[derive(Clone, Copy)]
+pub(super) enum Text<'a> {
+    /// Tokens behind what it has read.
+    Behind(&'a [u32]),
+    /// All tokens of the conversation, from the first on; the first `from` come from the archive.
+    Whole { tokens: &'a [u32], from: usize },
+}
+
+impl Text<'_> {
+    /// Tokens that are read.
+    pub fn len(&self) -> usize {
+        match self {
+            Text::Behind(tokens) => tokens.len(),
+            Text::Whole { tokens, from } => tokens.len() - from,
+        }
+    }
+}
+
+/// Reads into `lane`.
 pub(super) fn read(
     lane: &mut Lane,
-    tokens: &[u32],
+    text: Text,
     turn: Turn,
     watcher: &mut dyn Watcher,
 ) -> Result<Reading> {
     let begun = Instant::now();
     let mut teller = Teller {
         turn,
-        tokens: tokens.len(),
+        tokens: text.len(),
         begun,
         evictor: *lane.evictor(),
         watcher,
     };
-    let through = lane.read(tokens, &mut teller)?;
+    let through = match text {
+        Text::Behind(tokens) => lane.read(tokens, &mut teller)?,
+        Text::Whole { tokens, from } => lane.recall(tokens, from, &mut teller)?,
+    };
     Ok(Reading {
         seconds: begun.elapsed().as_secs_f64(),
         through,

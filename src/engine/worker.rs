@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
+use super::archiving::Archiving;
 use super::event::{
     CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Sampling,
     TurnStats,
@@ -30,6 +31,7 @@ pub struct Start {
     pub eviction: Eviction,
     pub sampling: Sampling,
     pub system: Option<String>,
+    pub archiving: Archiving,
 }
 
 /// Starts the engine's thread. `load` runs on it and may send [`Event::Fetching`] and
@@ -122,17 +124,20 @@ fn run(
         eviction,
         mut sampling,
         mut system,
+        mut archiving,
     } = start;
     let context = info.context;
     let mut session = match Session::new(model, eviction, system.clone()) {
         Ok(session) => session,
         Err(error) => return tell(Event::Fatal(error.to_string())),
     };
+    let unarchived = archive(&mut session, &archiving).err();
     out.event(Event::Ready {
         model: Box::new(info),
         policy: policy(&session),
     });
-    if let Some(notice) = notice {
+    out.event(Event::Archive(Box::new(session.archived())));
+    for notice in notice.into_iter().chain(unarchived) {
         out.event(Event::Notice(notice));
     }
     while let Some(command) = inbox.blocking_recv() {
@@ -170,10 +175,19 @@ fn run(
                     Ok(_) => {
                         session.set_eviction(wanted);
                         out.event(Event::PolicyChanged(policy(&session)));
+                        reselect(&mut session, &mut out);
                     }
                     // Not even a full context would make it a budget.
                     Err(error) => out.event(Event::Notice(error.to_string())),
                 }
+            }
+            Command::SetArchive(mode) => {
+                archiving.mode = mode;
+                match archive(&mut session, &archiving) {
+                    Ok(()) => out.event(Event::Archive(Box::new(session.archived()))),
+                    Err(why) => out.event(Event::Notice(why)),
+                }
+                out.picture(session.picture_with_holders());
             }
             Command::SetSampling(changed) => sampling = changed,
             Command::SetSystem(text) => system = Some(text).filter(|t| !t.trim().is_empty()),
@@ -214,6 +228,8 @@ fn turn(
         Ok(stats) => {
             out.event(Event::Tokens(session.token_texts()));
             out.event(Event::TurnFinished(stats));
+            // Behind the turn: a slow disk is waited for here.
+            out.event(Event::Archive(Box::new(session.archived())));
         }
         Err(TurnError::TooLong(figures)) => out.event(Event::TooLong(figures)),
         Err(error) => {
@@ -225,6 +241,20 @@ fn turn(
             out.picture(session.picture_with_holders());
             out.event(Event::Failed { turn, message });
         }
+    }
+}
+
+/// From now on the session is archived as was set.
+fn archive(session: &mut Session, archiving: &Archiving) -> Result<(), String> {
+    let archive = archiving.open(&*session.model().network)?;
+    session.set_archive(archive).map_err(|e| e.to_string())
+}
+
+/// What a new policy keeps is seen at once.
+fn reselect(session: &mut Session, out: &mut Out) {
+    match session.reselect(out) {
+        Ok(()) => out.event(Event::InForce(session.in_force())),
+        Err(error) => out.event(Event::Notice(error.to_string())),
     }
 }
 

@@ -48,6 +48,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
 
     fn device(&self) -> String;
     fn kv_dtype(&self) -> (&'static str, usize);
+    /// Everything but the weights that decides on keys and values.
+    fn precision(&self) -> String;
 
     /// Rows of a prefill's block: enough to keep the device busy, few enough to stop soon.
     fn block_rows(&self, d: &Description) -> usize;
@@ -69,12 +71,13 @@ pub trait Backend: Send + Sync + Sized + 'static {
         load: &(dyn Fn(usize) -> Result<T> + Sync),
     ) -> Result<Vec<T>>;
 
-    /// Rows of the token table; `head` is it in a tied model.
+    /// Rows of the token table, for tokens behind `before` others; `head` is it in a tied model.
     fn embed(
         &self,
         table: &Self::Embedding,
         head: &Self::Linear,
         tokens: &[u32],
+        before: usize,
     ) -> Result<Self::Rows>;
     fn rms_norm(&self, x: &Self::Rows, weight: &Self::Vector, epsilon: f32) -> Result<Self::Rows>;
     fn linear(&self, weight: &Self::Linear, x: &Self::Rows) -> Result<Self::Rows>;

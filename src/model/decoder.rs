@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::{
     backend::{Backend, Place},
     block::Block,
@@ -15,6 +17,12 @@ use crate::cache::{KvCache, LayerState, QueryWindow, Store};
 
 /// Layers that a prefill has filled, and what came out behind the last.
 type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
+
+/// What stands before a run of tokens: a fork of each layer, with the first `position` entries.
+pub(super) struct Behind<'a, B: Backend> {
+    pub position: usize,
+    pub layer: &'a dyn Fn(usize) -> Result<LayerState<B::Layer>>,
+}
 
 /// What happens around a prefill whose layers are staged.
 pub(super) trait Stages<B: Backend> {
@@ -49,6 +57,8 @@ pub struct Decoder<B: Backend> {
     norm: B::Vector,
     head: B::Linear,
     pub(super) weight_bytes: u64,
+    /// Of the weights and of what the backend makes of them.
+    pub(super) fingerprint: [u8; 32],
 }
 
 impl<B: Backend> Decoder<B> {
@@ -90,17 +100,20 @@ impl<B: Backend> Decoder<B> {
             norm: backend.load_vector(file, "output_norm.weight", d.hidden)?,
             head,
             weight_bytes: file.tensor_bytes(),
+            fingerprint: fingerprint(file, &backend),
             description: d,
             backend,
         })
     }
 
-    fn embed(&self, tokens: &[u32]) -> Result<B::Rows> {
+    /// Tokens behind `before` others.
+    fn embed(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
         let vocab = self.description.vocabulary;
         if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab) {
             return Err(ModelError::Token { id, vocab });
         }
-        self.backend.embed(&self.embedding, &self.head, tokens)
+        self.backend
+            .embed(&self.embedding, &self.head, tokens, before)
     }
 
     /// The angles of each kind of layer for a run of positions.
@@ -131,24 +144,24 @@ impl<B: Backend> Decoder<B> {
         })
     }
 
-    /// Runs `tokens` behind what `cache` holds, layer by layer, on staged forks of its layers, and
+    /// Runs `tokens` behind what there is, layer by layer, on staged forks of its layers, and
     /// returns those with the stream of the last `wanted` tokens; `None` when it was stopped.
     fn stage(
         &self,
-        cache: &KvCache<B::Layer>,
+        behind: &Behind<B>,
         tokens: &[u32],
         stages: &mut dyn Stages<B>,
         wanted: usize,
     ) -> Result<Option<Filled<B, B::Rows>>> {
         let (b, d) = (&self.backend, &self.description);
         let layers = d.layers.len();
-        let angles = self.angles(cache.position, tokens.len())?;
+        let angles = self.angles(behind.position, tokens.len())?;
         let block_rows = b.block_rows(d).max(1);
         let blocks = tokens.len().div_ceil(block_rows);
-        let mut x = self.embed(tokens)?;
+        let mut x = self.embed(tokens, behind.position)?;
         let mut staged = Vec::with_capacity(layers);
         for (l, block) in self.blocks.iter().enumerate() {
-            let mut state = cache.layers[l].clone();
+            let mut state = (behind.layer)(l)?;
             for i in 0..blocks {
                 if stages.stopped() {
                     return Ok(None);
@@ -156,14 +169,14 @@ impl<B: Backend> Decoder<B> {
                 let offset = i * block_rows;
                 let rows = block_rows.min(tokens.len() - offset);
                 let place = Place {
-                    start: cache.position + offset,
+                    start: behind.position + offset,
                     rows,
                     angles: self.rope_of[l].map(|kind| &angles[kind]),
                     offset,
                 };
-                let behind = tokens.len() - offset - rows;
+                let after = tokens.len() - offset - rows;
                 let wanted = match l + 1 == layers {
-                    true => wanted.saturating_sub(behind).min(rows),
+                    true => wanted.saturating_sub(after).min(rows),
                     false => rows,
                 };
                 let slice = b.slice(&x, offset, rows)?;
@@ -179,16 +192,16 @@ impl<B: Backend> Decoder<B> {
         Ok(Some((staged, b.last(x, wanted)?)))
     }
 
-    /// Reads `tokens` behind `cache` and gives the layers that replace its own, with the logits of the
+    /// Reads `tokens` behind what there is and gives the layers that hold both, with the logits of the
     /// last token; `None` when it was stopped.
     pub(super) fn prefill(
         &self,
-        cache: &KvCache<B::Layer>,
+        behind: &Behind<B>,
         tokens: &[u32],
         stages: &mut dyn Stages<B>,
     ) -> Result<Option<Filled<B, Vec<f32>>>> {
         // Behind the last layer only the last token's stream is looked at.
-        match self.stage(cache, tokens, stages, 1)? {
+        match self.stage(behind, tokens, stages, 1)? {
             Some((staged, x)) => Ok(Some((staged, self.logits(x)?))),
             None => Ok(None),
         }
@@ -201,7 +214,11 @@ impl<B: Backend> Decoder<B> {
         }
         let b = &self.backend;
         let cache = self.empty_cache(0)?;
-        let Some((_, x)) = self.stage(&cache, tokens, &mut Unwatched, tokens.len())? else {
+        let behind = Behind {
+            position: 0,
+            layer: &|l| Ok(cache.layers[l].clone()),
+        };
+        let Some((_, x)) = self.stage(&behind, tokens, &mut Unwatched, tokens.len())? else {
             return Ok(Vec::new());
         };
         let mut out = Vec::with_capacity(tokens.len());
@@ -226,7 +243,7 @@ impl<B: Backend> Decoder<B> {
     ) -> Result<Option<Vec<f32>>> {
         let (b, d) = (&self.backend, &self.description);
         let angles = self.angles(cache.position, 1)?;
-        let mut x = self.embed(&[token])?;
+        let mut x = self.embed(&[token], cache.position)?;
         for (l, block) in self.blocks.iter().enumerate() {
             let place = Place {
                 start: cache.position,
@@ -271,6 +288,12 @@ fn log_softmax(logits: &[f32], id: u32) -> f64 {
     let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
     let of = logits.get(id as usize).copied();
     f64::from(of.unwrap_or(f32::NEG_INFINITY) - max) - sum.ln()
+}
+
+/// Of keys and values: those of other weights, types or roundings are others.
+fn fingerprint<B: Backend>(file: &GgufFile, backend: &B) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(file.fingerprint());
+    hash.chain_update(backend.precision()).finalize().into()
 }
 
 /// A prefill that nobody watches.

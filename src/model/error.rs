@@ -32,6 +32,9 @@ pub enum ModelError {
          download it again or use another file"
     )]
     NotFinite { file: String },
+    /// Not what was written; who asked reads the tokens again.
+    #[error("the conversation's archive is damaged; ask again, and it is read anew")]
+    Archive,
     #[error("a weight cannot be prepared: {0}")]
     Pack(#[from] PackError),
     #[error("the computation failed: {0}")]

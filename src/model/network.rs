@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{description::Description, error::Result};
+use crate::archive::{Archive, Identity};
 use crate::policy::{Choice, Round};
 
 /// A decoder with its weights on a device.
@@ -19,8 +20,21 @@ pub trait Network: Send + Sync {
     /// Bytes of the weights in memory.
     fn weight_bytes(&self) -> u64;
 
-    /// A sequence without tokens that keeps the last `window` queries of every layer.
-    fn sequence(self: Arc<Self>, window: usize) -> Result<Box<dyn Sequence>>;
+    /// What tells this network's keys and values from those of others.
+    fn identity(&self) -> Identity;
+
+    /// A sequence without tokens that keeps the last `window` queries of every layer, and in
+    /// `archive`, if there is one, everything that goes through it.
+    fn sequence_in(
+        self: Arc<Self>,
+        archive: Option<Arc<Archive>>,
+        window: usize,
+    ) -> Result<Box<dyn Sequence>>;
+
+    /// The same without an archive.
+    fn sequence(self: Arc<Self>, window: usize) -> Result<Box<dyn Sequence>> {
+        self.sequence_in(None, window)
+    }
 
     /// ln p of `tokens[1..]`, each given all the tokens before it, full cache: what the perplexity
     /// of a text is made of, exp(−mean).
@@ -36,6 +50,36 @@ pub trait Sequence: Layers + Send {
     /// It is a transaction: when it is stopped (`None`) or fails, the cache is as it was.
     fn prefill(&mut self, tokens: &[u32], hooks: &mut dyn PrefillHooks)
     -> Result<Option<Vec<f32>>>;
+
+    /// How many of `tokens`, the first ones, need not be read by [`Sequence::recall`].
+    fn archived(&mut self, tokens: &[u32]) -> usize;
+
+    /// Becomes the sequence of `tokens`: reads those from `from` on, behind the keys and values of those
+    /// before, which come from the archive. Otherwise as [`Sequence::prefill`], so that what
+    /// [`PrefillHooks::layer_done`] sees is everything that was ever said. At least the window's
+    /// tokens should be read again: its queries are not archived.
+    ///
+    /// # Errors
+    /// [`ModelError::Archive`](super::ModelError::Archive) when the archive is damaged, or there is
+    /// none: what is damaged is forgotten, and `archived` says less than before.
+    fn recall(
+        &mut self,
+        tokens: &[u32],
+        from: usize,
+        hooks: &mut dyn PrefillHooks,
+    ) -> Result<Option<Vec<f32>>>;
+
+    /// Puts what was decoded into the archive.
+    fn archive_decoded(&mut self) -> Result<()>;
+
+    /// From now on nothing is archived.
+    fn leave_archive(&mut self);
+
+    /// Where everything is kept.
+    fn archive(&self) -> Option<&Arc<Archive>>;
+
+    /// All tokens that went through, kept or evicted.
+    fn tokens(&self) -> &[u32];
 
     /// Appends one token and returns the logits `[vocabulary]` after it. `None`, and the cache as
     /// it was, when `stopped` became true on the way.
@@ -79,6 +123,9 @@ pub trait Layers {
 
     /// Keeps of each head of a layer the entries at `kept` (indices, ascending).
     fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()>;
+
+    /// Entries of a layer that a read took from the archive and the cache before it did not hold.
+    fn came_back(&self, layer: usize) -> usize;
 
     /// The attention output after the output projection, `[hidden]`, of the newest query over the
     /// entries of `layer`, softmax over just those.

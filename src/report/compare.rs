@@ -43,6 +43,7 @@ pub fn conditions(plan: &Plan) -> String {
     let past = match plan.past {
         Past::Empty => "from an empty cache",
         Past::Shared => "on top of the conversation's own cache",
+        Past::Archived => "from the conversation's archive",
         Past::Reread => "the whole conversation read anew under each policy",
     };
     format!(

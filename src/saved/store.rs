@@ -66,20 +66,45 @@ impl Store {
 
     /// A new session, named by the moment; `created` as RFC 3339.
     pub fn create(&self, header: &Header) -> Result<Writer> {
-        let failed = |source| SessionError::Io {
-            path: self.folder.clone(),
-            source,
-        };
-        private::folder(&self.folder).map_err(failed)?;
         let stamp: String = header
             .created
             .chars()
             .take(19)
             .map(|c| if c.is_ascii_digit() { c } else { '-' })
             .collect();
+        self.create_at(&stamp, header)
+    }
+
+    /// A new session of that name; characters that make no file name are replaced.
+    pub fn create_named(&self, name: &str, header: &Header) -> Result<Writer> {
+        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ' | '.');
+        let name: String = name
+            .trim()
+            .chars()
+            .take(100)
+            .map(|c| if fits(c) { c } else { '-' })
+            .collect();
+        let name = name.trim_start_matches('.');
+        self.create_at(
+            if name.is_empty() {
+                "conversation"
+            } else {
+                name
+            },
+            header,
+        )
+    }
+
+    /// A new session of that name, or of that name with a number.
+    fn create_at(&self, stamp: &str, header: &Header) -> Result<Writer> {
+        let failed = |source| SessionError::Io {
+            path: self.folder.clone(),
+            source,
+        };
+        private::folder(&self.folder).map_err(failed)?;
         for n in 1.. {
             let name = match n {
-                1 => stamp.clone(),
+                1 => stamp.to_owned(),
                 n => format!("{stamp}-{n}"),
             };
             let path = self.path(&name);

@@ -15,6 +15,11 @@ fn engine(budget: Budget) -> EngineHandle {
         },
         sampling: greedy(4),
         system: None,
+        archiving: cachat::engine::archiving::Archiving {
+            mode: cachat::archive::Mode::Off,
+            root: std::env::temp_dir(),
+            limit: 0,
+        },
     };
     let load = |_: &dyn Fn(Event)| {
         let model = model(&TinySpec::llama(), &EXACT);

@@ -3,6 +3,7 @@
 mod comparing;
 mod going_on;
 mod in_force;
+mod recall;
 
 use std::sync::Arc;
 

@@ -13,6 +13,7 @@
 //!   is exact: nothing is padded. Queries of many rows go through [`TensorLayer::aligned`].
 
 mod order;
+mod pages;
 mod query;
 mod take;
 
@@ -23,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::{PAGE, Store};
+use super::{HeadPages, PAGE, Store};
 use crate::device::ops;
 
 /// The KV heads of one layer.
@@ -258,6 +259,16 @@ impl Store for TensorLayer {
             *written.get_mut() = used;
         }
     }
+
+    fn export(&self, first: usize) -> Result<Vec<HeadPages>> {
+        self.exported(first)
+    }
+
+    fn import(&self, pages: Vec<HeadPages>, len: usize) -> Result<Self> {
+        self.imported(&pages, len)
+    }
+
+    fn detach(&mut self) {}
 
     fn used_bytes(&self) -> usize {
         let entry = 2 * self.head_dim * self.dtype.size_in_bytes();

@@ -7,7 +7,7 @@ pub use super::comparison::{CompareEvent, Comparison, MAX_TOKENS, Past, Plan, Po
 use super::event::{Event, Message, Role};
 use super::evict::Evictor;
 use super::lane::Lane;
-use super::session::{Eviction, Session, TurnError, Watcher};
+use super::session::{Eviction, How, Session, TurnError, Watcher};
 use run::{Relay, Runner, Teacher};
 
 impl Session {
@@ -40,7 +40,7 @@ impl Session {
         max_tokens: usize,
         watcher: &mut dyn Watcher,
     ) -> Result<Comparison, TurnError> {
-        let (question, past, tokens) = self.compared_turn(question)?;
+        let (question, mut past, tokens) = self.compared_turn(question)?;
         let network = &self.model().network;
         let start = match past {
             Past::Shared => self.position(),
@@ -48,6 +48,11 @@ impl Session {
         };
         let position = start + tokens.len();
         self.fits(position, start)?;
+        let archive = self.archive();
+        let archived = archive.map_or(0, |archive| archive.find(&tokens).len());
+        if archived > 0 {
+            past = Past::Archived;
+        }
         let evictors: Vec<Evictor> = evictions
             .iter()
             .map(|e| self.evictor_of(*e, position))
@@ -58,7 +63,7 @@ impl Session {
                 .iter()
                 .map(|e| (e.preset.name().to_owned(), e.bound_per_head()))
                 .collect(),
-            prompt_tokens: tokens.len(),
+            prompt_tokens: tokens.len() - archived.min(tokens.len()),
             position,
             past,
             max_tokens: max_tokens.clamp(1, MAX_TOKENS),
@@ -75,7 +80,7 @@ impl Session {
         for (run, evictor) in evictors.iter().enumerate() {
             let mut lane = match past {
                 Past::Shared => self.lane.fork(*evictor),
-                _ => Lane::new(network, *evictor)?,
+                _ => Lane::archiving(network, *evictor, archive.cloned())?,
             };
             let mut relay = Relay { watcher, run };
             let runner = Runner {
@@ -111,7 +116,7 @@ impl Session {
                 let role = Role::User;
                 messages.push(Message { role, content });
                 let ahead = self.ahead(&messages)?;
-                if !ahead.fresh && self.nothing_evicted() {
+                if ahead.how == How::Behind && self.nothing_evicted() {
                     return Ok((question.to_owned(), Past::Shared, ahead.tokens));
                 }
                 question.to_owned()

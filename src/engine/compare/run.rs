@@ -7,8 +7,9 @@ use crate::engine::comparison::{CompareEvent, PolicyRun};
 use crate::engine::event::{CachePicture, Event, Stop, Turn};
 use crate::engine::lane::{Begin, Decoded, Lane, Voice};
 use crate::engine::logits::{argmax, kl};
+use crate::engine::picture;
+use crate::engine::reading::{self, Text};
 use crate::engine::watcher::Watcher;
-use crate::engine::{picture, reading};
 use crate::model::detokenize::Detokenizer;
 use crate::model::error::Result;
 use crate::model::tokenizer::Tokenizer;
@@ -91,7 +92,14 @@ impl Runner<'_> {
         teacher: Option<&Teacher>,
         relay: &mut Relay,
     ) -> Result<Option<(PolicyRun, Teacher, bool)>> {
-        let reading = reading::read(lane, tokens, self.turn, relay)?;
+        let text = match lane.archive() {
+            Some(_) => {
+                let from = lane.recallable(tokens);
+                Text::Whole { tokens, from }
+            }
+            None => Text::Behind(tokens),
+        };
+        let reading = reading::read(lane, text, self.turn, relay)?;
         let Some(through) = reading.through else {
             return Ok(None);
         };
@@ -110,7 +118,7 @@ impl Runner<'_> {
             kv_used_bytes: lane.layers().used_bytes() as u64,
             kv_full_bytes: picture::full_bytes(lane.layers()),
             prefill_seconds: reading.seconds,
-            prefill_tokens_per_second: per_second(tokens.len(), reading.seconds),
+            prefill_tokens_per_second: per_second(text.len(), reading.seconds),
             decode_tokens_per_second: 0.0,
             generated_tokens: 0,
             stop: Stop::Interrupted,

@@ -4,10 +4,20 @@ use super::{Model, Session};
 use crate::engine::event::{Message, TooLong};
 use crate::engine::turn_error::TurnError;
 
+/// How the tokens of a turn are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum How {
+    /// Behind what the cache has.
+    Behind,
+    /// From scratch.
+    Fresh,
+    /// They are the whole conversation's: what is archived of them is not read.
+    Recalled,
+}
+
 /// What a turn reads.
 pub(in crate::engine) struct Ahead {
-    /// From scratch; else behind what the cache has.
-    pub fresh: bool,
+    pub how: How,
     pub tokens: Vec<u32>,
     /// The turn's messages up to the answer, as the template writes them.
     pub prompt: Vec<u32>,
@@ -52,6 +62,13 @@ impl Session {
             ..
         } = &self.model;
         let prompt = template.encode_chat(tokenizer, messages, true)?;
+        if self.archive.is_some() {
+            return Ok(Ahead {
+                how: How::Recalled,
+                tokens: prompt.clone(),
+                prompt,
+            });
+        }
         let behind = match self.turn > 0 {
             true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
             false => &[],
@@ -61,7 +78,7 @@ impl Session {
             Some(end) => {
                 let pending = self.drawn.pending.into_iter();
                 Ahead {
-                    fresh: false,
+                    how: How::Behind,
                     tokens: pending.chain(behind[end..].iter().copied()).collect(),
                     prompt,
                 }
@@ -69,7 +86,7 @@ impl Session {
             // The first turn, or the template rewrites what was said: nothing in the cache can be
             // relied on.
             None => Ahead {
-                fresh: true,
+                how: How::Fresh,
                 tokens: prompt.clone(),
                 prompt,
             },

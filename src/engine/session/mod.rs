@@ -2,20 +2,20 @@
 
 mod ahead;
 mod shown;
+mod turn;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use ahead::Ahead;
+pub(in crate::engine) use ahead::How;
 
-use crate::engine::answer::{Drawn, answer};
+use crate::archive::Archive;
+use crate::engine::answer::Drawn;
 use crate::engine::event::{
     CachePicture, Event, InForce, Message, Role, Sampling, Stop, Trigger, Turn, TurnStats,
 };
 use crate::engine::evict::Evictor;
 use crate::engine::lane::Lane;
-use crate::engine::picture;
-use crate::engine::reading;
 pub use crate::engine::turn_error::TurnError;
 pub use crate::engine::watcher::Watcher;
 use crate::model::template::{ChatTemplate, TemplateError};
@@ -50,6 +50,9 @@ pub struct Session {
     turn: Turn,
     /// The budget as the last turn resolved it.
     in_force: Option<Evictor>,
+    archive: Option<Arc<Archive>>,
+    /// What was told of the archive already.
+    told: Vec<String>,
 }
 
 impl Session {
@@ -74,7 +77,37 @@ impl Session {
             prompt: Vec::new(),
             turn: 0,
             in_force: None,
+            archive: None,
+            told: Vec::new(),
         })
+    }
+
+    /// From the next turn on everything is kept in `archive`, or nothing. What was said before an
+    /// archive is read once more with the next question.
+    ///
+    /// # Errors
+    /// When the model has no memory for another cache.
+    pub fn set_archive(&mut self, archive: Option<Arc<Archive>>) -> Result<(), ModelError> {
+        self.archive = archive;
+        match &self.archive {
+            None => self.lane.leave_archive(),
+            Some(_) => {
+                let peak = self.lane.peak();
+                self.lane = self.new_lane(Evictor::none(self.eviction.params))?;
+                self.lane.remember(peak);
+                (self.drawn, self.turn) = (Drawn::default(), 0);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.archive.as_ref()
+    }
+
+    /// A lane of this conversation without tokens.
+    fn new_lane(&self, evictor: Evictor) -> Result<Lane, ModelError> {
+        Lane::archiving(&self.model.network, evictor, self.archive.clone())
     }
 
     pub fn model(&self) -> &Model {
@@ -119,7 +152,7 @@ impl Session {
         system: Option<String>,
         messages: Option<Vec<Message>>,
     ) -> Result<(), ModelError> {
-        self.lane = Lane::new(&self.model.network, Evictor::none(self.eviction.params))?;
+        self.lane = self.new_lane(Evictor::none(self.eviction.params))?;
         let of_system = |m: &&Message| m.role == Role::System;
         let own = self.messages.first().filter(of_system).cloned();
         let said = &self.messages[usize::from(own.is_some())..];
@@ -196,6 +229,27 @@ impl Session {
         evictor.as_ref().map_or(InForce::Pending, in_force)
     }
 
+    /// Another policy or budget is in force at once: the cache is selected anew from everything that was
+    /// said. Without an archive, or before anything was said, it holds from the next turn on.
+    ///
+    /// # Errors
+    /// As a turn's; the cache is as it was then.
+    pub fn reselect(&mut self, watcher: &mut dyn Watcher) -> Result<(), TurnError> {
+        let tokens = self.lane.tokens().to_vec();
+        if self.archive.is_none() || tokens.is_empty() {
+            return Ok(());
+        }
+        self.lane.archive_decoded()?;
+        let evictor = self.evictor(tokens.len())?;
+        let (reading, ..) = self.recall(&tokens, evictor, self.turn, &mut Quiet(watcher))?;
+        if let Some(through) = reading.through {
+            self.show(through, Trigger::Recall, watcher);
+        }
+        self.in_force = Some(evictor);
+        watcher.picture(self.picture_with_holders());
+        Ok(())
+    }
+
     /// Answers `text`. When it fails or is stopped before its prefill is through, the conversation
     /// is as it was; when it is stopped later, the partial answer is kept.
     pub fn ask(
@@ -248,8 +302,12 @@ impl Session {
             let said = tokenizer.encode_on(&last.content);
             let mut tokens = prompt.clone();
             tokens.extend(said.map_err(TemplateError::from)?);
+            let how = match self.archive {
+                Some(_) => How::Recalled,
+                None => How::Fresh,
+            };
             let ahead = Ahead {
-                fresh: true,
+                how,
                 tokens,
                 prompt,
             };
@@ -274,103 +332,23 @@ impl Session {
         watcher.event(Event::InForce(in_force(&evictor)));
         self.answer(None, TurnStats::new(turn, 0, 0.0), sampling, watcher)
     }
+}
 
-    /// Reads what is `ahead` and answers into the last of `messages`, which replace the session's
-    /// own once everything is read.
-    fn turn_of(
-        &mut self,
-        turn: Turn,
-        ahead: Ahead,
-        messages: Vec<Message>,
-        sampling: &Sampling,
-        watcher: &mut dyn Watcher,
-    ) -> Result<TurnStats, TurnError> {
-        let Ahead {
-            fresh,
-            tokens,
-            prompt,
-        } = ahead;
-        let start = if fresh { 0 } else { self.lane.position() };
-        let needed = start + tokens.len();
-        self.fits(needed, start)?;
-        let evictor = self.evictor(needed)?;
-        let mut anew = match fresh {
-            true => Some(Lane::new(&self.model.network, evictor)?),
-            false => None,
-        };
-        watcher.event(Event::TurnStarted {
-            turn,
-            prompt_tokens: tokens.len(),
-            position: start,
-        });
-        watcher.event(Event::InForce(in_force(&evictor)));
-        let lane = match &mut anew {
-            Some(lane) => lane,
-            None => {
-                self.lane.set_evictor(evictor);
-                &mut self.lane
-            }
-        };
-        let reading = reading::read(lane, &tokens, turn, watcher)?;
-        let stats = TurnStats::new(turn, tokens.len(), reading.seconds);
-        let Some(through) = reading.through else {
-            // Over the pictures of the prefill that was given up.
-            watcher.picture(self.picture_with_holders());
-            return Ok(stats);
-        };
-        if let Some(mut lane) = anew {
-            lane.remember(self.lane.peak());
-            self.lane = lane;
-        }
-        self.turn = turn;
-        self.in_force = Some(evictor);
-        self.messages = messages;
-        self.prompt = prompt;
-        self.drawn.paused = None;
-        // A drawn token that was pending stands at the head of the new ones.
-        if self.drawn.pending.take().is_some() {
-            self.drawn.tokens.pop();
-        }
-        match fresh {
-            true => self.drawn.tokens = tokens,
-            false => self.drawn.tokens.extend(tokens),
-        }
-        if !through.evicted.layers.is_empty() {
-            let layers = self.lane.layers();
-            let round = picture::round(layers, Trigger::Prefill, turn, through.evicted);
-            watcher.event(Event::Eviction(Box::new(round)));
-        }
-        watcher.event(Event::Tokens(self.token_texts()));
-        watcher.picture(self.picture_with_holders());
-        self.answer(Some(through.logits), stats, sampling, watcher)
+/// A read that is no turn.
+struct Quiet<'a>(&'a mut dyn Watcher);
+
+impl Watcher for Quiet<'_> {
+    fn stopped(&self) -> bool {
+        false
     }
 
-    /// Decodes onto the last message.
-    fn answer(
-        &mut self,
-        logits: Option<Vec<f32>>,
-        mut stats: TurnStats,
-        sampling: &Sampling,
-        watcher: &mut dyn Watcher,
-    ) -> Result<TurnStats, TurnError> {
-        let begun = Instant::now();
-        let (more, outcome) = answer(
-            &mut self.lane,
-            &self.model.tokenizer,
-            logits,
-            &mut self.drawn,
-            sampling,
-            &mut stats,
-            watcher,
-        );
-        stats.decode_seconds = begun.elapsed().as_secs_f64();
-        if let Some(last) = self.messages.last_mut() {
-            last.content.push_str(&more);
+    fn event(&mut self, event: Event) {
+        if let Event::Notice(_) = event {
+            self.0.event(event);
         }
-        watcher.picture(self.picture_with_holders());
-        outcome?;
-        Ok(stats)
     }
+
+    fn picture(&mut self, _: CachePicture) {}
 }
 
 fn in_force(evictor: &Evictor) -> InForce {

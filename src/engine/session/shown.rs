@@ -1,8 +1,9 @@
 //! The conversation's cache and tokens, as they are shown.
 
 use super::Session;
-use crate::engine::event::CachePicture;
+use crate::engine::event::{Archived, CachePicture, Mode};
 use crate::engine::picture;
+use crate::model::Layers;
 
 impl Session {
     /// The cache as it is, without [`CachePicture::holders`].
@@ -12,6 +13,29 @@ impl Session {
         let layers = self.lane.layers();
         let bound = evictor.and_then(|e| e.total(layers));
         picture::picture_of(layers, bound, self.lane.peak())
+    }
+
+    /// What is archived of the conversation.
+    pub fn archived(&self) -> Archived {
+        let Some(archive) = &self.archive else {
+            let mode = Mode::Off;
+            return Archived {
+                mode,
+                ..Archived::default()
+            };
+        };
+        let past = archive.find(self.lane.tokens());
+        Archived {
+            mode: archive.mode(),
+            tokens: past.len(),
+            bytes: past.bytes(),
+            path: archive.path().cloned(),
+        }
+    }
+
+    /// The cache's layers.
+    pub fn layers(&self) -> &dyn Layers {
+        self.lane.layers()
     }
 
     /// Whether the cache still holds every token in every head.

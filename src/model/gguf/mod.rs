@@ -1,6 +1,7 @@
 //! A GGUF model file: memory-mapped, checked from end to end, read by candle's own reader.
 
 mod error;
+mod fingerprint;
 mod header;
 #[cfg(test)]
 mod tests;

@@ -13,9 +13,9 @@ pub struct Rows {
     pub fine: bool,
 }
 
-/// Prompts of up to so many tokens are multiplied with activations of 16 bits in place of 8: it
+/// Conversations of up to so many tokens are read with activations of 16 bits in place of 8: it
 /// takes some tens of milliseconds. Not single tokens, decoding would take two thirds longer.
-pub const SHORT: std::ops::RangeInclusive<usize> = 2..=64;
+pub const SHORT: usize = 64;
 
 impl Rows {
     pub fn width(&self) -> usize {

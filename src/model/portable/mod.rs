@@ -138,6 +138,12 @@ impl Backend for Portable {
         (self.cache.as_str(), self.cache.size_in_bytes())
     }
 
+    fn precision(&self) -> String {
+        let (cache, rows) = (self.cache.as_str(), self.rows.as_str());
+        let device = self.device();
+        format!("{device} {cache} rows: {rows} exact: {}", self.exact)
+    }
+
     fn block_rows(&self, d: &Description) -> usize {
         let (macs, least, most) = match self.device.is_cpu() {
             true => (1_500_000_000, 32, 256),
@@ -188,7 +194,13 @@ impl Backend for Portable {
         (0..n).map(load).collect()
     }
 
-    fn embed(&self, table: &Tensor, _head: &Linear, tokens: &[u32]) -> Result<Tensor> {
+    fn embed(
+        &self,
+        table: &Tensor,
+        _head: &Linear,
+        tokens: &[u32],
+        _before: usize,
+    ) -> Result<Tensor> {
         let ids = ops::upload(tokens, tokens.len(), &self.device)?;
         Ok(ops::cast(&ops::select(table, &ids)?, self.rows)?)
     }

@@ -57,7 +57,7 @@ fn figures(o: &Observed, t: &Theme) -> Vec<Line<'static>> {
             human::bytes(p.allocated_bytes),
             " allocated",
         ),
-        figure(None, human::bytes(p.process_bytes), " whole process"),
+        figure(None, human::bytes(p.process.resident), " whole process"),
     ];
     if let Some(bound) = p.bound_entries {
         let entries: u64 = p.lens.iter().flatten().map(|&n| u64::from(n)).sum();

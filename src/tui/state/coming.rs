@@ -130,6 +130,9 @@ impl State {
         }
         let sampling = self.sampling.clone();
         effects.push(Effect::Engine(Command::SetSampling(sampling)));
+        if let Some(mode) = self.archive_set {
+            effects.push(Effect::Engine(Command::SetArchive(mode)));
+        }
         let Some([here, next]) = self.system.carried() else {
             return self.engine(event, effects);
         };

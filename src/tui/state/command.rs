@@ -2,7 +2,8 @@
 //! what is done all come from this table.
 
 use super::completers::{
-    BUDGETS, COMPARED, COPIES, FILES, MODELS, NEW_FILES, POLICIES, SESSIONS, SYSTEMS, THEMES,
+    ARCHIVES, BUDGETS, COMPARED, COPIES, FILES, MODELS, NEW_FILES, POLICIES, SESSIONS, SYSTEMS,
+    THEMES,
 };
 use super::slash::Slash;
 use super::{Effect, State, sampling};
@@ -28,6 +29,8 @@ pub static COMMANDS: &[Slash] = commands! {
     "policy" "NAME" "how the cache is evicted" => State::set_policy, completed(&POLICIES);
     "budget" "TOKENS | N% | SIZE" "entries kept per KV head"
         => State::set_budget, completed(&BUDGETS);
+    "archive" "disk | memory | off" "where what was read is kept"
+        => State::set_archive, quiet, completed(&ARCHIVES);
     "model" "PATH | REPO[:FILE] | NAME" "another model; the conversation stays"
         => State::change_model, completed(&MODELS);
     "retry" "" "ask the last question again" => |state, _, effects| state.retry(None, effects);

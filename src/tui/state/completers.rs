@@ -3,6 +3,7 @@
 use super::compare;
 use super::completion::{Completion, containing, values};
 use super::slash::{Completer, Source};
+use crate::engine::event::Mode;
 use crate::policy::{Budget, Preset};
 use crate::tui::text::safe;
 
@@ -49,6 +50,18 @@ pub(super) static COMPARED: Completer = Completer {
         let word = compare::last_word(typed).map_or("", |(_, word)| word);
         word.is_empty() || word.parse::<Preset>().is_ok() || word.parse::<Budget>().is_ok()
     },
+};
+pub(super) static ARCHIVES: Completer = Completer {
+    source: Source::State,
+    lines: |_, start| {
+        let places = [
+            ("disk", "every question reads everything; also tomorrow"),
+            ("memory", "every question reads everything"),
+            ("off", "what is evicted is gone"),
+        ];
+        values(places, start)
+    },
+    stands: |_, typed| typed.parse::<Mode>().is_ok(),
 };
 pub(super) static COPIES: Completer = Completer {
     source: Source::State,

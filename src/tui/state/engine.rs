@@ -26,6 +26,7 @@ impl State {
                 }
                 self.next(effects);
             }
+            Event::Archive(archived) => self.archived = archived.tokens > 0,
             Event::PolicyChanged(policy) => self.policy_changed(&policy),
             Event::TurnStarted { .. } | Event::Prefill { .. } => self.show_reading(),
             Event::Eviction(round) => {
@@ -177,6 +178,7 @@ const AGAIN: &str = "evicted again";
 fn eviction_line(round: &EvictionRound) -> String {
     let verb = match round.trigger {
         Trigger::Prefill => "evicted",
+        Trigger::Recall => "recalled",
         Trigger::Decode => AGAIN,
     };
     // A round may concern some layers only.

@@ -2,6 +2,7 @@
 //! what is to be done comes out as [`Effect`]s; times and folders come in from outside.
 
 mod activity;
+mod archive;
 mod clock;
 mod coming;
 pub mod command;
@@ -59,7 +60,7 @@ use super::composer::Composer;
 use super::conversation::{Level, Scrollback};
 use super::observed::Observed;
 use super::theme::Theme;
-use crate::engine::event::Sampling;
+use crate::engine::event::{Mode, Sampling};
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -87,6 +88,10 @@ pub struct State {
     pub selected: Option<usize>,
     pub sampling: Sampling,
     pub system: System,
+    /// What was said is in the archive, as far as it was read.
+    archived: bool,
+    /// Where it is kept, where that was set since the start.
+    archive_set: Option<Mode>,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
     /// The element that is in the user's editor.

@@ -81,6 +81,8 @@ fn finished(stop: Stop, generated_tokens: usize) -> Event {
         turn: 1,
         stop,
         prompt_tokens: 10,
+        reused_tokens: 0,
+        recalled_entries: 0,
         generated_tokens,
         prefill_seconds: 0.1,
         decode_seconds: 0.1,

@@ -96,6 +96,8 @@ fn answered(depth: Depth) -> State {
             turn,
             stop,
             prompt_tokens: 7440,
+            reused_tokens: 0,
+            recalled_entries: 0,
             generated_tokens: 61,
             prefill_seconds: 9.2,
             decode_seconds: 1.0,

@@ -10,6 +10,7 @@ use crate::tui::theme::Theme;
 pub fn trigger(round: &EvictionRound) -> &'static str {
     match round.trigger {
         Trigger::Prefill => "prefill",
+        Trigger::Recall => "recall",
         Trigger::Decode => "decode",
     }
 }

@@ -79,7 +79,10 @@ impl Shape {
             used_bytes: entries * ENTRY,
             allocated_bytes: entries * ENTRY * 21 / 20,
             full_bytes: (position * self.layers * self.heads) as u64 * ENTRY,
-            process_bytes: 412 << 20,
+            process: crate::engine::event::ProcessMemory {
+                resident: 412 << 20,
+                mapped: 0,
+            },
             position,
             lens,
             ..CachePicture::default()
@@ -134,6 +137,7 @@ impl Shape {
             before_entries,
             after_entries: after as usize,
             freed_bytes: (before_entries - after as usize) as u64 * ENTRY,
+            recalled_entries: 0,
             retained_mass: 0.971,
             uniform_retained_mass: 0.958,
             milliseconds: 318.0,
@@ -192,6 +196,8 @@ impl Shape {
             turn: 1,
             stop: Stop::Eos,
             prompt_tokens: 7440,
+            reused_tokens: 0,
+            recalled_entries: 0,
             generated_tokens: 400,
             prefill_seconds: 9.16,
             decode_seconds: seconds,

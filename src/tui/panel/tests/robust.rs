@@ -43,7 +43,10 @@ fn picture() -> impl Strategy<Value = CachePicture> {
                 allocated_bytes: bytes.1,
                 full_bytes: bytes.2,
                 peak_bytes: bytes.1,
-                process_bytes: bytes.2,
+                process: crate::engine::event::ProcessMemory {
+                    resident: bytes.2,
+                    mapped: 0,
+                },
                 position,
                 bound_entries: bound,
                 holders,
@@ -87,6 +90,7 @@ fn event() -> impl Strategy<Value = Event> {
                 before_entries: n as usize,
                 after_entries: n as usize / 2,
                 freed_bytes: freed,
+                recalled_entries: 0,
                 retained_mass: a,
                 uniform_retained_mass: b,
                 milliseconds: a * 1e3,
@@ -207,7 +211,7 @@ proptest! {
             (p.used_bytes, "resident"),
             (p.full_bytes, "full cache"),
             (p.allocated_bytes, "allocated"),
-            (p.process_bytes, "whole process"),
+            (p.process.resident, "whole process"),
         ] {
             let figure = format!("{} {what}", human::bytes(bytes));
             prop_assert!(drawn.contains(&figure), "{figure} in\n{drawn}");

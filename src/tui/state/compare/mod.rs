@@ -93,6 +93,7 @@ impl ComparisonView {
         let past = match plan.past {
             Past::Empty => "from an empty cache",
             Past::Shared => "on top of the conversation's own cache",
+            Past::Archived => "from the conversation's archive",
             Past::Reread => "the whole conversation, read anew under each policy",
         };
         format!("greedy · {tokens} tokens read, {past}")

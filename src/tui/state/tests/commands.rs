@@ -165,6 +165,14 @@ fn a_policy_that_keeps_everything_does_not_bring_back_what_is_gone() {
         said.contains("nothing more is evicted") && said.contains("/retry"),
         "{said}"
     );
+    // The archive has it still.
+    let archived = crate::engine::event::Archived {
+        tokens: 100,
+        ..Default::default()
+    };
+    tell(&mut state, Event::Archive(Box::new(archived)));
+    tell(&mut state, unbounded());
+    assert!(notes(&state).ends_with("comes back from the archive"));
 }
 
 #[test]

@@ -1,0 +1,212 @@
+//! Segments on the disk: a folder per model, a file per segment, the least recently used go first.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::chain::Name;
+use super::layout::Layout;
+use super::segment::Segment;
+use crate::cache::PAGE;
+
+/// Ends the name of a segment's file.
+const END: &str = ".kv";
+/// Ends the name of one that is being written.
+const UNFINISHED: &str = ".part";
+/// In the place of the first page's name, where there is no whole page.
+const SHORT: &str = "short";
+/// Segments without a whole page that are looked at behind one name.
+const LOOKED_AT: usize = 16;
+/// A file that is still being written after so long is what a killed process left.
+const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+
+/// The files of one model's segments. `START.FIRST.ALL.kv` are the names of the tokens before the
+/// segment, with its first page behind, and with all of it.
+pub struct Folder {
+    pub path: PathBuf,
+    layout: Layout,
+    /// Mapped before, by file name.
+    open: Mutex<HashMap<String, Arc<Segment>>>,
+}
+
+impl Folder {
+    pub fn new(path: PathBuf, layout: Layout) -> Folder {
+        let open = Mutex::default();
+        Folder { path, layout, open }
+    }
+
+    /// What the file of a segment of `ids` behind `start` is called.
+    pub fn file_name(start: &Name, ids: &[u32]) -> String {
+        let first = match ids.get(..PAGE) {
+            Some(page) => start.then(page).to_string(),
+            None => SHORT.into(),
+        };
+        format!("{start}.{first}.{}{END}", start.then(ids))
+    }
+
+    /// Names of all segments there are.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| name.ends_with(END)).collect()
+    }
+
+    /// Those of `names` that begin behind `start` and may share tokens with `rest`.
+    pub fn behind(&self, names: &[String], start: &Name, rest: &[u32]) -> Vec<Arc<Segment>> {
+        let start_text = start.to_string();
+        let of_start = names.iter().filter(|name| name.starts_with(&start_text));
+        let page = rest.get(..PAGE).map(|page| start.then(page).to_string());
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        for name in of_start {
+            let first = name.split('.').nth(1).unwrap_or_default();
+            let same = page.as_deref() == Some(first);
+            // Without a whole page to look for, any may hold the few tokens.
+            if !same && (first != SHORT && page.is_some()) {
+                continue;
+            }
+            if !same {
+                looked_at += 1;
+                if looked_at > LOOKED_AT {
+                    continue;
+                }
+            }
+            found.extend(self.open(name, &start_text));
+        }
+        found
+    }
+
+    fn open(&self, name: &str, start: &str) -> Option<Arc<Segment>> {
+        let mut open = lock(&self.open);
+        let path = self.path.join(name);
+        if let Some(segment) = open.get(name) {
+            // Somebody may have cut or replaced the file since.
+            let len = fs::symlink_metadata(&path).map_or(0, |found| found.len());
+            if len == segment.bytes() as u64 && segment.is_whole() {
+                return Some(segment.clone());
+            }
+            open.remove(name);
+        }
+        match Segment::open(&path, &self.layout, start) {
+            Some(segment) => {
+                let segment = Arc::new(segment);
+                open.insert(name.to_owned(), segment.clone());
+                Some(segment)
+            }
+            None => {
+                let _ = fs::remove_file(&path);
+                None
+            }
+        }
+    }
+
+    /// Forgets a segment whose bytes are not what was written.
+    pub fn discard(&self, path: &Path) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        lock(&self.open).remove(name.unwrap_or_default());
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// A file of our own for a segment, where nobody else can read it.
+pub fn create(folder: &Path) -> io::Result<(File, PathBuf)> {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        builder.mode(0o700);
+        options.mode(0o600);
+    }
+    builder.create(folder)?;
+    let number = COUNT.fetch_add(1, Relaxed);
+    let path = folder.join(format!(".{}-{number}{UNFINISHED}", std::process::id()));
+    Ok((options.open(&path)?, path))
+}
+
+/// A segment's file, or one that was never finished.
+struct Found {
+    path: PathBuf,
+    len: u64,
+    used: SystemTime,
+    unfinished: bool,
+}
+
+fn all(root: &Path) -> Vec<Found> {
+    let inside = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    let found = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let unfinished = name.ends_with(UNFINISHED);
+        let data = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        (unfinished || name.ends_with(END)).then(|| Found {
+            path: entry.path(),
+            len: data.len(),
+            used: data.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            unfinished,
+        })
+    };
+    let folders = inside(root).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders
+        .flat_map(|folder| inside(&folder.path()).collect::<Vec<_>>())
+        .filter_map(found)
+        .collect()
+}
+
+/// Bytes of all segments of all models.
+pub fn bytes(root: &Path) -> u64 {
+    all(root).iter().map(|found| found.len).sum()
+}
+
+/// Removes all segments of all models; how many bytes that gave back.
+pub fn free(root: &Path) -> u64 {
+    make_room(root, 0, 0)
+}
+
+/// Removes what was not used for longest until `needed` more bytes are within `limit`; how many bytes
+/// that gave back. Files that are mapped stay readable for who holds them.
+pub fn make_room(root: &Path, needed: u64, limit: u64) -> u64 {
+    let mut found = all(root);
+    let mut held: u64 = found.iter().map(|found| found.len).sum();
+    let mut gone = 0;
+    let now = SystemTime::now();
+    let stale = |found: &Found| {
+        let age = now.duration_since(found.used).unwrap_or_default();
+        found.unfinished && age > LEFT_BEHIND
+    };
+    found.sort_by_key(|found| (!stale(found), found.used));
+    for found in found {
+        let over = held.saturating_add(needed) > limit;
+        // What another process is writing is its own.
+        let may_go = if found.unfinished {
+            stale(&found)
+        } else {
+            over
+        };
+        if may_go && fs::remove_file(&found.path).is_ok() {
+            held -= found.len;
+            gone += found.len;
+        }
+    }
+    gone
+}
+
+/// These were used just now, the first ones last: what stands behind goes before what it stands on.
+pub fn touch(paths: &[PathBuf]) {
+    let now = SystemTime::now();
+    for (i, path) in paths.iter().enumerate() {
+        let when = now - Duration::from_millis(i as u64);
+        if let Ok(file) = File::options().append(true).open(path) {
+            let _ = file.set_modified(when);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,40 @@
+//! The process's memory, as the operating system tells it.
+
+/// Resident bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct ProcessMemory {
+    pub resident: u64,
+    /// Of these, files that are mapped: the system takes them back when it needs memory.
+    pub mapped: u64,
+}
+
+impl ProcessMemory {
+    /// Its own memory.
+    pub fn anonymous(&self) -> u64 {
+        self.resident.saturating_sub(self.mapped)
+    }
+
+    /// As it is now; where the system does not tell what is mapped, nothing is.
+    pub fn now() -> ProcessMemory {
+        ProcessMemory {
+            resident: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
+            mapped: mapped().unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn mapped() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+        Some(kib * 1024)
+    };
+    Some(line("RssFile:")? + line("RssShmem:").unwrap_or(0))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mapped() -> Option<u64> {
+    None
+}

@@ -1,0 +1,215 @@
+//! A turn: what is ahead is read, the cache is cut down, the answer is drawn.
+
+use std::time::Instant;
+
+use super::ahead::{Ahead, How};
+use super::{Session, TurnError, Watcher, in_force};
+use crate::engine::answer::answer;
+use crate::engine::event::{Event, Message, Sampling, Trigger, Turn, TurnStats};
+use crate::engine::evict::Evictor;
+use crate::engine::lane::{Lane, Read};
+use crate::engine::picture;
+use crate::engine::reading::{self, Reading, Text};
+use crate::model::ModelError;
+
+/// Damaged segments of an archive that one turn gets over: each is forgotten, and read again.
+const DAMAGES: usize = 32;
+
+impl Session {
+    /// Reads what is `ahead` and answers into the last of `messages`, which replace the session's
+    /// own once everything is read.
+    pub(super) fn turn_of(
+        &mut self,
+        turn: Turn,
+        ahead: Ahead,
+        messages: Vec<Message>,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
+        let Ahead {
+            how,
+            tokens,
+            prompt,
+        } = ahead;
+        let start = if how == How::Behind {
+            self.lane.position()
+        } else {
+            0
+        };
+        let needed = start + tokens.len();
+        self.fits(needed, start)?;
+        let evictor = self.evictor(needed)?;
+        watcher.event(Event::InForce(in_force(&evictor)));
+        let (reading, read, from) = match how {
+            How::Recalled => self.recall(&tokens, evictor, turn, watcher)?,
+            How::Behind | How::Fresh => {
+                let fresh = how == How::Fresh;
+                let reading = self.read(&tokens, fresh, evictor, turn, watcher)?;
+                (reading, tokens.len(), start)
+            }
+        };
+        let mut stats = TurnStats::new(turn, read, reading.seconds);
+        stats.reused_tokens = from;
+        let Some(through) = reading.through else {
+            // Over the pictures of the prefill that was given up.
+            watcher.picture(self.picture_with_holders());
+            return Ok(stats);
+        };
+        stats.recalled_entries = through.evicted.came_back;
+        self.turn = turn;
+        self.in_force = Some(evictor);
+        self.messages = messages;
+        self.prompt = prompt;
+        self.drawn.paused = None;
+        // A drawn token that was pending stands at the head of the new ones.
+        if self.drawn.pending.take().is_some() {
+            self.drawn.tokens.pop();
+        }
+        match how {
+            How::Behind => self.drawn.tokens.extend(tokens),
+            How::Fresh | How::Recalled => self.drawn.tokens = tokens,
+        }
+        let trigger = match how == How::Recalled && from > 0 {
+            true => Trigger::Recall,
+            false => Trigger::Prefill,
+        };
+        let logits = self.show(through, trigger, watcher);
+        watcher.event(Event::Tokens(self.token_texts()));
+        watcher.picture(self.picture_with_holders());
+        self.answer(Some(logits), stats, sampling, watcher)
+    }
+
+    /// Reads `tokens` behind what the cache has, or from scratch.
+    fn read(
+        &mut self,
+        tokens: &[u32],
+        fresh: bool,
+        evictor: Evictor,
+        turn: Turn,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Reading, TurnError> {
+        let mut anew = match fresh {
+            true => Some(Lane::new(&self.model.network, evictor)?),
+            false => None,
+        };
+        let lane = match &mut anew {
+            Some(lane) => lane,
+            None => {
+                self.lane.set_evictor(evictor);
+                &mut self.lane
+            }
+        };
+        watcher.event(Event::TurnStarted {
+            turn,
+            prompt_tokens: tokens.len(),
+            position: lane.position(),
+        });
+        let reading = reading::read(lane, Text::Behind(tokens), turn, watcher)?;
+        if reading.through.is_some()
+            && let Some(mut lane) = anew
+        {
+            lane.remember(self.lane.peak());
+            self.lane = lane;
+        }
+        Ok(reading)
+    }
+
+    /// Selects the cache from all of `tokens`, of which only those are read that are not archived: how
+    /// many, and how many stand before them.
+    pub(super) fn recall(
+        &mut self,
+        tokens: &[u32],
+        evictor: Evictor,
+        turn: Turn,
+        watcher: &mut dyn Watcher,
+    ) -> Result<(Reading, usize, usize), TurnError> {
+        let before = *self.lane.evictor();
+        self.lane.set_evictor(evictor);
+        for _ in 0..DAMAGES {
+            let from = self.lane.recallable(tokens);
+            watcher.event(Event::TurnStarted {
+                turn,
+                prompt_tokens: tokens.len() - from,
+                position: from,
+            });
+            let text = Text::Whole { tokens, from };
+            match reading::read(&mut self.lane, text, turn, watcher) {
+                Err(ModelError::Archive) => self.tell_of_archive(
+                    "a part of the conversation's archive is damaged; it is read again".into(),
+                    watcher,
+                ),
+                Err(error) => {
+                    self.lane.set_evictor(before);
+                    return Err(error.into());
+                }
+                Ok(reading) => {
+                    if reading.through.is_none() {
+                        self.lane.set_evictor(before);
+                    }
+                    return Ok((reading, tokens.len() - from, from));
+                }
+            }
+        }
+        self.lane.set_evictor(before);
+        Err(ModelError::Archive.into())
+    }
+
+    /// Shows what a read evicted.
+    pub(super) fn show(
+        &mut self,
+        through: Read,
+        trigger: Trigger,
+        watcher: &mut dyn Watcher,
+    ) -> Vec<f32> {
+        if !through.evicted.layers.is_empty() {
+            let layers = self.lane.layers();
+            let round = picture::round(layers, trigger, self.turn, through.evicted);
+            watcher.event(Event::Eviction(Box::new(round)));
+        }
+        through.logits
+    }
+
+    /// Decodes onto the last message.
+    pub(super) fn answer(
+        &mut self,
+        logits: Option<Vec<f32>>,
+        mut stats: TurnStats,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
+        let begun = Instant::now();
+        let (more, outcome) = answer(
+            &mut self.lane,
+            &self.model.tokenizer,
+            logits,
+            &mut self.drawn,
+            sampling,
+            &mut stats,
+            watcher,
+        );
+        stats.decode_seconds = begun.elapsed().as_secs_f64();
+        if let Some(last) = self.messages.last_mut() {
+            last.content.push_str(&more);
+        }
+        let archived = self.lane.archive_decoded();
+        if let Some(trouble) = self.archive.as_ref().and_then(|archive| archive.trouble()) {
+            let message = format!(
+                "this part of the conversation is not archived ({trouble}); it is read again when \
+                 it is needed"
+            );
+            self.tell_of_archive(message, watcher);
+        }
+        watcher.picture(self.picture_with_holders());
+        outcome?;
+        archived?;
+        Ok(stats)
+    }
+
+    /// Each thing once in a conversation.
+    fn tell_of_archive(&mut self, message: String, watcher: &mut dyn Watcher) {
+        if !self.told.contains(&message) {
+            watcher.event(Event::Notice(message.clone()));
+            self.told.push(message);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Puts what a sequence computes into its archive.
+
+use std::sync::Arc;
+
+use crate::archive::{Archive, Past};
+use crate::cache::{PAGE, Store};
+use crate::model::error::Result;
+
+/// Tokens that wait for the end of the answer at most: then they are written on its way.
+const WAITING: usize = 8 * PAGE;
+
+/// Keeps what was decoded until it is archived: entries are taken over before they can be evicted.
+pub(super) struct Archiver<S> {
+    pub archive: Arc<Archive>,
+    /// Found for tokens that are about to be read.
+    found: Option<(Vec<u32>, Past)>,
+    /// Where `tails` begin, a multiple of a page: what stands before is archived.
+    boundary: usize,
+    /// Positions that are archived.
+    archived: usize,
+    /// Of each layer, its entries from `boundary` on, as far as they were taken over.
+    tails: Vec<S>,
+}
+
+impl<S: Store> Archiver<S> {
+    /// Of a sequence without tokens, whose empty layers these are.
+    pub fn new(archive: Arc<Archive>, layers: Vec<S>) -> Self {
+        Archiver {
+            archive,
+            found: None,
+            boundary: 0,
+            archived: 0,
+            tails: layers,
+        }
+    }
+
+    /// How many of `tokens` are archived.
+    pub fn look_up(&mut self, tokens: &[u32]) -> usize {
+        let past = self.archive.find(tokens);
+        let len = past.len();
+        self.found = Some((tokens.to_vec(), past));
+        len
+    }
+
+    /// What is archived of them.
+    pub fn found(&mut self, tokens: &[u32]) -> Past {
+        let found = self.found.take().filter(|(of, _)| of == tokens);
+        match found {
+            Some((_, past)) => past,
+            None => self.archive.find(tokens),
+        }
+    }
+
+    /// Goes on behind `archived` positions of which `tails` hold those behind the last whole page.
+    pub fn begin(&mut self, archived: usize, tails: Vec<S>) {
+        self.archived = archived;
+        self.boundary = archived / PAGE * PAGE;
+        self.tails = tails;
+    }
+
+    /// Takes over what a layer holds behind what was taken before.
+    pub fn capture(&mut self, layer: usize, held: &S) -> Result<()> {
+        let tail = &mut self.tails[layer];
+        let taken = tail.lens().into_iter().min().unwrap_or(0);
+        let new = held.since(self.boundary + taken);
+        if new.iter().any(|head| !head.is_empty()) {
+            *tail = tail.put_back(&held.gather(&new)?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether so much was taken over that it should be written.
+    pub fn is_full(&self) -> bool {
+        let longest = self.tails.iter().flat_map(Store::lens).max();
+        longest.unwrap_or(0) >= WAITING
+    }
+
+    /// Archives what was taken over of every layer; `tokens` are all there are, from the first on.
+    pub fn write(&mut self, tokens: &[u32]) -> Result<()> {
+        if tokens.len() <= self.archived {
+            return Ok(());
+        }
+        let mut recording = self.archive.record(tokens, self.boundary);
+        for (l, tail) in self.tails.iter().enumerate() {
+            recording.layer(l, tail.export(0)?);
+        }
+        recording.commit();
+        let boundary = tokens.len() / PAGE * PAGE;
+        let rest = |tail: &S| tail.gather(&tail.since(boundary));
+        self.tails = self
+            .tails
+            .iter()
+            .map(rest)
+            .collect::<std::result::Result<_, _>>()?;
+        (self.archived, self.boundary) = (tokens.len(), boundary);
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! The layers of a sequence, and of a read that is not committed yet.
+
+use super::{Running, Staged};
+use crate::cache::{LayerState, Store};
+use crate::model::{
+    backend::Backend, decoder::Decoder, description::Description, error::Result, network::Layers,
+    shape::Span,
+};
+use crate::policy::{Choice, Round};
+
+/// What [`Layers`] is made of, for either.
+trait Held {
+    type B: Backend;
+    fn decoder(&self) -> &Decoder<Self::B>;
+    fn held(&self, layer: usize) -> &LayerState<<Self::B as Backend>::Layer>;
+    /// `None` for a layer that may not be changed yet.
+    fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<<Self::B as Backend>::Layer>>;
+    fn tokens(&self) -> usize;
+    fn all_bytes(&self) -> usize;
+    /// `layer` is about to lose entries.
+    fn before_cut(&mut self, _layer: usize) -> Result<()> {
+        Ok(())
+    }
+    /// Entries of `layer` that were not read now, and that the cache which it will replace does not hold.
+    fn came_back_to(&self, _layer: usize) -> usize {
+        0
+    }
+}
+
+impl<B: Backend> Held for Running<B> {
+    type B = B;
+
+    fn decoder(&self) -> &Decoder<B> {
+        &self.decoder
+    }
+
+    fn held(&self, layer: usize) -> &LayerState<B::Layer> {
+        &self.cache.layers[layer]
+    }
+
+    fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<B::Layer>> {
+        self.cache.layers.get_mut(layer)
+    }
+
+    fn tokens(&self) -> usize {
+        self.cache.position
+    }
+
+    fn all_bytes(&self) -> usize {
+        self.cache.allocated_bytes()
+    }
+
+    fn before_cut(&mut self, layer: usize) -> Result<()> {
+        let Some(archiver) = &mut self.archiver else {
+            return Ok(());
+        };
+        archiver.capture(layer, &self.cache.layers[layer].layer)?;
+        match archiver.is_full() {
+            true => self.archive_decoded(),
+            false => Ok(()),
+        }
+    }
+}
+
+impl<B: Backend> Held for Staged<'_, B> {
+    type B = B;
+
+    fn decoder(&self) -> &Decoder<B> {
+        self.decoder
+    }
+
+    fn held(&self, layer: usize) -> &LayerState<B::Layer> {
+        let staged = self.layers.get(layer);
+        staged.unwrap_or_else(|| &self.before.layers[layer])
+    }
+
+    fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<B::Layer>> {
+        self.layers.get_mut(layer)
+    }
+
+    fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    fn all_bytes(&self) -> usize {
+        let own = self.layers.iter().zip(&self.before.layers);
+        let own: usize = own.map(|(s, b)| s.layer.own_bytes(&b.layer)).sum();
+        own + self.before.allocated_bytes()
+    }
+
+    fn came_back_to(&self, layer: usize) -> usize {
+        let (new, old) = (&self.held(layer).layer, &self.before.layers[layer].layer);
+        let of_head = |head| {
+            let positions = new.positions(head);
+            let before = positions.partition_point(|&p| (p as usize) < self.from);
+            missing(&positions[..before], old.positions(head))
+        };
+        (0..new.lens().len()).map(of_head).sum()
+    }
+}
+
+/// How many of `new` are not in `old`, both ascending.
+fn missing(new: &[u32], old: &[u32]) -> usize {
+    let mut old = old.iter().peekable();
+    let is_new = |position: &&u32| {
+        while old.next_if(|o| o < position).is_some() {}
+        old.peek() != Some(position)
+    };
+    new.iter().filter(is_new).count()
+}
+
+impl<T: Held> Layers for T {
+    fn description(&self) -> &Description {
+        &self.decoder().description
+    }
+
+    fn element_bytes(&self) -> usize {
+        self.decoder().backend.kv_dtype().1
+    }
+
+    fn position(&self) -> usize {
+        self.tokens()
+    }
+
+    fn lens(&self, layer: usize) -> Vec<usize> {
+        self.held(layer).layer.lens()
+    }
+
+    fn positions(&self, layer: usize, head: usize) -> &[u32] {
+        self.held(layer).layer.positions(head)
+    }
+
+    fn used_bytes(&self) -> usize {
+        let layers = 0..self.count();
+        layers.map(|l| self.held(l).layer.used_bytes()).sum()
+    }
+
+    fn allocated_bytes(&self) -> usize {
+        self.all_bytes()
+    }
+
+    fn layer_bytes(&self, layer: usize) -> usize {
+        self.held(layer).layer.allocated_bytes()
+    }
+
+    fn select(&self, layer: usize, index: usize, round: &mut dyn Round) -> Result<Vec<Choice>> {
+        let (b, d) = (&self.decoder().backend, &self.decoder().description);
+        let attention = d.layers[layer].attention();
+        b.select(attention, self.held(layer), index, round)
+    }
+
+    fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()> {
+        self.before_cut(layer)?;
+        if let Some(state) = self.held_mut(layer) {
+            state.layer = state.layer.gather(kept)?;
+        }
+        Ok(())
+    }
+
+    fn came_back(&self, layer: usize) -> usize {
+        self.came_back_to(layer)
+    }
+
+    fn attention_output(&self, layer: usize) -> Result<Vec<f32>> {
+        let decoder = self.decoder();
+        let (b, d) = (&decoder.backend, &decoder.description);
+        let LayerState {
+            layer: held,
+            window,
+        } = self.held(layer);
+        let attention = d.layers[layer].attention();
+        let span = Span {
+            behind: 0,
+            window: attention.window,
+        };
+        let a = b.attend(attention, held, &b.last_query(window)?, span)?;
+        b.to_host(b.linear(&decoder.blocks[layer].attention_out, &a)?)
+    }
+}

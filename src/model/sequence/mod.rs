@@ -1,0 +1,285 @@
+//! A decoder as the engine sees it: a network, its sequences, and their layers, also while a prefill
+//! has not committed them.
+
+mod archiver;
+mod layers;
+mod staged;
+
+use std::sync::Arc;
+
+use archiver::Archiver;
+use staged::{Committing, Staged};
+
+use super::{
+    backend::Backend,
+    decoder::{Behind, Decoder},
+    description::Description,
+    error::{ModelError, Result},
+    network::{Network, PrefillHooks, Sequence},
+};
+use crate::archive::{Archive, Identity, Layout, Past};
+use crate::cache::{KvCache, LayerState, PAGE, Store};
+
+impl<B: Backend> Network for Decoder<B> {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn device(&self) -> String {
+        self.backend.device()
+    }
+
+    fn kv_dtype(&self) -> (&'static str, usize) {
+        self.backend.kv_dtype()
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        self.weight_bytes
+    }
+
+    fn identity(&self) -> Identity {
+        let element = self.backend.kv_dtype().1;
+        let layers = self.description.layers.iter().map(|shape| {
+            let attention = shape.attention();
+            (attention.kv_heads, PAGE * attention.entry_bytes(element))
+        });
+        Identity {
+            fingerprint: self.fingerprint,
+            layout: Layout::new(layers),
+        }
+    }
+
+    fn sequence_in(
+        self: Arc<Self>,
+        archive: Option<Arc<Archive>>,
+        window: usize,
+    ) -> Result<Box<dyn Sequence>> {
+        let cache = self.empty_cache(window)?;
+        let layers = cache.layers.iter().map(|state| state.layer.clone());
+        let archiver = archive.map(|archive| Archiver::new(archive, layers.collect()));
+        Ok(Box::new(Running {
+            archiver,
+            tokens: Vec::new(),
+            decoder: self,
+            cache,
+        }))
+    }
+
+    fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
+        Decoder::log_likelihoods(self, tokens)
+    }
+}
+
+/// A decoder with one sequence's cache.
+struct Running<B: Backend> {
+    decoder: Arc<Decoder<B>>,
+    cache: KvCache<B::Layer>,
+    /// All that went through, kept or evicted.
+    tokens: Vec<u32>,
+    archiver: Option<Archiver<B::Layer>>,
+}
+
+impl<B: Backend> Running<B> {
+    /// Reads `tokens` behind `position` others, whose layers `behind` gives.
+    fn read(
+        &self,
+        behind: &Behind<B>,
+        tokens: &[u32],
+        mut stages: Committing<B>,
+    ) -> Result<Option<Came<B>>> {
+        let read = self.decoder.prefill(behind, tokens, &mut stages)?;
+        let Some((layers, logits)) = read else {
+            return Ok(None);
+        };
+        let logits = finite(logits, &self.decoder.description)?;
+        let tails = stages.commit();
+        Ok(Some(Came {
+            layers,
+            logits,
+            tails,
+        }))
+    }
+
+    /// How many of `tokens` it holds in every head, from the first on: none once it was evicted.
+    fn held(&self, tokens: &[u32]) -> usize {
+        let mut layers = self.cache.layers.iter();
+        match layers.all(|state| state.layer.holds_all(self.cache.position)) {
+            true => self
+                .tokens
+                .iter()
+                .zip(tokens)
+                .take_while(|(a, b)| a == b)
+                .count(),
+            false => 0,
+        }
+    }
+
+    /// Everything that was decoded goes into the archive.
+    fn archive_decoded(&mut self) -> Result<()> {
+        let Some(archiver) = &mut self.archiver else {
+            return Ok(());
+        };
+        for (l, state) in self.cache.layers.iter().enumerate() {
+            archiver.capture(l, &state.layer)?;
+        }
+        archiver.write(&self.tokens[..self.cache.position])
+    }
+
+    /// A layer's first `len` entries: from the cache where it holds them all, else from the archive.
+    fn past_layer(
+        &self,
+        past: Option<&Past>,
+        len: usize,
+        layer: usize,
+    ) -> Result<LayerState<B::Layer>> {
+        let mut state = self.cache.layers[layer].clone();
+        state.window.clear();
+        match past {
+            None => state.layer.take_back(self.cache.position - len),
+            Some(past) => {
+                let pages = past.pages(layer).map_err(|_| ModelError::Archive)?;
+                state.layer = state.layer.import(pages, len)?;
+            }
+        }
+        Ok(state)
+    }
+}
+
+/// What a read came to.
+struct Came<B: Backend> {
+    layers: Vec<LayerState<B::Layer>>,
+    logits: Vec<f32>,
+    /// Of each layer, what does not fill a page of the archive.
+    tails: Vec<B::Layer>,
+}
+
+impl<B: Backend> Sequence for Running<B> {
+    fn prefill(
+        &mut self,
+        tokens: &[u32],
+        hooks: &mut dyn PrefillHooks,
+    ) -> Result<Option<Vec<f32>>> {
+        let behind = Behind {
+            position: self.cache.position,
+            layer: &|l| Ok(self.cache.layers[l].clone()),
+        };
+        let all = self.cache.position + tokens.len();
+        let stages = Committing::new(self, self.cache.position, all, hooks);
+        let Some(Came { layers, logits, .. }) = self.read(&behind, tokens, stages)? else {
+            return Ok(None);
+        };
+        self.cache.layers = layers;
+        self.cache.position += tokens.len();
+        self.tokens.extend(tokens);
+        // What it holds is not all that was said any more.
+        self.archiver = None;
+        Ok(Some(logits))
+    }
+
+    fn archived(&mut self, tokens: &[u32]) -> usize {
+        let held = self.held(tokens);
+        let Some(archiver) = &mut self.archiver else {
+            return 0;
+        };
+        archiver.look_up(tokens).max(held)
+    }
+
+    fn recall(
+        &mut self,
+        tokens: &[u32],
+        from: usize,
+        hooks: &mut dyn PrefillHooks,
+    ) -> Result<Option<Vec<f32>>> {
+        let Some(archiver) = &mut self.archiver else {
+            return Err(ModelError::Archive);
+        };
+        let archive = archiver.archive.clone();
+        let mut past = archiver.found(tokens);
+        let whole = past.len();
+        let in_cache = self.held(tokens) >= from;
+        if whole < from && !in_cache {
+            return Err(ModelError::Archive);
+        }
+        past.cut(if in_cache { 0 } else { from });
+        past.expect();
+        let behind = Behind {
+            position: from,
+            layer: &|l| self.past_layer((!in_cache).then_some(&past), from, l),
+        };
+        let first = from.min(whole) / PAGE * PAGE;
+        let recording = (whole < tokens.len()).then(|| archive.record(tokens, first));
+        let stages = Committing::new(self, from, tokens.len(), hooks);
+        let stages = stages.archiving(&past, recording, first);
+        let read = self.read(&behind, &tokens[from..], stages);
+        if let Err(ModelError::Archive) = read {
+            archive.discard(&past);
+        }
+        let Some(Came {
+            layers,
+            logits,
+            tails,
+        }) = read?
+        else {
+            return Ok(None);
+        };
+        self.cache.layers = layers;
+        self.cache.position = tokens.len();
+        self.tokens = tokens.to_vec();
+        if let Some(archiver) = &mut self.archiver {
+            archiver.begin(tokens.len(), tails);
+        }
+        Ok(Some(logits))
+    }
+
+    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
+        let Some(logits) = self.decoder.decode(&mut self.cache, token, stopped)? else {
+            return Ok(None);
+        };
+        self.tokens.push(token);
+        finite(logits, &self.decoder.description).map(Some)
+    }
+
+    fn archive_decoded(&mut self) -> Result<()> {
+        Running::archive_decoded(self)
+    }
+
+    fn leave_archive(&mut self) {
+        self.archiver = None;
+    }
+
+    fn archive(&self) -> Option<&Arc<Archive>> {
+        self.archiver.as_ref().map(|archiver| &archiver.archive)
+    }
+
+    fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    fn fork(&self) -> Box<dyn Sequence> {
+        Box::new(Running {
+            decoder: self.decoder.clone(),
+            cache: self.cache.clone(),
+            tokens: self.tokens.clone(),
+            archiver: None,
+        })
+    }
+
+    fn resize_window(&mut self, window: usize) {
+        for state in &mut self.cache.layers {
+            state.window.resize(window);
+        }
+    }
+}
+
+/// Logits that a token can be drawn from: damaged weights give others.
+fn finite(logits: Vec<f32>, of: &Description) -> Result<Vec<f32>> {
+    // All of them, by their bits: without an early end the loop takes many at a time.
+    let magnitude = |logit: &f32| logit.to_bits() & (u32::MAX >> 1);
+    let largest = logits.iter().map(magnitude).fold(0, u32::max);
+    match largest < f32::INFINITY.to_bits() {
+        true => Ok(logits),
+        false => Err(ModelError::NotFinite {
+            file: of.file.clone(),
+        }),
+    }
+}

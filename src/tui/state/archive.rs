@@ -1,0 +1,36 @@
+//! `/archive`: where what was read is kept.
+
+use super::{Effect, State};
+use crate::engine::event::{Command, Mode};
+use crate::tui::conversation::Level;
+
+impl State {
+    pub(super) fn set_archive(&mut self, argument: &str, effects: &mut Vec<Effect>) {
+        match argument.to_ascii_lowercase().parse::<Mode>() {
+            Ok(mode) => {
+                self.archive_set = Some(mode);
+                effects.push(Effect::Engine(Command::SetArchive(mode)));
+                self.archive_changed(mode);
+            }
+            Err(why) => self.toast(Level::Warning, why),
+        }
+    }
+
+    fn archive_changed(&mut self, mode: Mode) {
+        let text = match mode {
+            Mode::Disk => {
+                "what is read from now on is kept on the disk; what was said so far is read once \
+                 more with the next question"
+            }
+            Mode::Memory => {
+                "what is read from now on is kept in memory; what was said so far is read once more \
+                 with the next question"
+            }
+            Mode::Off => {
+                "nothing is archived from now on: what is evicted is gone for the questions that \
+                 follow"
+            }
+        };
+        self.note(Level::Info, text);
+    }
+}
