@@ -35,8 +35,10 @@ impl State {
         if self.composer.is_empty() {
             return;
         }
+        self.command_first();
         let text = self.composer.buffer.text().trim().to_owned();
-        match command::parse(&text) {
+        let (attached, typed) = self.attached();
+        match command::parse(&typed) {
             Some(Err(why)) => self.toast(Level::Warning, why),
             Some(Ok((command, argument))) => {
                 let mentions = match command.is_question() {
@@ -48,6 +50,10 @@ impl State {
                 }
                 self.composer.take();
                 self.command(command, argument, effects);
+                if !attached.is_empty() {
+                    // What stood before the command waits for its question.
+                    self.composer.restore(&Draft { raw: attached });
+                }
                 if let Some(draft) = self.sending.stashed.take() {
                     self.composer.restore(&draft);
                 }
@@ -63,6 +69,15 @@ impl State {
                 mentions => self.send_with(mentions, effects),
             },
         }
+    }
+
+    /// The pastes and files at the beginning of the input, and what is typed behind them.
+    pub(super) fn attached(&self) -> (String, String) {
+        let text = self.composer.buffer.text().trim();
+        let of_element = |c: char| self.composer.elements.get(c).is_some() || c.is_whitespace();
+        let typed = text.trim_start_matches(of_element);
+        let attached = text[..text.len() - typed.len()].trim();
+        (attached.to_owned(), typed.to_owned())
     }
 
     /// Sends the input as soon as these files are read.

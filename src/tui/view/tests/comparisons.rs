@@ -23,6 +23,7 @@ fn compare_started(depth: Depth) -> State {
         prompt_tokens: 7440,
         position: 7440,
         past: Past::Empty,
+        left_out: false,
         max_tokens: 128,
     };
     tell(
