@@ -22,6 +22,14 @@ pub struct Coming {
     ready: Option<Event>,
 }
 
+impl Coming {
+    /// Its name as it is shown, of a path the last part.
+    pub fn shown(&self) -> String {
+        let last = self.name.trim_end_matches('/').rsplit('/').next();
+        safe::one_line(last.unwrap_or(&self.name))
+    }
+}
+
 impl State {
     /// `/model NAME`: the conversation is read by that model with the next question.
     pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
@@ -44,21 +52,22 @@ impl State {
             Some(coming) => coming.alone,
             None => self.activity.phase == Phase::Ended,
         };
-        if alone {
-            self.activity.begin(Phase::Starting);
-        } else if let Some(now) = self.dashboard.observed.model.as_ref().map(|m| &m.name) {
-            let text = format!(
-                "{now} goes on answering until {argument} is ready; for that moment both are in \
-                 memory"
-            );
-            self.note(Level::Info, text);
-        }
-        self.coming = Some(Coming {
+        let coming = Coming {
             name: argument.to_owned(),
             phase: Phase::Starting,
             alone,
             ready: None,
-        });
+        };
+        if alone {
+            self.activity.begin(Phase::Starting);
+        } else if let Some(now) = self.dashboard.observed.model.as_ref().map(|m| &m.name) {
+            let text = format!(
+                "{now} goes on answering until {} is ready; for that moment both are in memory",
+                coming.shown()
+            );
+            self.note(Level::Info, text);
+        }
+        self.coming = Some(coming);
         effects.push(Effect::Model(argument.to_owned()));
     }
 
@@ -76,7 +85,10 @@ impl State {
                 }
             }
             Some(Event::Fatal(message)) => self.not_coming(&message),
-            None => self.not_coming("its engine ended"),
+            None => {
+                let name = coming.shown();
+                self.not_coming(&format!("the engine of {name} ended"));
+            }
             Some(Event::Notice(text)) => self.note(Level::Info, text),
             Some(_) => {}
         }
@@ -86,12 +98,9 @@ impl State {
         let Some(coming) = self.coming.take() else {
             return;
         };
-        let name = safe::one_line(&coming.name);
         let text = match (&self.dashboard.observed.model, coming.alone) {
-            (Some(model), false) => {
-                format!("{name} cannot be had: {why}\n{} goes on.", model.name)
-            }
-            _ => format!("{name} cannot be had: {why}"),
+            (Some(model), false) => format!("{why}\n{} goes on.", model.name),
+            _ => why.to_owned(),
         };
         self.note(Level::Error, text);
         if coming.alone {
@@ -115,9 +124,16 @@ impl State {
             return;
         }
         let ready = self.coming.take_if(|c| c.ready.is_some());
-        let Some(event @ Event::Ready { policy, .. }) = ready.and_then(|c| c.ready) else {
+        let Some(Event::Ready { model, policy }) = ready.and_then(|c| c.ready) else {
             return;
         };
+        let more = match self.transcript().is_empty() {
+            true => "",
+            false => "; what was said is read with the next question",
+        };
+        let text = format!("{} answers from now on{more}", model.name);
+        self.note(Level::Info, text);
+        let event = Event::Ready { model, policy };
         effects.push(Effect::Switch);
         let before = self.dashboard.observed.policy;
         let known = self.dashboard.observed.model.is_some();

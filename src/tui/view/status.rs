@@ -185,7 +185,7 @@ fn policy(policy: &PolicyInfo) -> String {
 /// How far a model is that is loaded beside the one that answers; while its weights are read, both
 /// are in memory.
 fn on_its_way(coming: &Coming) -> String {
-    let name = wrap::truncate(&safe::one_line(&coming.name), SHORTEST * 2);
+    let name = wrap::truncate(&coming.shown(), SHORTEST * 3);
     match &coming.phase {
         Phase::Fetching { done, total, .. } => format!("{name}: {}", fetching(*done, *total)),
         Phase::Loading(share) => {

@@ -97,7 +97,7 @@ impl ComparisonView {
             Past::Reread => "the whole conversation, read anew under each policy",
         };
         let left_out = match plan.left_out {
-            true => " · its earlier answer is left out, or all would copy it",
+            true => " · its earlier answer is left out",
             false => "",
         };
         format!("greedy · {tokens} tokens read, {past}{left_out}")

@@ -95,7 +95,7 @@ impl State {
         if let Some(word) = unknown(question, budget.is_some(), window) {
             self.restore_compare(argument);
             let unknown = UnknownPolicy(word.to_owned());
-            let text = format!("{unknown}. A question that begins so stands behind a budget");
+            let text = format!("{unknown}; a question that begins so needs a budget before it");
             return self.note(Level::Warning, text);
         }
         if policies.is_empty() {

@@ -37,7 +37,10 @@ fn a_model_that_cannot_be_had_leaves_the_one_that_works() {
     // Also where it ends without a word.
     say(&mut state, "/model other");
     state.update(Input::Coming(None));
-    assert!(state.coming.is_none() && notes(&state).contains("other cannot be had"));
+    assert!(
+        state.coming.is_none()
+            && notes(&state).contains("the engine of other ended\ntiny goes on.")
+    );
 }
 
 #[test]
@@ -69,6 +72,7 @@ fn the_switch_waits_for_the_answer_and_takes_the_conversation_along() {
     // What waited is asked of the new one.
     assert_eq!(effects.last(), Some(&ask("three")));
     assert!(state.coming.is_none());
+    assert!(notes(&state).contains("answers from now on; what was said is read"));
 }
 
 #[test]

@@ -255,7 +255,7 @@ fn another_model(depth: Depth) -> State {
 
 fn not_another_model(depth: Depth) -> State {
     let mut state = another_model(depth);
-    let why = "the file is damaged; fetch it again";
+    let why = "qwen2.5-0.5b.gguf is damaged; fetch it again";
     let failed = Box::new(Event::Fatal(why.into()));
     state.update(Input::Coming(Some(failed)));
     state
