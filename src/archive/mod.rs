@@ -28,6 +28,7 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use folder::{bytes, free};
 pub use layout::Layout;
@@ -151,7 +152,7 @@ impl Archive {
         let fingerprint = &self.identity.fingerprint;
         match &self.place {
             Place::Disk { folder, writer } => {
-                writer.settle();
+                writer.settle(writer::PATIENCE);
                 let names = folder.names();
                 let past = find::longest(fingerprint, ids, |name, rest| {
                     folder.behind(&names, name, rest)
@@ -191,6 +192,13 @@ impl Archive {
     /// Begins a segment for the tokens of `ids` from position `first` on, a multiple of a page.
     pub fn record(&self, ids: &[u32], first: usize) -> Recording<'_> {
         Recording::new(self, ids, first)
+    }
+
+    /// Waits until what was recorded is there, but not longer than `most`.
+    pub fn settle(&self, most: Duration) {
+        if let Place::Disk { writer, .. } = &self.place {
+            writer.settle(most);
+        }
     }
 
     /// What went wrong in the background since this was asked last.

@@ -52,6 +52,8 @@ enum SessionsCommand {
         #[arg(short, long, value_name = "PATH")]
         output: Option<PathBuf>,
     },
+    /// Remove everything that was archived; conversations stay, and are read once more when they go on
+    Free,
     /// Delete a conversation for good
     Delete {
         name: String,
@@ -65,7 +67,22 @@ enum SessionsCommand {
 pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
     let store = Store::new(&dirs.sessions);
     match args.command {
-        None => list(&store, "", false),
+        None => {
+            list(&store, "", false)?;
+            match crate::archive::bytes(&dirs.archive) {
+                0 => Ok(()),
+                bytes => Ok(writeln!(
+                    std::io::stdout(),
+                    "\narchive: {} in {} (`cachat sessions free` removes it)",
+                    crate::human::bytes(bytes),
+                    dirs.archive.display()
+                )?),
+            }
+        }
+        Some(SessionsCommand::Free) => {
+            let freed = crate::human::bytes(crate::archive::free(&dirs.archive));
+            Ok(writeln!(std::io::stdout(), "removed {freed}")?)
+        }
         Some(SessionsCommand::List { query, json }) => {
             list(&store, query.as_deref().unwrap_or_default(), json)
         }

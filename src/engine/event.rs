@@ -39,6 +39,8 @@ pub enum Command {
     SetSystem(String),
     /// Restore a conversation: it is prefilled with the next question.
     Load(Vec<Message>),
+    /// When the conversation that was just loaded began, RFC 3339.
+    Began(String),
     /// Count the tokens of a text; answered by [`Event::Counted`] with the same `tag`.
     Count {
         tag: u64,

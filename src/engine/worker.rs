@@ -181,6 +181,7 @@ fn run(
                     Err(error) => out.event(Event::Notice(error.to_string())),
                 }
             }
+            Command::Began(moment) => session.began(&moment),
             Command::SetArchive(mode) => {
                 archiving.mode = mode;
                 match archive(&mut session, &archiving) {

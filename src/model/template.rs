@@ -95,7 +95,12 @@ impl ChatTemplate {
 
     /// A conversation begins: from now on templates are told this time.
     pub fn begin(&self) {
-        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Local::now();
+        self.began_at(Local::now());
+    }
+
+    /// The conversation began then: brought back, it reads as it did.
+    pub fn began_at(&self, moment: DateTime<Local>) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
     /// Why the model's own template is not in use, to be shown once.

@@ -48,6 +48,9 @@ policies! {
         "Ada-KV heads on PyramidKV's layer budgets";
     ADA_REACH "ada-reach" = Reach, Adaptive, Flat:
         "Ada-KV heads on the reach score (best for small budgets)";
+    POOLED_SNAPKV "pooled-snapkv" = Window, Pooled, Flat:
+        "the heads of all layers compete for one total";
+    POOLED_REACH "pooled-reach" = Reach, Pooled, Flat: "the same on the reach score";
 }
 
 impl Preset {

@@ -8,7 +8,7 @@ mod staged;
 use std::sync::Arc;
 
 use archiver::Archiver;
-use staged::{Committing, Staged};
+use staged::{Archiving, Committing, Staged};
 
 use super::{
     backend::Backend,
@@ -209,7 +209,13 @@ impl<B: Backend> Sequence for Running<B> {
         let first = from.min(whole) / PAGE * PAGE;
         let recording = (whole < tokens.len()).then(|| archive.record(tokens, first));
         let stages = Committing::new(self, from, tokens.len(), hooks);
-        let stages = stages.archiving(&past, recording, first);
+        let stages = stages.archiving(Archiving {
+            archive: &archive,
+            tokens,
+            past: &past,
+            recording,
+            first,
+        });
         let read = self.read(&behind, &tokens[from..], stages);
         if let Err(ModelError::Archive) = read {
             archive.discard(&past);
