@@ -843,3 +843,13 @@ fn a_template_that_never_ends_is_ended() {
         assert!(took < Duration::from_secs(20), "{step} took {took:?}");
     }
 }
+
+#[test]
+fn a_slip_in_the_name_of_a_command_does_not_begin_a_chat() {
+    let place = Place::new(&TinySpec::llama());
+    let mut cachat = std::process::Command::new(BIN);
+    cachat.env("CACHAT_HOME", place.path("")).arg("bencch");
+    let output = cachat.stdin(Stdio::null()).output().unwrap();
+    let said = "there is no command `bencch`; did you mean `cachat bench`?";
+    refused(&output, 2, &[said]);
+}

@@ -1,6 +1,7 @@
 //! `cachat`: the terminal app.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -119,8 +120,8 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
     let setup = Setup {
         themes,
         turns,
-        models: models(dirs),
         sampling: settings.sampling.clone(),
+        system: settings.system.clone(),
         ascii: !unicode(),
         mouse: settings.mouse,
         prompt: args.prompt.clone(),
@@ -139,6 +140,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         worker::start(load, start.clone())
             .map_err(|e| format!("cannot start the engine's thread: {e}"))
     };
+    let of_models = dirs.clone();
     let engine = starter(None).map_err(CliError::failed)?;
     super::crash::screen(true);
     let ended = driver::run(
@@ -147,6 +149,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
             engine,
             starter: Box::new(starter),
             sessions,
+            models: Arc::new(move || super::models::names(&of_models)),
             report: super::crash::last_report,
         },
     );
@@ -187,11 +190,6 @@ fn light() -> bool {
     let mut options = QueryOptions::default();
     options.timeout = std::time::Duration::from_millis(60);
     matches!(theme_mode(options), Ok(ThemeMode::Light))
-}
-
-/// Models that can be named: those of this machine and the known ones.
-fn models(dirs: &Dirs) -> Vec<(String, String)> {
-    super::models::names(dirs)
 }
 
 /// Whether the terminal shows more than ASCII: the locale says so, and without one most do.

@@ -55,11 +55,7 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
         "# sessions  {}",
         name(&dirs.sessions.to_string_lossy())
     )?;
-    writeln!(
-        out,
-        "# archive   {}",
-        name(&dirs.archive.to_string_lossy())
-    )?;
+    writeln!(out, "# archive   {}", name(&dirs.archive.to_string_lossy()))?;
     writeln!(out, "# themes    {}", name(&dirs.themes.to_string_lossy()))?;
     writeln!(out, "# logs      {}", name(&dirs.logs.to_string_lossy()))?;
     let text = |value: &str| toml::Value::String(value.to_string());

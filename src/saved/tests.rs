@@ -201,3 +201,18 @@ fn a_long_list_reads_little_and_waits_for_nothing() {
     assert_eq!(store.list("").take(200).count(), 200);
     assert_eq!(list::counted::take().0, 200);
 }
+
+#[test]
+fn the_list_is_searched_by_what_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let mut writer = store.create(&header()).unwrap();
+    let file = Piece::File {
+        name: "Contract.pdf".into(),
+        text: "a clause".into(),
+    };
+    writer.append(&Record::User(vec![file])).unwrap();
+    let found: Vec<Summary> = store.list("contract").collect();
+    assert_eq!(found[0].title, "Contract.pdf");
+    assert_eq!(store.list("lease").count(), 0);
+}

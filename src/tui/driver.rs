@@ -8,6 +8,7 @@ mod signals;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -45,11 +46,15 @@ pub enum End {
 /// Starts an engine, with another model where one is named.
 pub type Starter = Box<dyn FnMut(Option<&str>) -> Result<EngineHandle, String>>;
 
+/// Lists the models that can be named, each with a word on it; may look at the disk.
+pub type Models = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+
 /// What the driver needs besides the state.
 pub struct Surroundings {
     pub engine: EngineHandle,
     pub starter: Starter,
     pub sessions: Sessions,
+    pub models: Models,
     /// Where a fault of the engine left its report.
     pub report: fn() -> Option<PathBuf>,
 }
@@ -89,8 +94,11 @@ enum Done {
 struct Driver {
     state: State,
     engine: EngineHandle,
+    /// One with another model, until it takes the place of the first.
+    coming: Option<EngineHandle>,
     starter: Starter,
     sessions: Sessions,
+    models: Models,
     report: fn() -> Option<PathBuf>,
     screen: Screen,
     keyboard: Keyboard,
@@ -113,8 +121,10 @@ impl Driver {
         let mut driver = Driver {
             state,
             engine: surroundings.engine,
+            coming: None,
             starter: surroundings.starter,
             sessions: surroundings.sessions,
+            models: surroundings.models,
             report: surroundings.report,
             screen,
             keyboard: Keyboard::start()?,
@@ -202,6 +212,14 @@ impl Driver {
                         let event = self.with_report(event);
                         self.take(Input::Engine(event))?;
                     }
+                    true
+                }
+                event = next(&mut self.coming) => {
+                    if event.is_none() {
+                        self.coming = None;
+                    }
+                    let event = event.map(|event| Box::new(self.with_report(event)));
+                    self.take(Input::Coming(event))?;
                     true
                 }
                 Ok(()) = self.engine.picture.changed(), if self.engine_open => {
@@ -321,6 +339,14 @@ fn input(event: TerminalEvent) -> Option<Input> {
         TerminalEvent::Mouse(mouse) => Some(Input::Mouse(mouse)),
         TerminalEvent::Resize(width, height) => Some(Input::Resize(width, height)),
         TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
+    }
+}
+
+/// The next event of an engine, if there is one.
+async fn next(engine: &mut Option<EngineHandle>) -> Option<Event> {
+    match engine {
+        Some(engine) => engine.events.recv().await,
+        None => std::future::pending().await,
     }
 }
 

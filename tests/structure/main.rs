@@ -27,7 +27,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("archive", &["human", "cache"]),
     (
         "model",
-        &["aside", "dirs", "disk", "device", "policy", "cache", "archive"],
+        &[
+            "aside", "dirs", "disk", "device", "policy", "cache", "archive",
+        ],
     ),
     ("engine", &["policy", "cache", "archive", "model"]),
     ("config", &["disk", "policy", "archive", "model", "engine"]),

@@ -3,6 +3,7 @@
 
 mod ends;
 mod flood;
+mod models;
 mod pty;
 mod saving;
 mod stop;
@@ -207,5 +208,40 @@ fn an_editor_of_ones_own() {
     app.until("written elsewhere");
     app.send(", and here");
     app.until("written elsewhere, and here");
+    app.leave();
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_command_is_asked_about() {
+    let args = ["--max-tokens", "5", "bencch"];
+    let mut app = App::start_in(talkative(), (100, 30), &args, &[]);
+    app.until("did you mean `cachat bench`?");
+    app.send("n\r");
+    assert_eq!(app.ended(), 2);
+    let mut app = App::start_in(talkative(), (100, 30), &args, &[]);
+    app.until("[y/N]");
+    app.send("y\r");
+    app.until("5 tokens");
+    app.leave();
+}
+
+#[test]
+fn completions_are_taken_with_enter_and_what_fails_is_there_again() {
+    let home = talkative();
+    home.file("report.txt", "what was decided\n".repeat(4));
+    let mut app = App::start_in(home.clone(), (120, 40), &["--max-tokens", "5"], &[]).ready();
+    app.send("/file rep");
+    app.until("▸ report.txt");
+    app.send("\r");
+    app.until("[report.txt");
+    app.send("\x15/file no-such.txt\r");
+    app.until("there is no file");
+    app.until("› /file no-such.txt");
+    app.send("\x15sum up @./no-such.txt\r");
+    app.until("with a space behind the @");
+    app.until("› sum up @./no-such.txt");
+    app.send("\x15/save talk.md\r");
+    let folder = home.path("").canonicalize().unwrap();
+    app.until(&format!("saved as {}", folder.join("talk.md").display()));
     app.leave();
 }

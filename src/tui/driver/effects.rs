@@ -33,19 +33,27 @@ impl Driver {
                 let shelf = self.sessions.shelf();
                 self.background(move || Done::Input(Input::Sessions(shelf.list())))?;
             }
+            Effect::Models => {
+                let models = self.models.clone();
+                self.background(move || Done::Input(Input::Models(models())))?;
+            }
             Effect::Open(name) => {
                 let shelf = self.sessions.shelf();
                 self.background(move || Done::Found(shelf.open(&name)))?;
             }
             Effect::Model(name) => match (self.starter)(Some(&name)) {
-                Ok(engine) => {
+                Ok(engine) => self.coming = Some(engine),
+                Err(why) => self.tell(Input::Coming(Some(Box::new(Event::Fatal(why))))),
+            },
+            Effect::Switch => {
+                if let Some(engine) = self.coming.take() {
+                    // With its handle the engine before it ends, and its weights go.
                     self.engine.stop.store(true, Ordering::SeqCst);
                     self.outbox.clear();
                     self.engine = engine;
                     self.engine_open = true;
                 }
-                Err(why) => self.tell(Input::Engine(Event::Fatal(why))),
-            },
+            }
             Effect::List(prefix) => {
                 let listing = world::list(&prefix);
                 self.tell(Input::Listed(listing));
@@ -73,6 +81,8 @@ impl Driver {
                 self.tell(Input::Edited(edited));
             }
             Effect::Save { path, text } => {
+                // With its folder: nobody knows where the app was started.
+                let path = std::path::absolute(&path).unwrap_or(path);
                 let saved = save(&path, &text).map(|()| path);
                 self.tell(Input::Saved(saved));
             }

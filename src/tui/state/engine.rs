@@ -16,6 +16,9 @@ impl State {
         self.activity.event(&event);
         match event {
             Event::Ready { .. } => {
+                // Another model may have room for what filled the context of the one before.
+                self.activity.position = 0;
+                self.open_last();
                 let said = self.transcript();
                 if !said.is_empty() {
                     // Brought back, or said to another model.
@@ -23,6 +26,7 @@ impl State {
                 }
                 self.next(effects);
             }
+            Event::Archive(archived) => self.archived = archived.tokens > 0,
             Event::PolicyChanged(policy) => self.policy_changed(&policy),
             Event::TurnStarted { .. } | Event::Prefill { .. } => self.show_reading(),
             Event::Eviction(round) => {
@@ -59,12 +63,12 @@ impl State {
                 self.broken_off(effects);
                 self.drop_comparison();
                 self.note(Level::Error, message);
+                self.left_alone();
             }
             // For the panels and the status line.
             Event::Fetching { .. }
             | Event::Loading { .. }
             | Event::Tokens(_)
-            | Event::Archive(_)
             | Event::InForce(_) => {}
         }
     }
@@ -119,6 +123,13 @@ impl State {
         }
         match stats.stop {
             Stop::Eos => {}
+            Stop::Length if self.context_full() => {
+                let context = human::thousands(self.context().unwrap_or(0));
+                footer.push_str(&format!(
+                    " · the model's context of {context} tokens is full (/new, or /model with a \
+                     longer one)"
+                ));
+            }
             Stop::Length => footer.push_str(" · ended at the longest length (/set max-tokens)"),
             Stop::Interrupted => footer.push_str(" · stopped"),
         }
@@ -150,10 +161,13 @@ impl State {
     }
 
     pub(super) fn engine_gone(&mut self, effects: &mut Vec<Effect>) {
-        if self.activity.phase != Phase::Ended {
+        // A model that is on its way may have been told of the end already.
+        let told = self.coming.as_ref().is_some_and(|c| c.alone);
+        if self.activity.phase != Phase::Ended && !told {
             self.activity.phase = Phase::Ended;
             self.put_back(effects);
             self.drop_comparison();
+            self.left_alone();
         }
     }
 }

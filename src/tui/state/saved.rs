@@ -1,6 +1,6 @@
 //! What is written down as it happens, and earlier conversations brought back.
 
-use super::{Effect, Phase, State};
+use super::{Effect, State};
 use crate::engine::event::{Command, Stop};
 use crate::saved::{Ending, Piece, Record, SavedTurn};
 use crate::tui::composer::{Draft, ElementKind};
@@ -129,6 +129,7 @@ impl State {
         match opened {
             Ok((name, turns)) => {
                 self.bring_back(turns);
+                self.system.renew();
                 self.note(
                     Level::Info,
                     format!("opened {name}; it is read with the next question"),
@@ -164,30 +165,6 @@ impl State {
             Level::Info,
             "this is a copy now; /open finds the conversation as it was before",
         );
-    }
-
-    /// `/model NAME`: another engine; the conversation is read by it with the next question.
-    pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
-        if argument.is_empty() {
-            let said = match &self.dashboard.observed.model {
-                Some(m) => format!(
-                    "{} · {} · {} layers × {} KV heads · {}",
-                    m.name,
-                    m.architecture,
-                    m.layers,
-                    m.kv_heads,
-                    m.path.display()
-                ),
-                None => "no model is running".to_owned(),
-            };
-            return self.note(Level::Info, said);
-        }
-        if self.activity.phase.busy() {
-            return self.toast(Level::Warning, "stop the answer first (Esc)");
-        }
-        self.activity.phase = Phase::Starting;
-        self.dashboard.observed.restart();
-        effects.push(Effect::Model(argument.to_owned()));
     }
 
     /// `/save` and `/export`.

@@ -10,7 +10,7 @@ use crate::engine::event::{InForce, PolicyInfo};
 use crate::human;
 use crate::policy::Budget;
 use crate::tui::conversation::Level;
-use crate::tui::state::{Phase, State};
+use crate::tui::state::{Coming, Phase, State};
 use crate::tui::text::{safe, wrap};
 
 /// Rank of the model's name, and the fewest cells it may be shown in.
@@ -158,6 +158,9 @@ fn pieces(state: &State) -> Vec<Piece> {
         }
         Phase::Idle => {}
     }
+    if let Some(coming) = state.coming.as_ref().filter(|c| !c.alone) {
+        add(on_its_way(coming), theme.accent, 0);
+    }
     if let Some(model) = &state.dashboard.observed.model {
         add(safe::one_line(&model.name), theme.text, NAME);
         add(model.device.clone(), theme.dim, 7);
@@ -194,6 +197,20 @@ fn policy(policy: &PolicyInfo) -> String {
             format!("{preset} {budget} = {}", human::thousands(n))
         }
         InForce::Entries(_) | InForce::Pending => format!("{preset} {budget}"),
+    }
+}
+
+/// How far a model is that is loaded beside the one that answers; while its weights are read, both
+/// are in memory.
+fn on_its_way(coming: &Coming) -> String {
+    let name = wrap::truncate(&coming.shown(), SHORTEST * 3);
+    match &coming.phase {
+        Phase::Fetching { done, total, .. } => format!("{name}: {}", fetching(*done, *total)),
+        Phase::Loading(share) => {
+            let share = human::percent_whole(f64::from(*share));
+            format!("{name}: loading {share}, both in memory")
+        }
+        _ => format!("{name}: looked for"),
     }
 }
 
