@@ -173,6 +173,22 @@ fn evictions() {
         &o,
         true,
     );
+    // A question that brings back what it needs, closed and open.
+    let mut asked = o.clone();
+    let recalled = |n| Event::Eviction(Box::new(SMOL.recalled(n, 7850)));
+    asked.event(&recalled(2), 60.0, "12:05:10");
+    asked.event(&recalled(3), 90.0, "12:06:02");
+    let mut fresh = Panels::default();
+    golden(&mut out, "recall", &fresh, Panel::Evictions, &asked, false);
+    press(&mut fresh, Panel::Evictions, &asked, &[KeyCode::Enter]);
+    golden(
+        &mut out,
+        "recall_open",
+        &fresh,
+        Panel::Evictions,
+        &asked,
+        true,
+    );
     // Esc closes, and a second one is the screen's.
     assert!(panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
     assert!(!panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
