@@ -71,8 +71,9 @@ impl Panel {
                  equal ones."
             }
             Panel::Tokens => {
-                "The text as the model has it. The stronger the colour, the more heads still hold \
-                 the token; what no head holds, the model can no longer read."
+                "The text as the model has it. The stronger the ground, the more heads hold the token \
+                 in the cache, which answers are written from. Without ground it is archived only: \
+                 the next question reads it too, and brings back what it needs. Struck out is gone."
             }
             Panel::Speed => {
                 "Tokens per second over time: prefill is reading the prompt, decode is writing the \
