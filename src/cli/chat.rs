@@ -101,12 +101,13 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         true => Some(store.latest()?),
         false => args.resume.clone(),
     };
-    let (turns, writer) = match resume {
+    let (turns, began, writer) = match resume {
         Some(name) => {
             let (conversation, writer) = store.open(&name)?;
-            (conversation.turns, Some(writer))
+            let began = conversation.header.created;
+            (conversation.turns, Some(began), Some(writer))
         }
-        None => (Vec::new(), None),
+        None => (Vec::new(), None, None),
     };
     let model_name = settings.model.to_string();
     let sessions = Sessions::new(store, model_name, settings.policy.to_string(), writer);
@@ -120,6 +121,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
     let setup = Setup {
         themes,
         turns,
+        began,
         sampling: settings.sampling.clone(),
         system: settings.system.clone(),
         ascii: !unicode(),

@@ -186,7 +186,7 @@ pub(super) fn question(pieces: &[Piece]) -> String {
         match piece {
             Piece::Text(text) => question.typed(text),
             Piece::Paste(text) => question.attached(text),
-            Piece::File { name, text } => question.attached(&framed(name, text)),
+            Piece::File { name, text } => question.document(name, &framed(name, text)),
         }
     }
     question.text().trim().to_owned()

@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::saved::{
-    Header, Record, SavedConversation, SavedTurn, SessionError, Store, Summary, Writer,
-};
+use crate::saved::{Header, Record, SavedConversation, SessionError, Store, Summary, Writer};
 
 use crate::human;
 
@@ -122,11 +120,11 @@ impl Sessions {
     }
 
     /// Goes on with a session that [`Shelf::open`] found.
-    pub fn resume(&mut self, found: Found) -> (String, Vec<SavedTurn>) {
+    pub fn resume(&mut self, found: Found) -> (String, SavedConversation) {
         let (conversation, writer) = found;
         let name = writer.name.clone();
         self.leave(Some(writer));
-        (name, conversation.turns)
+        (name, conversation)
     }
 
     fn create(&self) -> Result<Writer, crate::saved::SessionError> {
@@ -222,7 +220,7 @@ mod tests {
         sessions
     }
 
-    fn open(sessions: &mut Sessions, name: &str) -> Result<(String, Vec<SavedTurn>), String> {
+    fn open(sessions: &mut Sessions, name: &str) -> Result<(String, SavedConversation), String> {
         let found = sessions.shelf().open(name)?;
         Ok(sessions.resume(found))
     }
@@ -232,8 +230,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let said = ["about apples", "about oranges"];
         let mut sessions = sessions(folder.path(), &said);
-        let (_, turns) = open(&mut sessions, "ORANGES").unwrap();
-        assert_eq!(turns[0].question, [Piece::Text("about oranges".into())]);
+        let (_, opened) = open(&mut sessions, "ORANGES").unwrap();
+        assert_eq!(
+            opened.turns[0].question,
+            [Piece::Text("about oranges".into())]
+        );
         sessions.renew(Vec::new());
         let several = open(&mut sessions, "about").unwrap_err();
         assert!(several.contains("2 conversations mention"), "{several}");
@@ -249,8 +250,11 @@ mod tests {
         open(&mut sessions, "oranges").unwrap();
         let only = open(&mut sessions, "oranges").unwrap_err();
         assert!(only.contains("only this conversation"), "{only}");
-        let (_, turns) = open(&mut sessions, "about").unwrap();
-        assert_eq!(turns[0].question, [Piece::Text("about apples".into())]);
+        let (_, opened) = open(&mut sessions, "about").unwrap();
+        assert_eq!(
+            opened.turns[0].question,
+            [Piece::Text("about apples".into())]
+        );
     }
 
     /// Whatever the disk does and wherever, nothing of what was said is lost once it takes it again,

@@ -91,6 +91,7 @@ impl State {
         self.conversation.clear();
         self.comparison = None;
         self.sending.go_on_first = false;
+        self.began = None;
         self.dashboard.restart();
         self.activity.position = 0;
         self.system.renew();

@@ -7,7 +7,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use super::listing::Listing;
 use crate::document::{Document, DocumentError};
 use crate::engine::event::{CachePicture, Command, Event};
-use crate::saved::{Record, SavedTurn};
+use crate::saved::{Record, SavedConversation};
 use crate::tui::conversation::Level;
 
 /// Something happened.
@@ -33,7 +33,7 @@ pub enum Input {
     /// The answer to [`Effect::Models`]: names, each with a word on it.
     Models(Vec<(String, String)>),
     /// The answer to [`Effect::Open`]: its name and what was said.
-    Opened(Result<(String, Vec<SavedTurn>), String>),
+    Opened(Result<(String, SavedConversation), String>),
     /// The answer to [`Effect::List`].
     Listed(Listing),
     /// The answer to [`Effect::Mention`].

@@ -3,7 +3,7 @@
 use super::activity::rate;
 use super::saved::ending;
 use super::{Clock, Effect, Phase, State};
-use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
+use crate::engine::event::{Event, EvictionRound, Stop, Trigger, TurnStats};
 use crate::human;
 use crate::saved::Record;
 use crate::tui::conversation::Level;
@@ -19,10 +19,9 @@ impl State {
                 // Another model may have room for what filled the context of the one before.
                 self.activity.position = 0;
                 self.open_last();
-                let said = self.transcript();
-                if !said.is_empty() {
+                if !self.transcript().is_empty() {
                     // Brought back, or said to another model.
-                    effects.push(Effect::Engine(Command::Load(said)));
+                    self.load(effects);
                 }
                 self.next(effects);
             }

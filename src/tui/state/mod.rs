@@ -90,6 +90,8 @@ pub struct State {
     /// Why what was said is not in its file yet.
     pub not_saved: Option<String>,
     pub system: System,
+    /// When the conversation that was brought back began, RFC 3339.
+    began: Option<String>,
     /// What was said is in the archive, as far as it was read.
     archived: bool,
     /// Where it is kept, where that was set since the start.

@@ -2,7 +2,7 @@
 
 use super::{Effect, State};
 use crate::engine::event::{Command, Stop};
-use crate::saved::{Ending, Piece, Record, SavedTurn};
+use crate::saved::{Ending, Piece, Record, SavedConversation, SavedTurn};
 use crate::tui::composer::{Draft, ElementKind};
 use crate::tui::conversation::{Entry, Level};
 use crate::tui::text::safe;
@@ -110,6 +110,13 @@ impl State {
         self.open_last();
     }
 
+    /// The engine is told what was said, and when.
+    pub(super) fn load(&self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Engine(Command::Load(self.transcript())));
+        let began = self.began.clone().map(Command::Began);
+        effects.extend(began.map(Effect::Engine));
+    }
+
     /// `/open NAME`.
     pub(super) fn open(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         match argument {
@@ -123,18 +130,19 @@ impl State {
 
     pub(super) fn opened(
         &mut self,
-        opened: Result<(String, Vec<SavedTurn>), String>,
+        opened: Result<(String, SavedConversation), String>,
         effects: &mut Vec<Effect>,
     ) {
         match opened {
-            Ok((name, turns)) => {
-                self.bring_back(turns);
+            Ok((name, conversation)) => {
+                self.bring_back(conversation.turns);
+                self.began = Some(conversation.header.created);
                 self.system.renew();
                 self.note(
                     Level::Info,
-                    format!("opened {name}; it is read with the next question"),
+                    format!("opened {name}; it goes on with the next question"),
                 );
-                effects.push(Effect::Engine(Command::Load(self.transcript())));
+                self.load(effects);
             }
             Err(why) => self.note(Level::Error, why),
         }

@@ -25,6 +25,8 @@ pub struct Setup {
     pub notices: Vec<String>,
     /// An earlier conversation to go on with.
     pub turns: Vec<SavedTurn>,
+    /// When it began, RFC 3339.
+    pub began: Option<String>,
     /// The folder that `~` stands for.
     pub home: Option<PathBuf>,
 }
@@ -36,6 +38,7 @@ impl State {
             sampling: setup.sampling,
             system: System::new(setup.system),
             home: setup.home,
+            began: setup.began,
             ..State::default()
         };
         (state.screen.ascii, state.screen.mouse) = (setup.ascii, setup.mouse);
