@@ -44,7 +44,7 @@ impl Driver {
                 let opened = self.sessions.open(&name);
                 self.tell(Input::Opened(opened));
             }
-            Effect::Model(name) => match (self.starter)(Some(&name)) {
+            Effect::Model(name) => match (self.starter)(&name, self.engine_open) {
                 Ok(engine) => self.coming = Some(engine),
                 Err(why) => self.tell(Input::Coming(Some(Box::new(Event::Fatal(why))))),
             },

@@ -280,7 +280,7 @@ fn mentioned_files_go_out_with_the_message() {
         Effect::Engine(Command::Ask { text }) => Some(text.clone()),
         _ => None,
     });
-    assert!(asked.is_some_and(|t| t.contains("alpha") && t.starts_with("sum up")));
+    assert!(asked.is_some_and(|t| t.contains("alpha") && t.ends_with("sum up")));
 }
 
 #[test]
