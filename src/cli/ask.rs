@@ -165,8 +165,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
                 serde_json::json!({"turns": records, "archive": archive})
             }
         };
-        serde_json::to_writer(&mut out, &all)?;
-        writeln!(out)?;
+        super::safe::write_json(&mut out, &all)?;
     }
     ended
 }

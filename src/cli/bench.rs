@@ -128,8 +128,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             "device": network.device(),
         });
         let report = serde_json::json!({"machine": machine, "model": d.name, "rows": rows});
-        serde_json::to_writer(&mut out, &report)?;
-        writeln!(out)?;
+        super::safe::write_json(&mut out, &report)?;
     }
     Ok(())
 }

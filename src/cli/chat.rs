@@ -157,6 +157,9 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
     match ended {
         Ok(End::Left) => Ok(()),
         Ok(End::Signal) => Err(CliError::Interrupted),
+        Ok(End::Unsaved(why)) => Err(CliError::failed(format!(
+            "the end of the conversation could not be saved: {why}"
+        ))),
         Err(error) => Err(CliError::failed(format!("the terminal failed: {error}"))),
     }
 }

@@ -108,8 +108,7 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
         record["device"] = network.device().into();
         // The documents would make a record of it that nobody reads.
         record["question"] = args.question.unwrap_or_default().into();
-        serde_json::to_writer(&mut out, &record)?;
-        writeln!(out)?;
+        super::safe::write_json(&mut out, &record)?;
     } else {
         let runs: Vec<&PolicyRun> = found.runs.iter().collect();
         writeln!(out, "{}", conditions(&found.plan))?;

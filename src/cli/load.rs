@@ -11,6 +11,7 @@ use crate::engine::archiving::Archiving;
 use crate::engine::event::{Event, ModelInfo};
 use crate::engine::session::{Eviction, Model, TurnError};
 use crate::engine::worker::Loaded;
+use crate::human::brief;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
@@ -26,7 +27,7 @@ pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError>
 }
 
 fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
-    GgufFile::open(path).map_err(|e| e.in_file(path).to_string())
+    GgufFile::open(path).map_err(|e| brief(&e.in_file(path).to_string()))
 }
 
 /// Opens the model with its tokenizer and template and loads its weights.
@@ -49,7 +50,7 @@ pub fn for_engine(
             total: p.total,
         });
     })
-    .map_err(|e| e.to_string())?;
+    .map_err(|e| brief(&e.to_string()))?;
     tell(Event::Loading { share: 0.0 });
     let file = gguf(&found.path)?;
     let on_host = matches!(settings.device, DeviceChoice::Auto | DeviceChoice::Cpu);
@@ -72,7 +73,7 @@ pub fn for_engine(
         loading.join()
     });
     let model = match model {
-        Ok(model) => model.map_err(|e| e.to_string())?,
+        Ok(model) => model.map_err(|e| brief(&e.to_string()))?,
         Err(panic) => std::panic::resume_unwind(panic),
     };
     let info = info(&model, found);

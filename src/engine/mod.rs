@@ -7,6 +7,7 @@ pub mod compare;
 pub mod comparison;
 pub mod event;
 pub mod evict;
+mod gate;
 pub mod handle;
 pub mod inspect;
 pub mod lane;

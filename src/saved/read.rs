@@ -49,7 +49,7 @@ pub fn read(content: &[u8]) -> SavedConversation {
 }
 
 impl SavedConversation {
-    fn take(&mut self, record: Record) {
+    pub(super) fn take(&mut self, record: Record) {
         match record {
             Record::User(question) => self.turns.push(SavedTurn {
                 question,

@@ -2,6 +2,7 @@
 //! drawn when something changed, at most sixty times a second. It never waits for the engine.
 
 mod effects;
+mod saving;
 mod signals;
 
 use std::collections::VecDeque;
@@ -18,12 +19,13 @@ use tokio::sync::mpsc;
 
 use self::signals::{Signal, Signals};
 use super::keyboard::Keyboard;
-use super::sessions::Sessions;
+use super::sessions::{Found, Sessions};
 use super::state::{Input, Setup, State};
 use super::terminal::{self, Guard, Screen};
 use super::view;
 use crate::engine::event::{Command, Event};
 use crate::engine::handle::EngineHandle;
+use crate::saved::SessionError;
 
 /// Time between frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -31,12 +33,14 @@ const FRAME: Duration = Duration::from_millis(16);
 const BATCH: usize = 256;
 
 /// How the app ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The user left.
     Left,
-    /// SIGTERM or SIGHUP.
+    /// SIGTERM, SIGHUP, SIGINT or SIGQUIT.
     Signal,
+    /// Either of them, and the end of what was said could not be written. Says why.
+    Unsaved(String),
 }
 
 /// Starts an engine with the model of this name; whether another one runs beside it.
@@ -64,11 +68,27 @@ pub fn run(setup: Setup, surroundings: Surroundings) -> io::Result<End> {
         .enable_all()
         .build()?;
     let (guard, screen) = Guard::take(setup.mouse)?;
-    let end = runtime.block_on(Driver::new(setup, surroundings, screen)?.run());
+    let mut driver = Driver::new(setup, surroundings, screen)?;
+    let end = runtime.block_on(driver.run());
+    // Also where the terminal is gone.
+    let unsaved = driver.leave();
+    drop(driver);
     drop(guard);
     // A document that is still being read is not waited for.
     runtime.shutdown_background();
-    end
+    match (end, unsaved) {
+        (Ok(_), Some(why)) => Ok(End::Unsaved(why)),
+        (end, _) => end,
+    }
+}
+
+/// What came of something in the background.
+enum Done {
+    Input(Input),
+    /// A saved conversation was looked for.
+    Found(Result<Found, String>),
+    /// What was said is on the disk, or not.
+    Synced(Result<(), SessionError>),
 }
 
 struct Driver {
@@ -83,10 +103,12 @@ struct Driver {
     screen: Screen,
     keyboard: Keyboard,
     /// Results of what runs in the background.
-    done: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
+    done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
     /// Commands the engine had no room for.
     outbox: VecDeque<Command>,
     begun: Instant,
+    /// When what could not be saved is tried again.
+    retry: Instant,
     end: Option<End>,
     redraw: bool,
     engine_open: bool,
@@ -109,6 +131,7 @@ impl Driver {
             done: mpsc::unbounded_channel(),
             outbox: VecDeque::new(),
             begun: Instant::now(),
+            retry: Instant::now(),
             end: None,
             redraw: false,
             engine_open: true,
@@ -120,13 +143,14 @@ impl Driver {
         Ok(driver)
     }
 
-    async fn run(mut self) -> io::Result<End> {
+    async fn run(&mut self) -> io::Result<End> {
         let mut signals = Signals::new()?;
         let mut batch = Vec::with_capacity(BATCH);
         let mut next_frame = Instant::now();
         let mut dirty = true;
         loop {
             self.flush();
+            self.save_again();
             if dirty && Instant::now() >= next_frame {
                 self.draw()?;
                 dirty = false;
@@ -138,6 +162,10 @@ impl Driver {
                     .state
                     .wake()
                     .map(|at| self.begun + Duration::from_secs_f64(at)),
+            };
+            let wake = match (self.sessions.trouble(), wake) {
+                (Some(_), wake) => Some(wake.unwrap_or(self.retry).min(self.retry)),
+                (None, wake) => wake,
             };
             let wake = match self.outbox.is_empty() {
                 true => wake,
@@ -170,7 +198,8 @@ impl Driver {
                         None => false,
                     }
                 }
-                Some(input) = self.done.1.recv() => {
+                Some(done) = self.done.1.recv() => {
+                    let input = self.finish(done);
                     self.take(input)?;
                     true
                 }
@@ -205,7 +234,7 @@ impl Driver {
                     true
                 }
             };
-            if let Some(end) = self.end {
+            if let Some(end) = self.end.take() {
                 self.engine.stop.store(true, Ordering::SeqCst);
                 return Ok(end);
             }

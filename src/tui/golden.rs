@@ -167,6 +167,7 @@ fn style(cell: &Cell) -> String {
         (Modifier::ITALIC, " italic"),
         (Modifier::UNDERLINED, " underlined"),
         (Modifier::REVERSED, " reversed"),
+        (Modifier::CROSSED_OUT, " struck"),
     ] {
         if cell.modifier.contains(modifier) && (!blank || modifier == Modifier::REVERSED) {
             style.push_str(mark);

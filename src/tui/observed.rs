@@ -4,7 +4,9 @@ pub mod series;
 pub mod speed;
 pub mod text;
 
-use crate::engine::event::{CachePicture, Event, EvictionRound, InForce, ModelInfo, PolicyInfo};
+use crate::engine::event::{
+    Archived, CachePicture, Event, EvictionRound, InForce, Mode, ModelInfo, PolicyInfo,
+};
 use series::{Merge, Series};
 use speed::Rate;
 use text::TokenText;
@@ -31,6 +33,10 @@ pub struct Observed {
     pub policy: PolicyInfo,
     /// The newest picture; `holders` are the last ones told.
     pub picture: CachePicture,
+    /// The conversation's archive as told last; as if off before anything is told.
+    pub archive: Archived,
+    /// A turn is running: what it reads and writes is archived when it ends.
+    archiving: bool,
     pub rounds: Vec<Round>,
     /// Rounds that were too old to keep.
     pub dropped: usize,
@@ -50,6 +56,11 @@ impl Default for Observed {
             model: None,
             policy: PolicyInfo::default(),
             picture: CachePicture::default(),
+            archive: Archived {
+                mode: Mode::Off,
+                ..Archived::default()
+            },
+            archiving: false,
             rounds: Vec::new(),
             dropped: 0,
             tokens: Vec::new(),
@@ -74,6 +85,12 @@ impl Observed {
             Event::PolicyChanged(policy) => self.policy = *policy,
             Event::InForce(in_force) => self.policy.in_force = *in_force,
             Event::Eviction(round) => self.evicted(round, at, clock),
+            Event::Archive(archive) => {
+                self.archive = (**archive).clone();
+                self.archiving = false;
+            }
+            Event::TurnStarted { .. } => self.archiving = true,
+            Event::Failed { .. } | Event::Fatal(_) => self.archiving = false,
             Event::Tokens(tokens) => {
                 self.tokens.clone_from(tokens);
                 self.text = TokenText::new(tokens);
@@ -144,7 +161,23 @@ impl Observed {
         self.tokens.clear();
         self.text = TokenText::default();
         self.picture.holders.clear();
+        (self.archive.tokens, self.archive.bytes) = (0, 0);
+        self.archiving = false;
         self.memory = Series::new(Merge::Highest);
+    }
+
+    /// What is read is kept, whatever is evicted.
+    pub fn archives(&self) -> bool {
+        self.archive.mode != Mode::Off
+    }
+
+    /// Tokens from the first on that are archived, or will be when the running turn ends.
+    pub fn archived(&self) -> usize {
+        match (self.archives(), self.archiving) {
+            (false, _) => 0,
+            (true, true) => usize::MAX,
+            (true, false) => self.archive.tokens,
+        }
     }
 
     /// Layers whose entries are known: all of them, or those a running prefill is through with.
@@ -209,5 +242,52 @@ impl Observed {
     /// A policy that evicts nothing is in force.
     pub fn never_evicts(&self) -> bool {
         self.policy.in_force == InForce::Unbounded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tell(o: &mut Observed, event: Event) {
+        o.event(&event, 1.0, "12:00:00");
+    }
+
+    #[test]
+    fn the_archive_is_known_as_it_was_told_last() {
+        let mut o = Observed::default();
+        assert!(!o.archives() && o.archived() == 0);
+        let told = Archived {
+            mode: Mode::Memory,
+            tokens: 300,
+            bytes: 7,
+            path: None,
+        };
+        let archive = || Event::Archive(Box::new(told.clone()));
+        tell(&mut o, archive());
+        assert_eq!((o.archives(), o.archived()), (true, 300));
+        // What a running turn reads is not lost either.
+        let (turn, prompt_tokens, position) = (1, 20, 300);
+        let started = Event::TurnStarted {
+            turn,
+            prompt_tokens,
+            position,
+        };
+        tell(&mut o, started.clone());
+        assert!(o.archived() > 1000);
+        tell(&mut o, archive());
+        assert_eq!(o.archived(), 300);
+        tell(&mut o, started);
+        let message = String::new();
+        let turn = None;
+        tell(&mut o, Event::Failed { turn, message });
+        assert_eq!(o.archived(), 300);
+        o.restart();
+        let left = (o.archive.mode, o.archived(), o.archive.bytes);
+        assert_eq!(left, (Mode::Memory, 0, 0));
+        tell(&mut o, archive());
+        let (model, policy) = (Box::default(), PolicyInfo::default());
+        tell(&mut o, Event::Ready { model, policy });
+        assert!(!o.archives());
     }
 }

@@ -59,18 +59,21 @@ impl Panel {
                  what was kept; uniform beside it, what equal shares would hold."
             }
             Panel::Memory => {
-                "Resident: the keys and values that are kept. Allocated: the buffers they lie in. \
-                 Full cache: what they would take if nothing were evicted. The graph shows both over \
-                 time, with a mark at each eviction."
+                "Kept: the keys and values in the cache; full cache: what they would take if nothing \
+                 were evicted. The graph shows both over time, with a mark at each eviction. The \
+                 archive keeps all that was read. Mapped are files, which the system takes back when \
+                 it needs memory."
             }
             Panel::Evictions => {
-                "Each round drops the entries that the last tokens attend to least. Mass kept is the \
-                 part of their attention that stays; gain, what budgets adapted to the heads keep \
-                 beyond equal ones of the same total."
+                "Each round drops the entries that the last tokens attend to least; a recall selects \
+                 anew from all that was said, and says how much came back. Mass kept is the part of \
+                 their attention that stays; gain, what budgets adapted to the heads keep beyond \
+                 equal ones."
             }
             Panel::Tokens => {
-                "The text as the model has it. The stronger the colour, the more heads still hold \
-                 the token; what no head holds, the model can no longer read."
+                "The text as the model has it. The stronger the ground, the more heads hold the token \
+                 in the cache, which answers are written from. Without ground it is archived only: \
+                 the next question reads it too, and brings back what it needs. Struck out is gone."
             }
             Panel::Speed => {
                 "Tokens per second over time: prefill is reading the prompt, decode is writing the \

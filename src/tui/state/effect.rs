@@ -48,6 +48,8 @@ pub enum Input {
     },
     /// The answer to [`Effect::Editor`].
     Edited(Result<String, String>),
+    /// Why what was said is not saved yet; `None` once it is.
+    NotSaved(Option<String>),
     /// Something of the world's own, for a moment.
     Said(Level, String),
     /// Nothing but time; see [`super::State::wake`].

@@ -87,6 +87,8 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
+    /// Why what was said is not in its file yet.
+    pub not_saved: Option<String>,
     pub system: System,
     /// What was said is in the archive, as far as it was read.
     archived: bool,
@@ -173,6 +175,7 @@ impl State {
                 self.opened = None;
                 self.note(Level::Error, why);
             }
+            Input::NotSaved(why) => self.not_saved(why),
             Input::Said(level, text) => self.toast(level, text),
             Input::Saved(Ok(path)) => {
                 self.note(Level::Info, format!("saved as {}", path.display()))

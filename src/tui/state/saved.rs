@@ -58,6 +58,25 @@ impl State {
         }
     }
 
+    /// Before the app ends: what is still to be written down.
+    pub fn last_words(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.save_answer("", true, &mut effects);
+        effects
+    }
+
+    /// The status line shows it for as long as it lasts.
+    pub(super) fn not_saved(&mut self, why: Option<String>) {
+        match &why {
+            Some(why) => self.note(
+                Level::Warning,
+                format!("this conversation is not being saved: {why}; it is tried again"),
+            ),
+            None => self.toast(Level::Info, "everything is saved again"),
+        }
+        self.not_saved = why;
+    }
+
     /// Shows an earlier conversation; the engine reads it with the next question.
     pub(super) fn bring_back(&mut self, turns: Vec<SavedTurn>) {
         self.conversation.clear();
@@ -151,7 +170,10 @@ impl State {
     /// `/save` and `/export`.
     pub(super) fn save(&self, argument: &str, json: bool) -> Effect {
         let text = match json {
-            true => serde_json::to_string_pretty(&self.transcript()).unwrap_or_default(),
+            true => {
+                let said = serde_json::to_string_pretty(&self.transcript()).unwrap_or_default();
+                crate::unseen::json(&said).into_owned()
+            }
             false => {
                 let elements = &self.composer.elements;
                 let said = self.conversation.markdown(|raw| elements.expand(raw));

@@ -29,6 +29,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         return;
     }
     let theme = state.theme();
+    let area = mark(state, area, buf);
     let room = usize::from(area.width).saturating_sub(2);
     if let Some(toast) = &state.toast {
         let colour = match toast.level {
@@ -99,6 +100,23 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         ..area
     };
     Line::from(spans).render(row, buf);
+}
+
+/// The mark that stands until everything is saved, before whatever else the line says; returns what
+/// is left of it.
+fn mark(state: &State, area: Rect, buf: &mut Buffer) -> Rect {
+    if state.not_saved.is_none() {
+        return area;
+    }
+    let room = usize::from(area.width).saturating_sub(2);
+    let mark = wrap::truncate("not saved", room);
+    let style = Style::new().fg(state.theme().bad);
+    let (end, _) = buf.set_stringn(area.x + 1, area.y, mark, room, style);
+    Rect {
+        x: end + 1,
+        width: area.right().saturating_sub(end + 1),
+        ..area
+    }
 }
 
 /// A long model's name loses its end before it goes as a whole.
@@ -211,6 +229,7 @@ pub(super) fn fetching(done: u64, total: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::state::Input;
 
     #[test]
     fn the_budget_is_the_one_in_force() {
@@ -228,5 +247,25 @@ mod tests {
         let stated = InForce::Entries(1024);
         assert_eq!(shown("1024", stated), "ada-snapkv 1024");
         assert_eq!(shown("1024", InForce::Unbounded), "ada-snapkv");
+    }
+
+    #[test]
+    fn what_is_not_saved_is_said_for_as_long_as_it_lasts_at_any_width() {
+        let (mut state, _) = State::new(crate::tui::state::Setup::default());
+        let line = |state: &State, width| {
+            let area = Rect::new(0, 0, width, 1);
+            let mut buf = Buffer::empty(area);
+            draw(state, area, &mut buf);
+            buf.content.iter().map(|c| c.symbol()).collect::<String>()
+        };
+        state.update(Input::NotSaved(Some("the disk is full".into())));
+        state.update(Input::Said(Level::Info, "copied".into()));
+        assert_eq!(line(&state, 30).trim(), "not saved  copied");
+        for width in 0..60 {
+            let shown = line(&state, width);
+            assert!(width < 11 || shown.starts_with(" not saved "), "{shown}");
+        }
+        state.update(Input::NotSaved(None));
+        assert!(!line(&state, 60).contains("not saved"));
     }
 }

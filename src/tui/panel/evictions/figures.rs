@@ -1,29 +1,59 @@
 //! Figures of a round, as they are written in its lines.
 
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier};
+use ratatui::text::Span;
 
 use crate::engine::event::{EvictionRound, Trigger};
 use crate::human;
+use crate::tui::panel::pen::span;
 use crate::tui::theme::Theme;
 
-/// What made the round.
-pub fn trigger(round: &EvictionRound) -> &'static str {
+/// What made the round: what only drops entries, and what brings some back.
+pub fn trigger(round: &EvictionRound, t: &Theme) -> Span<'static> {
     match round.trigger {
-        Trigger::Prefill => "prefill",
-        Trigger::Recall => "recall",
-        Trigger::Decode => "decode",
+        Trigger::Prefill => span("prefill", t.accent),
+        Trigger::Recall => {
+            let span = span("↺ recall", t.user);
+            span.patch_style(Modifier::BOLD)
+        }
+        Trigger::Decode => span("decode", t.dim),
     }
 }
 
-/// `7,440 → 1,024/head`, the mean over the heads that were evicted.
-pub fn entries(round: &EvictionRound) -> (String, String, &'static str) {
+/// What came back from the archive.
+pub struct Back {
+    /// `412`, of `1,024`, and what both are counted by: a head, or all.
+    pub entries: String,
+    pub of: String,
+    pub each: &'static str,
+    /// Share of the selection, 0–1.
+    pub share: f64,
+}
+
+/// For rounds that select anew.
+pub fn back(round: &EvictionRound) -> Option<Back> {
+    let (_, of, each) = entries(round);
+    let (back, after) = (round.recalled_entries, round.after_entries);
+    (round.trigger == Trigger::Recall).then(|| Back {
+        entries: per_head(round, back),
+        of,
+        each,
+        share: (back as f64 / after.max(1) as f64).min(1.0),
+    })
+}
+
+/// The mean over the heads that were evicted; all of them where the layers are not known.
+fn per_head(round: &EvictionRound, entries: usize) -> String {
     let heads: usize = round.layers.iter().map(|l| l.budgets.len()).sum();
-    let (before, after) = (round.before_entries, round.after_entries);
-    if heads == 0 {
-        return (human::thousands(before), human::thousands(after), " in all");
-    }
-    let each = |n: usize| human::thousands((n + heads / 2) / heads);
-    (each(before), each(after), "/head")
+    human::thousands(entries.saturating_add(heads / 2) / heads.max(1))
+}
+
+/// `7,440 → 1,024/head`.
+pub fn entries(round: &EvictionRound) -> (String, String, &'static str) {
+    let each = |n: usize| per_head(round, n);
+    let known = round.layers.iter().any(|l| !l.budgets.is_empty());
+    let of = if known { "/head" } else { " in all" };
+    (each(round.before_entries), each(round.after_entries), of)
 }
 
 /// What uneven budgets retain more than even ones, between the figures as they are shown.

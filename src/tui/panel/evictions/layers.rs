@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::figures::trigger;
+use super::figures::{back, trigger};
 use crate::engine::event::LayerEviction;
 use crate::human;
 use crate::tui::observed::Round;
@@ -15,7 +15,8 @@ pub fn render(round: &Round, scroll: usize, pen: &mut Pen) -> usize {
     let r = &round.round;
     let head = Line::from(vec![
         strong(format!("{} ", round.clock), t.accent),
-        span(format!("turn {} {}", r.turn, trigger(r)), t.text),
+        span(format!("turn {} ", r.turn), t.text),
+        trigger(r, t),
     ]);
     let close = Line::from(span("Esc closes", t.faint));
     pen.row(0, &head, &close);
@@ -25,14 +26,32 @@ pub fn render(round: &Round, scroll: usize, pen: &mut Pen) -> usize {
         }
         return 1;
     }
-    let columns = Columns::new(&r.layers, pen.width());
-    let header = u16::from(pen.height() > 2);
-    if header == 1 {
-        columns.header(pen);
+    let mut y = 1;
+    if let Some(back) = back(r).filter(|_| pen.height() > 4) {
+        let (n, of) = (&back.entries, &back.of);
+        let share = human::percent_whole(back.share);
+        let by = if back.each == "/head" {
+            " per head"
+        } else {
+            ""
+        };
+        let line = |text: String| Line::from(span(text, t.user));
+        let long = format!("{n} of {of}{by} came back, {share} of the selection is new");
+        let short = format!("{n} of {of} came back, {share} is new");
+        pen.fitting(
+            y,
+            &[line(long), line(short), line(format!("{share} is new"))],
+        );
+        y += 1;
     }
-    let rows = usize::from(pen.height().saturating_sub(1 + header));
+    let columns = Columns::new(&r.layers, pen.width());
+    if pen.height() > y + 1 {
+        columns.header(y, pen);
+        y += 1;
+    }
+    let rows = usize::from(pen.height().saturating_sub(y));
     let from = scroll.min(r.layers.len().saturating_sub(rows));
-    for (y, layer) in (1 + header..).zip(r.layers.iter().skip(from).take(rows)) {
+    for (y, layer) in (y..).zip(r.layers.iter().skip(from).take(rows)) {
         columns.row(layer, y, pen);
     }
     rows
@@ -92,23 +111,23 @@ impl Columns {
         self.width.saturating_sub(left + right)
     }
 
-    fn header(&self, pen: &mut Pen) {
+    fn header(&self, y: u16, pen: &mut Pen) {
         let faint = pen.theme().faint;
-        let mut x = pen.text(0, 1, "  L ", faint);
+        let mut x = pen.text(0, y, "  L ", faint);
         if self.before {
-            x = pen.text(x, 1, &format!("{:>BEFORE$}  ", "before"), faint);
+            x = pen.text(x, y, &format!("{:>BEFORE$}  ", "before"), faint);
         }
         let heads = if self.room() >= 13 {
             "kept per head"
         } else {
             "kept"
         };
-        pen.text(x, 1, &wrap::truncate(heads, self.room()), faint);
+        pen.text(x, y, &wrap::truncate(heads, self.room()), faint);
         let mut end = self.width;
         for (on, name) in [(self.uniform, "uniform"), (self.mass, "mass")] {
             if on {
                 end -= MASS;
-                pen.text(end as u16, 1, &format!("{name:>MASS$}"), faint);
+                pen.text(end as u16, y, &format!("{name:>MASS$}"), faint);
             }
         }
     }

@@ -1,13 +1,15 @@
 //! A round in one line of a table, or in two or three lines where it is narrow.
 
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
-use super::figures::{entries, gain, gain_colour, signed, time, trigger, which};
+use super::figures::{back, entries, gain, gain_colour, signed, time, trigger, which};
+use crate::engine::event::EvictionRound;
 use crate::human;
 use crate::tui::observed::Round;
 use crate::tui::panel::pen::{Pen, span, strong};
 use crate::tui::text::wrap;
+use crate::tui::theme::Theme;
 
 /// Width from which a round is one line of a table.
 pub const TABLE: u16 = 100;
@@ -39,13 +41,13 @@ pub fn one_line(round: &Round, layers: usize, pen: &mut Pen) {
     let line = Line::from(vec![
         span(format!("{:<10}", round.clock), t.dim),
         span(format!("{:<5}", r.turn), t.text),
-        span(trigger(r), t.accent),
+        trigger(r, t),
     ]);
     let x = pen.line(0, 0, &line);
     pen.text(x, 0, &which(r, layers), t.faint);
     let columns = [
         strong(format!("{before} → {after}"), t.text),
-        span(format!("−{}", human::bytes(r.freed_bytes)), t.text),
+        freed(r, t),
         span(time(r), t.dim),
         strong(human::percent(r.retained_mass), t.text),
         span(human::percent(r.uniform_retained_mass), t.dim),
@@ -61,6 +63,14 @@ pub fn one_line(round: &Round, layers: usize, pen: &mut Pen) {
     }
 }
 
+/// What the cache gave back; or, where it was selected anew, how much of it is new.
+fn freed(r: &EvictionRound, t: &Theme) -> Span<'static> {
+    match back(r) {
+        Some(back) => span(format!("{} new", human::percent_whole(back.share)), t.user),
+        None => span(format!("−{}", human::bytes(r.freed_bytes)), t.text),
+    }
+}
+
 /// Two lines, or three where it is narrow.
 pub fn several(round: &Round, layers: usize, lines: u16, pen: &mut Pen) {
     let t = pen.theme();
@@ -69,14 +79,23 @@ pub fn several(round: &Round, layers: usize, lines: u16, pen: &mut Pen) {
     let mut head = Line::from(vec![
         span(format!("{} ", round.clock), t.dim),
         span(format!("turn {} ", r.turn), t.text),
-        span(trigger(r), t.accent),
+        trigger(r, t),
     ]);
     let which = which(r, layers);
     let change = vec![
         strong(format!("{before} → {after}"), t.text),
         span(each, t.dim),
     ];
-    let freed = span(format!("−{}", human::bytes(r.freed_bytes)), t.text);
+    // The long form, where there is room for it.
+    let freed = |room: usize| {
+        let short = freed(r, t);
+        let long = back(r).map(|back| {
+            let (n, share) = (back.entries, human::percent_whole(back.share));
+            span(format!("{n} back, {share} new"), t.user)
+        });
+        let fits = |long: &Span| wrap::width(&long.content) < room;
+        long.filter(fits).unwrap_or(short)
+    };
     let time = span(time(r), t.dim);
     let kept = human::percent(r.retained_mass);
     let uniform = human::percent(r.uniform_retained_mass);
@@ -118,11 +137,16 @@ pub fn several(round: &Round, layers: usize, lines: u16, pen: &mut Pen) {
     if lines >= 3 {
         let indent = u16::from(pen.width() >= 32);
         let rest = Rect::new(indent, 1, pen.width() - indent, 1);
-        let (change, freed) = (Line::from(change), Line::from(freed));
+        let change = Line::from(change);
+        let room = usize::from(rest.width).saturating_sub(wrap::line_width(&change));
+        let freed = Line::from(freed(room));
         pen.part(rest).row(0, &change, &freed);
         fitting(pen, 2, indent);
     } else {
-        let right = Line::from(vec![freed, span(" in ", t.dim), time]);
+        // Beside it the shortest form of the mass stands in any case.
+        let least = wrap::line_width(&mass[1]) + wrap::line_width(&gain) + 8;
+        let room = usize::from(pen.width()).saturating_sub(least + wrap::width(&time.content));
+        let right = Line::from(vec![freed(room), span(" in ", t.dim), time]);
         let x = pen.width().saturating_sub(wrap::line_width(&right) as u16);
         fitting(&mut pen.part(Rect::new(0, 1, x.saturating_sub(1), 1)), 0, 1);
         pen.line(x, 1, &right);

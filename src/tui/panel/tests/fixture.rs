@@ -4,8 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::engine::event::{
-    CachePicture, Event, EvictionRound, InForce, LayerEviction, ModelInfo, PolicyInfo, Stop,
-    Trigger, TurnStats,
+    Archived, CachePicture, Event, EvictionRound, InForce, LayerEviction, Mode, ModelInfo,
+    PolicyInfo, Stop, Trigger, TurnStats,
 };
 use crate::policy::{Budget, Preset};
 use crate::tui::observed::Observed;
@@ -59,6 +59,7 @@ impl Shape {
             kv_heads: self.heads,
             head_dim: 64,
             context: 8192,
+            weight_bytes: 98_362_432,
             ..ModelInfo::default()
         };
         let policy = PolicyInfo {
@@ -70,6 +71,7 @@ impl Shape {
         };
         let model = Box::new(model);
         o.event(&Event::Ready { model, policy }, 0.0, "12:04:00");
+        o.event(&self.archived(0), 0.0, "12:04:00");
         o
     }
 
@@ -80,13 +82,23 @@ impl Shape {
             allocated_bytes: entries * ENTRY * 21 / 20,
             full_bytes: (position * self.layers * self.heads) as u64 * ENTRY,
             process: crate::engine::event::ProcessMemory {
-                resident: 412 << 20,
-                mapped: 0,
+                resident: 214 << 20,
+                mapped: 31 << 20,
             },
             position,
             lens,
             ..CachePicture::default()
         }
+    }
+
+    /// So many tokens are archived on the disk.
+    pub fn archived(&self, tokens: usize) -> Event {
+        Event::Archive(Box::new(Archived {
+            mode: Mode::Disk,
+            tokens,
+            bytes: (tokens.next_multiple_of(64) * self.layers * self.heads) as u64 * ENTRY,
+            path: Some("/home/ada/.cache/cachat/archive/b179c9523d0e6a0f".into()),
+        }))
     }
 
     /// A prefill of `tokens` after layer `filled`.
@@ -143,6 +155,14 @@ impl Shape {
             milliseconds: 318.0,
             layers,
         }
+    }
+
+    /// A question about what was said: a part of what was dropped comes back.
+    pub fn recalled(&self, turn: u32, said: u32) -> EvictionRound {
+        let mut round = self.round(turn, Trigger::Recall, said);
+        round.recalled_entries = round.after_entries * 2 / 5;
+        round.milliseconds = 61.0;
+        round
     }
 
     /// Two turns: a long document, then a question; `decoded` tokens of answers with evictions.
@@ -205,6 +225,7 @@ impl Shape {
         o.event(&Event::Tokens(words(7840)), at, "12:04:45");
         o.picture.holders = (0..7840).map(|i| held(self, i)).collect();
         o.event(&Event::TurnFinished(stats), at, "12:04:45");
+        o.event(&self.archived(7840), at, "12:04:45");
         o
     }
 }

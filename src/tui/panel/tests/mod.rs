@@ -173,6 +173,22 @@ fn evictions() {
         &o,
         true,
     );
+    // A question that brings back what it needs, closed and open.
+    let mut asked = o.clone();
+    let recalled = |n| Event::Eviction(Box::new(SMOL.recalled(n, 7850)));
+    asked.event(&recalled(2), 60.0, "12:05:10");
+    asked.event(&recalled(3), 90.0, "12:06:02");
+    let mut fresh = Panels::default();
+    golden(&mut out, "recall", &fresh, Panel::Evictions, &asked, false);
+    press(&mut fresh, Panel::Evictions, &asked, &[KeyCode::Enter]);
+    golden(
+        &mut out,
+        "recall_open",
+        &fresh,
+        Panel::Evictions,
+        &asked,
+        true,
+    );
     // Esc closes, and a second one is the screen's.
     assert!(panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
     assert!(!panels.key(Panel::Evictions, KeyCode::Esc.into(), &o));
@@ -240,7 +256,24 @@ fn tokens() {
     picture.holders.clear();
     later.picture(picture, 99.0);
     assert_eq!(later.picture.holders, o.picture.holders);
-    let mut other = sheet(&panels, Panel::Tokens, &SMOL.ready(), &SIDE, look(&theme));
+    // A part of it is not archived: nothing brings back what was dropped there.
+    let mut lost = o.clone();
+    lost.event(&SMOL.archived(7700), 99.0, "");
+    lost.picture.holders.drain(..7600);
+    lost.picture.holders.resize(7840, 0);
+    golden(
+        &mut out,
+        "tokens_lost",
+        &Panels::default(),
+        Panel::Tokens,
+        &lost,
+        false,
+    );
+    let mut off = o.clone();
+    off.event(&Event::Archive(Box::default()), 99.0, "");
+    off.archive.mode = crate::engine::event::Mode::Off;
+    let mut other = sheet(&panels, Panel::Tokens, &off, &SIDE, look(&theme));
+    other += &sheet(&panels, Panel::Tokens, &SMOL.ready(), &SIDE, look(&theme));
     let mut wide = SMOL.ready();
     let words = [
         "日本語",

@@ -7,7 +7,8 @@ use ratatui::layout::Rect;
 
 use super::fixture::{draw, look, theme};
 use crate::engine::event::{
-    CachePicture, Event, EvictionRound, InForce, LayerEviction, ModelInfo, PolicyInfo, Trigger,
+    Archived, CachePicture, Event, EvictionRound, InForce, LayerEviction, Mode, ModelInfo,
+    PolicyInfo, Trigger,
 };
 use crate::human;
 use crate::tui::golden::text;
@@ -45,7 +46,7 @@ fn picture() -> impl Strategy<Value = CachePicture> {
                 peak_bytes: bytes.1,
                 process: crate::engine::event::ProcessMemory {
                     resident: bytes.2,
-                    mapped: 0,
+                    mapped: bytes.1,
                 },
                 position,
                 bound_entries: bound,
@@ -72,25 +73,21 @@ fn layer() -> impl Strategy<Value = LayerEviction> {
 
 fn event() -> impl Strategy<Value = Event> {
     let round = (
-        any::<bool>(),
+        prop::sample::select(vec![Trigger::Prefill, Trigger::Recall, Trigger::Decode]),
         any::<u32>(),
         any::<u64>(),
         float(),
         float(),
         prop::collection::vec(layer(), 0..5),
     )
-        .prop_map(|(decode, n, freed, a, b, layers)| {
+        .prop_map(|(trigger, n, freed, a, b, layers)| {
             Event::Eviction(Box::new(EvictionRound {
-                trigger: if decode {
-                    Trigger::Decode
-                } else {
-                    Trigger::Prefill
-                },
+                trigger,
                 turn: n,
                 before_entries: n as usize,
                 after_entries: n as usize / 2,
                 freed_bytes: freed,
-                recalled_entries: 0,
+                recalled_entries: freed as usize,
                 retained_mass: a,
                 uniform_retained_mass: b,
                 milliseconds: a * 1e3,
@@ -115,6 +112,10 @@ fn event() -> impl Strategy<Value = Event> {
         4 => round,
         1 => model,
         1 => tokens.prop_map(Event::Tokens),
+        1 => (0usize..3, 0usize..60, any::<u64>()).prop_map(|(mode, tokens, bytes)| {
+            let mode = Mode::ALL[mode];
+            Event::Archive(Box::new(Archived { mode, tokens, bytes, path: Some("/a/b".into()) }))
+        }),
         2 => (0u32..3, 0usize..40, 0usize..40, float()).prop_map(|(turn, done, total, seconds)| {
             Event::Prefill { turn, done, total, tokens: done * 9, seconds }
         }),
@@ -202,16 +203,15 @@ proptest! {
 
     #[test]
     fn the_bytes_shown_are_the_pictures(p in picture()) {
-        prop_assume!(p.full_bytes > 0 || p.allocated_bytes > 0);
+        prop_assume!(p.process.resident > 0 && (p.full_bytes > 0 || p.allocated_bytes > 0));
         let mut o = Observed::default();
         o.picture(p.clone(), 1.0);
         let theme = theme(Depth::True);
         let drawn = text(&draw(&Panels::default(), Panel::Memory, &o, (60, 12), look(&theme)));
         for (bytes, what) in [
-            (p.used_bytes, "resident"),
+            (p.used_bytes, "kept"),
             (p.full_bytes, "full cache"),
-            (p.allocated_bytes, "allocated"),
-            (p.process.resident, "whole process"),
+            (p.process.resident, "process"),
         ] {
             let figure = format!("{} {what}", human::bytes(bytes));
             prop_assert!(drawn.contains(&figure), "{figure} in\n{drawn}");

@@ -1,5 +1,5 @@
-//! The conversation's text, every token coloured by how many heads still hold it: what the model
-//! can still read.
+//! The conversation's text, every token coloured by where it is: how many heads hold it in the cache,
+//! in the archive only, or nowhere.
 
 mod held;
 mod legend;
@@ -12,12 +12,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use self::held::{share, style};
+use self::held::{Place, place, shares, style};
 use self::legend::{figures, legend};
 use self::lines::{View, line_of, moved, token_at};
 use self::strip::strip;
 use super::pen::Pen;
-use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::theme::Depth;
 
@@ -30,18 +29,18 @@ pub struct Tokens {
     drawn: Cell<(u16, u16)>,
 }
 
-/// Share of the tokens that at least one head holds.
+/// How much of what the heads could hold is in the cache, and where the rest is.
 pub fn summary(o: &Observed) -> String {
-    let holders = &o.picture.holders;
-    if holders.is_empty() {
+    let Some(shares) = shares(o) else {
         return String::new();
+    };
+    let cache = format!("{} % in cache", shares.cache);
+    match (shares.archived, shares.gone) {
+        (0, 0) => "all in cache".into(),
+        (_, 0) => format!("{cache} · rest archived"),
+        (0, _) => format!("{cache} · rest gone"),
+        (archived, _) => format!("{cache} · {archived} % archived"),
     }
-    let held = holders.iter().filter(|&&n| n > 0).count();
-    if held == holders.len() {
-        return "all readable".into();
-    }
-    let share = held as f64 / holders.len() as f64;
-    format!("{} readable", human::percent_whole(share))
 }
 
 pub fn wanted(o: &Observed, width: u16) -> u16 {
@@ -135,7 +134,7 @@ impl Tokens {
         let view = self.view(o, width, height);
         self.drawn.set((width, view.rows));
         let cursor = pen.look().focused.then(|| self.at(o));
-        // On a terminal that may know neither colours nor attributes, what is gone is not there.
+        // For terminals that may know neither colours nor attributes.
         let dots = pen.look().ascii && t.depth == Depth::None;
         if view.strip > 0 {
             strip(o, &view, pen);
@@ -144,16 +143,18 @@ impl Tokens {
         for (y, line) in (view.strip..end).zip(view.lines.iter().skip(view.top)) {
             let mut x = 0;
             for piece in o.text.pieces().get(line.clone()).unwrap_or(&[]) {
-                let share = share(o, piece.token);
-                let mut style = style(share, t);
+                let place = place(o, piece.token);
+                let mut style = style(place, t);
                 if cursor == Some(piece.token) {
                     style = style.add_modifier(Modifier::REVERSED | Modifier::BOLD);
                 }
                 let text = o.text.str(piece);
-                x = if dots && share == Some(0.0) {
-                    pen.text(x, y, &".".repeat(usize::from(piece.width)), style)
-                } else {
-                    pen.text(x, y, text, style)
+                x = match place {
+                    Place::Gone if dots => {
+                        pen.text(x, y, &".".repeat(usize::from(piece.width)), style)
+                    }
+                    Place::Archive if dots => pen.text(x, y, &text.replace(' ', "_"), style),
+                    _ => pen.text(x, y, text, style),
                 };
             }
         }

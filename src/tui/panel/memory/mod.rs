@@ -1,15 +1,18 @@
-//! What the cache takes, what a full one would take, and how that went.
+//! What the cache takes, what a full one would take, and how that went; the archive; the process.
+
+mod figures;
+mod process;
 
 use ratatui::layout::Rect;
-use ratatui::style::Color;
 use ratatui::text::{Line, Span};
 
+use self::figures::figures;
 use super::graph;
 use super::pen::{Pen, span, strong};
 use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::text::wrap;
-use crate::tui::theme::{Depth, Theme};
+use crate::tui::theme::Theme;
 
 pub fn summary(o: &Observed) -> String {
     match (o.saved(), o.picture.filled_layers) {
@@ -20,56 +23,21 @@ pub fn summary(o: &Observed) -> String {
     }
 }
 
+/// Width from which figures stand beside each other.
+const COLUMNS: u16 = 36;
+
 /// Figures, the bar and a graph of three rows.
 pub fn wanted(o: &Observed, width: u16) -> u16 {
     if empty(o) {
         return 2;
     }
-    let items = figures(o, &Theme::default());
-    2 + items.len().div_ceil(per_row(&items, width)) as u16 + 3
+    // Where they stand below each other, the most telling ones.
+    let rows = if width < COLUMNS { 3 } else { usize::MAX };
+    2 + figures(o, &Theme::default(), width, rows).len() as u16 + 3
 }
 
 fn empty(o: &Observed) -> bool {
     o.picture.full_bytes == 0 && o.picture.allocated_bytes == 0
-}
-
-/// What stands below the bar, the most telling first.
-fn figures(o: &Observed, t: &Theme) -> Vec<Line<'static>> {
-    let p = &o.picture;
-    let figure = |swatch: Option<(&'static str, Color)>, n: String, what: &'static str| {
-        let mut spans: Vec<Span> = swatch.map(|c| span(c.0, c.1)).into_iter().collect();
-        spans.extend([span(n, t.text), span(what, t.dim)]);
-        Line::from(spans)
-    };
-    // As the bar is drawn, with colours and without.
-    let (full, allocated) = match t.depth {
-        Depth::None => ("░ ", "▒ "),
-        _ => ("■ ", "■ "),
-    };
-    let mut out = vec![
-        figure(
-            Some((full, t.track)),
-            human::bytes(p.full_bytes),
-            " full cache",
-        ),
-        figure(
-            Some((allocated, t.faint)),
-            human::bytes(p.allocated_bytes),
-            " allocated",
-        ),
-        figure(None, human::bytes(p.process.resident), " whole process"),
-    ];
-    if let Some(bound) = p.bound_entries {
-        let entries: u64 = p.lens.iter().flatten().map(|&n| u64::from(n)).sum();
-        let share = entries as f64 / bound.max(1) as f64;
-        out.push(figure(None, human::percent_whole(share), " of the budgets"));
-    }
-    out
-}
-
-fn per_row(items: &[Line], width: u16) -> usize {
-    let widest = items.iter().map(wrap::line_width).max().unwrap_or(0);
-    (usize::from(width) / (widest + 2)).clamp(1, items.len().max(1))
 }
 
 pub fn render(o: &Observed, pen: &mut Pen) {
@@ -80,7 +48,7 @@ pub fn render(o: &Observed, pen: &mut Pen) {
     }
     let used = human::bytes(p.used_bytes);
     let width = pen.width();
-    let mut left = vec![strong(used, t.text), span(" resident", t.dim)];
+    let mut left = vec![strong(used, t.text), span(" kept", t.dim)];
     let right = match (o.saved(), p.filled_layers) {
         (Some(s), _) if s > 0.0 => [
             strong(format!("saved {}", human::percent(s)), t.good),
@@ -117,13 +85,15 @@ pub fn render(o: &Observed, pen: &mut Pen) {
             (p.used_bytes as f64 / most, t.bar),
         ],
     );
-    let items = figures(o, t);
-    let in_row = per_row(&items, width);
-    let step = width / in_row as u16;
+    // A low panel has figures only, one with more room the graph too.
+    let rows = match pen.height().saturating_sub(2) {
+        few @ 0..=3 => few,
+        more => more - 2,
+    };
     let mut y = 2;
-    for row in items.chunks(in_row) {
-        for (i, item) in (0u16..).zip(row) {
-            pen.line(i * step, y, item);
+    for row in figures(o, t, width, rows.into()) {
+        for (x, figure) in row {
+            pen.line(x, y, &figure);
         }
         y += 1;
     }

@@ -1,0 +1,173 @@
+//! What stands below the bar, the most telling first.
+
+use ratatui::style::Color;
+use ratatui::text::{Line, Span};
+
+use super::process::parts;
+use crate::engine::event::Mode;
+use crate::human;
+use crate::tui::observed::Observed;
+use crate::tui::panel::pen::span;
+use crate::tui::text::wrap;
+use crate::tui::theme::{Depth, Theme};
+
+/// Figures of one row, each with its column.
+pub type Row = Vec<(u16, Line<'static>)>;
+
+/// Cells between two columns.
+const GAP: usize = 2;
+
+/// At most `rows` of them at this width.
+pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
+    let p = &o.picture;
+    // As the bar is drawn, with colours and without.
+    let (full, allocated) = match t.depth {
+        Depth::None => ("░ ", "▒ "),
+        _ => ("■ ", "■ "),
+    };
+    let mut cache = vec![figure(
+        Some((full, t.track)),
+        p.full_bytes,
+        " full cache",
+        t,
+    )];
+    let bound = p.bound_entries.map(|bound| {
+        let entries: u64 = p.lens.iter().flatten().map(|&n| u64::from(n)).sum();
+        let share = entries as f64 / bound.max(1) as f64;
+        Line::from(vec![
+            span(human::percent_whole(share), t.text),
+            span(" of the budgets", t.dim),
+        ])
+    });
+    cache.extend(bound);
+    let process = figure(None, p.process.resident, " process", t);
+    let swatch = Some((allocated, t.faint));
+    let Some(parts) = parts(o) else {
+        cache.push(figure(swatch, p.allocated_bytes, " allocated", t));
+        let mut out = grid(&cache, width);
+        out.push(vec![(0, archive(o, t, width))]);
+        out.truncate(rows);
+        return out;
+    };
+    let split = [
+        (None, parts.weights, " weights"),
+        (swatch, parts.cache, " cache"),
+        (None, parts.archive, " archive"),
+        (None, parts.mapped, " mapped"),
+        (None, parts.rest, " rest"),
+    ];
+    // Zero is told of the cache only, whose swatch explains the bar.
+    let split = split
+        .into_iter()
+        .filter(|(s, bytes, _)| s.is_some() || *bytes > 0);
+    let split = split.map(|(swatch, bytes, what)| figure(swatch, bytes, what, t));
+    let split: Vec<Line> = std::iter::once(process.clone()).chain(split).collect();
+
+    let mut out = grid(&cache, width);
+    if out.len() > 1 {
+        // One below the other there is room for one.
+        out.truncate(1);
+    }
+    out.push(vec![(0, archive(o, t, width))]);
+    let split = grid(&split, width);
+    // Parts without the rest would not add up.
+    match out.len() + split.len() <= rows {
+        true => out.extend(split),
+        false => out.push(vec![(0, process)]),
+    }
+    out.truncate(rows);
+    out
+}
+
+fn figure(
+    swatch: Option<(&'static str, Color)>,
+    bytes: u64,
+    what: &'static str,
+    t: &Theme,
+) -> Line<'static> {
+    let mut spans: Vec<Span> = swatch.map(|c| span(c.0, c.1)).into_iter().collect();
+    spans.extend([span(human::bytes(bytes), t.text), span(what, t.dim)]);
+    Line::from(spans)
+}
+
+/// Where everything that was read is, as exactly as there is room for.
+fn archive(o: &Observed, t: &Theme, width: u16) -> Line<'static> {
+    let a = &o.archive;
+    let (place, short) = match a.mode {
+        Mode::Disk => (" archive on the disk", " archive on disk"),
+        Mode::Memory => (" archive in memory", " archive in memory"),
+        Mode::Off => {
+            let long = Line::from(span("archive off: what is evicted is gone", t.dim));
+            let short = Line::from(span("archive off", t.dim));
+            return fitting(vec![long, short], width);
+        }
+    };
+    if a.tokens == 0 {
+        let form = |text: String| Line::from(span(text, t.dim));
+        let long = |place: &str| form(format!("{} · nothing yet", place.trim_start()));
+        let forms = vec![
+            long(place),
+            long(short),
+            form("nothing archived yet".into()),
+        ];
+        return fitting(forms, width);
+    }
+    let bytes = || span(human::bytes(a.bytes), t.text);
+    let tokens = || {
+        [
+            span(" · ", t.faint),
+            span(human::thousands(a.tokens), t.text),
+            span(" tokens", t.dim),
+        ]
+    };
+    let mut forms = Vec::new();
+    if let Some(path) = &a.path {
+        let mut spans = vec![bytes(), span(place, t.dim)];
+        spans.extend(tokens());
+        let path = crate::tui::text::safe::one_line(&path.display().to_string());
+        spans.extend([span(" · ", t.faint), span(path, t.dim)]);
+        forms.push(Line::from(spans));
+    }
+    for place in [place, short, " archive"] {
+        let mut spans = vec![bytes(), span(place, t.dim)];
+        spans.extend(tokens());
+        forms.push(Line::from(spans));
+    }
+    for place in [short, " archive"] {
+        forms.push(Line::from(vec![bytes(), span(place, t.dim)]));
+    }
+    fitting(forms, width)
+}
+
+/// The first that fits, or the last.
+fn fitting(forms: Vec<Line<'static>>, width: u16) -> Line<'static> {
+    let fits = |l: &Line| wrap::line_width(l) <= usize::from(width);
+    let at = forms
+        .iter()
+        .position(fits)
+        .unwrap_or(forms.len().saturating_sub(1));
+    forms.into_iter().nth(at).unwrap_or_default()
+}
+
+/// Items in as many columns as fit.
+fn grid(items: &[Line<'static>], width: u16) -> Vec<Row> {
+    let widths: Vec<usize> = items.iter().map(wrap::line_width).collect();
+    let columns = |n: usize| -> Vec<usize> {
+        let widest = |c: usize| widths.iter().skip(c).step_by(n).copied().max();
+        (0..n).map(|c| widest(c).unwrap_or(0)).collect()
+    };
+    let fits = |n: &usize| {
+        let sum: usize = columns(*n).iter().sum();
+        sum + GAP * (n - 1) <= usize::from(width)
+    };
+    let n = (1..=items.len()).rev().find(fits).unwrap_or(1);
+    // As few columns as make no more rows: no row has one item left over.
+    let n = items.len().div_ceil(items.len().div_ceil(n)).max(1);
+    let columns = columns(n);
+    let left = |c: usize| columns.iter().take(c).map(|w| w + GAP).sum::<usize>() as u16;
+    let row = |row: &[Line<'static>]| {
+        let cells = row.iter().enumerate();
+        cells.map(|(c, item)| (left(c), item.clone())).collect()
+    };
+    items.chunks(n).map(row).collect()
+}
