@@ -131,25 +131,25 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         notices,
         home: directories::UserDirs::new().map(|d| d.home_dir().to_path_buf()),
     };
+    let first = settings.model.clone();
     let home = dirs.clone();
-    let starter = move |named: Option<&str>| {
+    let starter = move |model: ModelSpec, beside: bool| {
         let mut settings = settings.clone();
-        if let Some(name) = named {
-            settings.model = ModelSpec::parse(name);
-        }
+        settings.model = model;
         let home = home.clone();
-        let load = move |tell: &dyn Fn(Event)| super::load::for_engine(&settings, &home, tell);
+        let load =
+            move |tell: &dyn Fn(Event)| super::load::for_engine(&settings, &home, beside, tell);
         worker::start(load, start.clone())
             .map_err(|e| format!("cannot start the engine's thread: {e}"))
     };
     let of_models = dirs.clone();
-    let engine = starter(None).map_err(CliError::failed)?;
+    let engine = starter(first, false).map_err(CliError::failed)?;
     super::crash::screen(true);
     let ended = driver::run(
         setup,
         Surroundings {
             engine,
-            starter: Box::new(starter),
+            starter: Box::new(move |name, beside| starter(ModelSpec::parse(name), beside)),
             sessions,
             models: Arc::new(move || super::models::names(&of_models)),
             report: super::crash::last_report,

@@ -35,10 +35,12 @@ pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
     open(settings, &file(settings, dirs)?, &|_| {})
 }
 
-/// For the app: finds, fetches and loads on the engine's thread, and tells how far it is.
+/// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
+/// another model, it must have room.
 pub fn for_engine(
     settings: &Settings,
     dirs: &Dirs,
+    beside: bool,
     tell: &dyn Fn(Event),
 ) -> Result<Loaded, String> {
     let found = source::resolve(&settings.model, dirs, &mut |p| {
@@ -51,6 +53,11 @@ pub fn for_engine(
     .map_err(|e| brief(&e.to_string()))?;
     tell(Event::Loading { share: 0.0 });
     let file = gguf(&found.path)?;
+    let on_host = matches!(settings.device, DeviceChoice::Auto | DeviceChoice::Cpu);
+    if beside && on_host {
+        let bytes = std::fs::metadata(&found.path).map_or(0, |data| data.len());
+        super::room::beside(&found.name, bytes)?;
+    }
     let (shares, told) = std::sync::mpsc::channel();
     let model = std::thread::scope(|scope| {
         // Loading reports from any thread; the engine's own hands it on.

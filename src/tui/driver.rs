@@ -43,8 +43,8 @@ pub enum End {
     Unsaved(String),
 }
 
-/// Starts an engine, with another model where one is named.
-pub type Starter = Box<dyn FnMut(Option<&str>) -> Result<EngineHandle, String>>;
+/// Starts an engine with the model of this name; whether another one runs beside it.
+pub type Starter = Box<dyn FnMut(&str, bool) -> Result<EngineHandle, String>>;
 
 /// Lists the models that can be named, each with a word on it; may look at the disk.
 pub type Models = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;

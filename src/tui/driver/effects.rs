@@ -41,7 +41,7 @@ impl Driver {
                 let shelf = self.sessions.shelf();
                 self.background(move || Done::Found(shelf.open(&name)))?;
             }
-            Effect::Model(name) => match (self.starter)(Some(&name)) {
+            Effect::Model(name) => match (self.starter)(&name, self.engine_open) {
                 Ok(engine) => self.coming = Some(engine),
                 Err(why) => self.tell(Input::Coming(Some(Box::new(Event::Fatal(why))))),
             },

@@ -135,6 +135,8 @@ impl State {
         self.note(Level::Info, text);
         let event = Event::Ready { model, policy };
         effects.push(Effect::Switch);
+        // What its own archive has of the conversation is not known yet.
+        self.archived = false;
         let before = self.dashboard.observed.policy;
         let known = self.dashboard.observed.model.is_some();
         let same = (before.preset, before.budget) == (policy.preset, policy.budget);

@@ -74,13 +74,17 @@ impl State {
     /// Whether what is typed does as it stands, so that Enter takes it and no line of the popup.
     pub(super) fn stands(&self) -> bool {
         let text = self.composer.buffer.text();
-        match (command::behind(text), files::mention(text)) {
-            (Some((command, argument)), _) => {
+        let listing = &self.popup.listing;
+        let mention = files::mention(text).map(|(_, path)| path);
+        if let Some(path) = mention.filter(|path| !listing.completions(path).is_empty()) {
+            return path.is_empty() || listing.has(path);
+        }
+        match command::behind(text) {
+            Some((command, argument)) => {
                 let completer = command.completer();
                 completer.is_none_or(|c| (c.stands)(self, argument))
             }
-            (None, Some((_, path))) => path.is_empty() || self.popup.listing.has(path),
-            (None, None) => text
+            None => text
                 .strip_prefix('/')
                 .is_some_and(|name| command::named(name).is_some()),
         }

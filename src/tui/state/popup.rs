@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::completion::Completion;
 use super::listing::Listing;
-use super::{Effect, Focus, State, command};
+use super::{Effect, Focus, State, command, files};
 
 /// The popup's own state, and the names it knows from outside.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +120,11 @@ impl State {
 
     /// A command that Enter does at once; others wait for what they need.
     fn needs_nothing(&self, text: &str) -> bool {
-        let Some(name) = text.strip_prefix('/') else {
+        // A question may go on behind the file that it mentions.
+        let Some(name) = text
+            .strip_prefix('/')
+            .filter(|_| files::mention(text).is_none())
+        else {
             return false;
         };
         match command::named(name.trim_end()) {

@@ -4,8 +4,9 @@ mod events;
 mod keep;
 mod keys;
 mod start;
+mod words;
 
-pub(in crate::tui::state) use start::last_word;
+pub(in crate::tui::state) use words::last_word;
 
 use super::State;
 use crate::engine::compare::{Past, Plan, PolicyRun};

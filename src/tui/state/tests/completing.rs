@@ -60,8 +60,15 @@ fn a_folder_is_gone_into_and_a_mention_is_written_out() {
     listed(&mut state, "min", &[("minutes.md", false)]);
     assert_eq!(press(&mut state, KeyCode::Enter), []);
     assert_eq!(input(&state), "sum up @minutes.md");
-    let mention = Effect::Mention("minutes.md".into());
-    assert_eq!(press(&mut state, KeyCode::Enter), [mention]);
+    let mention = || [Effect::Mention("minutes.md".into())];
+    assert_eq!(press(&mut state, KeyCode::Enter), mention());
+    // Also in the question of a command, which goes on behind it.
+    control(&mut state, 'u');
+    type_in(&mut state, "/compare 64 what says @min");
+    listed(&mut state, "min", &[("minutes.md", false)]);
+    assert_eq!(press(&mut state, KeyCode::Enter), []);
+    assert_eq!(input(&state), "/compare 64 what says @minutes.md");
+    assert_eq!(press(&mut state, KeyCode::Enter), mention());
 }
 
 #[test]
