@@ -74,7 +74,8 @@ impl State {
         true
     }
 
-    /// Esc closes what is on top, else stops the answer, else returns to the bottom.
+    /// Esc closes what is on top, else stops the answer, else leaves a question that is edited as it was,
+    /// else returns to the bottom.
     fn escape(&mut self, effects: &mut Vec<Effect>) {
         if self.screen.help.take().is_some() || self.search.take().is_some() {
             // The place stays.
@@ -90,7 +91,7 @@ impl State {
             self.popup.dismiss(self.composer.buffer.text());
         } else if self.activity.phase.busy() || !self.sending.queue.is_empty() {
             self.stop(effects);
-        } else {
+        } else if !self.cancel_edit() {
             self.conversation.scroll.to_bottom();
         }
     }

@@ -10,6 +10,7 @@ mod complete;
 mod completers;
 mod completion;
 mod dashboard;
+mod editing;
 mod effect;
 mod element;
 mod engine;
@@ -81,6 +82,8 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
+    /// A question that was said is being changed.
+    editing: Option<editing::Editing>,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
     /// The element that is in the user's editor.

@@ -3,6 +3,7 @@
 mod commands;
 mod comparing;
 mod documents;
+mod editing;
 mod turns;
 
 use std::path::PathBuf;
