@@ -86,6 +86,8 @@ pub struct State {
     editing: Option<editing::Editing>,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
+    /// It was said what an archive that is off means.
+    told_of_loss: bool,
     /// The element that is in the user's editor.
     opened: Option<u64>,
     /// The folder that `~` stands for.
