@@ -60,6 +60,7 @@ impl State {
             KeyCode::F(10) => self.open_search(),
             KeyCode::Char('o') if control && !self.comparing() => self.go_on(effects),
             KeyCode::Char('x') if control && !self.comparing() => self.open_element(effects),
+            KeyCode::Char('t') if control && !self.comparing() => self.toggle_details(),
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }

@@ -185,9 +185,21 @@ impl State {
 
     /// The last answer is followed by something else.
     pub(super) fn close_last(&mut self) {
+        let details = self.details;
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.open = false;
+            (answer.open, answer.details) = (false, details);
         }
+    }
+
+    /// Shows below every answer what the cache did for it, or below the newest only.
+    pub(super) fn toggle_details(&mut self) {
+        self.details = !self.details;
+        self.conversation.show_details(self.details);
+        let said = match self.details {
+            true => "what the cache did stands below every answer",
+            false => "what the cache did stands below the newest answer only",
+        };
+        self.toast(Level::Info, said);
     }
 
     /// Goes back before the question at `entry` (or the one that an answer there belongs to, or

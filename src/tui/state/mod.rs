@@ -82,12 +82,14 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
+    /// What the cache did is shown below every answer, not only below the newest.
+    pub(super) details: bool,
     /// A question that was said is being changed.
     editing: Option<editing::Editing>,
-    /// The end of the running answer that is not written down yet.
-    unsaved: String,
     /// It was said what an archive that is off means.
     told_of_loss: bool,
+    /// The end of the running answer that is not written down yet.
+    unsaved: String,
     /// The element that is in the user's editor.
     opened: Option<u64>,
     /// The folder that `~` stands for.

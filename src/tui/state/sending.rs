@@ -88,7 +88,7 @@ impl State {
         self.tell_of_loss();
         self.conversation.push(Entry::Answer(Default::default()));
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.running = true;
+            (answer.running, answer.details) = (true, true);
         }
         self.conversation.scroll.to_bottom();
         self.selected = None;

@@ -1,5 +1,6 @@
 //! The state without a terminal or a model: what is typed and told, and what is to be done.
 
+mod archive;
 mod commands;
 mod comparing;
 mod documents;
