@@ -210,6 +210,7 @@ impl State {
         effects: &mut Vec<Effect>,
     ) -> Option<Draft> {
         let (at, raw) = self.question(entry)?;
+        self.cancel_edit();
         self.cut(at, effects);
         Some(Draft { raw })
     }

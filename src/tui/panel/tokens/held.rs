@@ -91,7 +91,8 @@ pub fn style(place: Place, t: &Theme) -> Style {
         Place::Unknown => return Style::new().fg(t.text),
         Place::Cache(share) => share,
         Place::Archive if t.colours_heat() => return Style::new().fg(t.dim),
-        Place::Archive => return Style::new().fg(t.dim).add_modifier(Modifier::DIM),
+        // Not every terminal shows faint text as such.
+        Place::Archive => return Style::new().fg(t.dim).add_modifier(Modifier::UNDERLINED),
         Place::Gone => {
             let gone = Style::new().fg(t.faint);
             return gone.add_modifier(Modifier::DIM | Modifier::CROSSED_OUT);
