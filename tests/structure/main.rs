@@ -61,7 +61,7 @@ const UNSAFE: &[&str] = &[
     "src/model/gguf/map.rs",
     // The maps of archived segments, and what happens where their files are cut.
     "src/archive/map.rs",
-    "src/archive/fault.rs",
+    "src/archive/fault/unix.rs",
     // Handlers of signals that end the process.
     "src/bus/unix.rs",
     // Driver calls for which there are no safe ones.

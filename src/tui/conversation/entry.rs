@@ -3,6 +3,7 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use crate::engine::event::Trigger;
 use crate::saved::Ending;
 use crate::tui::text::{stream::Stream, wrap};
 use crate::tui::theme::Theme;
@@ -31,6 +32,13 @@ pub struct Progress {
     pub text: String,
 }
 
+/// What the cache did, in a line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Did {
+    pub trigger: Trigger,
+    pub text: String,
+}
+
 /// An answer, growing.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -42,7 +50,9 @@ pub struct Answer {
     /// Below a finished answer: tokens, speed, how it ended.
     pub footer: Option<String>,
     /// What the cache did during this turn.
-    pub rounds: Vec<String>,
+    pub rounds: Vec<Did>,
+    /// That is shown.
+    pub details: bool,
     /// Tokens of it so far, where it was given here.
     pub tokens: usize,
     /// How it ended; `None` where the app was ended first.
@@ -219,12 +229,21 @@ impl Answer {
             None if open => Some(format!("not finished · {GOES_ON}")),
             footer => footer.clone(),
         };
-        let follows = footer.is_some() || !self.rounds.is_empty();
-        if follows && !lines.is_empty() {
+        let details = self.rounds.iter().filter(|_| self.details);
+        let details = details.map(|did| match did.trigger {
+            Trigger::Recall => (did.text.clone(), Style::new().fg(theme.dim)),
+            Trigger::Prefill | Trigger::Decode => (did.text.clone(), quiet),
+        });
+        let below: Vec<_> = footer
+            .map(|text| (text, quiet))
+            .into_iter()
+            .chain(details)
+            .collect();
+        if !below.is_empty() && !lines.is_empty() {
             lines.push(Line::default());
         }
-        for text in self.rounds.iter().chain(&footer) {
-            lines.extend(wrap::wrap(&[Span::styled(text.clone(), quiet)], room));
+        for (text, style) in below {
+            lines.extend(wrap::wrap(&[Span::styled(text, style)], room));
         }
         lines
     }

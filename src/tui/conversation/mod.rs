@@ -4,7 +4,7 @@ mod entry;
 mod find;
 mod scroll;
 
-pub use entry::{Answer, Entry, Level, MessagePart, Progress};
+pub use entry::{Answer, Did, Entry, Level, MessagePart, Progress};
 pub use find::code_blocks;
 pub use scroll::Scroll;
 
@@ -81,6 +81,18 @@ impl Scrollback {
         match &mut laid.entry {
             Entry::Answer(a) => Some(a),
             _ => None,
+        }
+    }
+
+    /// What the cache did is shown below all answers, or below the last one only.
+    pub fn show_details(&mut self, all: bool) {
+        for laid in &mut self.entries {
+            if let Entry::Answer(answer) = &mut laid.entry {
+                (answer.details, laid.stale) = (all, true);
+            }
+        }
+        if let Some(answer) = self.answer_mut() {
+            answer.details = true;
         }
     }
 

@@ -16,6 +16,19 @@ impl State {
         }
     }
 
+    /// Says once, with a question, that what was evicted before it is gone for it.
+    pub(super) fn tell_of_loss(&mut self) {
+        let observed = &self.dashboard.observed;
+        let lost = !observed.archives() && !observed.rounds.is_empty();
+        if lost && !std::mem::replace(&mut self.told_of_loss, true) {
+            self.note(
+                Level::Info,
+                "the archive is off: what was evicted is gone for this question; /archive disk keeps \
+                 everything",
+            );
+        }
+    }
+
     fn archive_changed(&mut self, mode: Mode) {
         let text = match mode {
             Mode::Disk => {

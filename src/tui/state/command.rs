@@ -34,7 +34,7 @@ pub static COMMANDS: &[Slash] = commands! {
     "model" "PATH | REPO[:FILE] | NAME" "another model; the conversation stays"
         => State::change_model, completed(&MODELS);
     "retry" "" "ask the last question again" => |state, _, effects| state.retry(None, effects);
-    "edit" "" "change the last question" => |state, _, effects| state.edit(None, effects);
+    "edit" "" "change the last question" => |state, _, _| state.edit(None);
     "continue" "" "go on with a stopped answer" => |state, _, effects| state.go_on(effects);
     "compare" "[POLICY …] [BUDGET] [QUESTION]" "full, uniform and adaptive side by side"
         => State::compare, question, completed(&COMPARED);

@@ -6,7 +6,7 @@ use super::{Clock, Effect, Phase, State};
 use crate::engine::event::{Event, EvictionRound, Stop, Trigger, TurnStats};
 use crate::human;
 use crate::saved::Record;
-use crate::tui::conversation::Level;
+use crate::tui::conversation::{Did, Level};
 use crate::tui::text::safe;
 
 impl State {
@@ -29,12 +29,17 @@ impl State {
             Event::PolicyChanged(policy) => self.policy_changed(&policy),
             Event::TurnStarted { .. } | Event::Prefill { .. } => self.show_reading(),
             Event::Eviction(round) => {
-                let line = eviction_line(&round);
+                let trigger = round.trigger;
+                let text = eviction_line(&round);
                 if let Some(answer) = self.conversation.answer_mut() {
-                    match (round.trigger, answer.rounds.last_mut()) {
+                    match answer
+                        .rounds
+                        .last_mut()
+                        .filter(|_| trigger == Trigger::Decode)
+                    {
                         // One line however long the answer; the panel has each of them.
-                        (Trigger::Decode, Some(last)) if last.starts_with(AGAIN) => *last = line,
-                        _ => answer.rounds.push(line),
+                        Some(last) if last.trigger == trigger => last.text = text,
+                        _ => answer.rounds.push(Did { trigger, text }),
                     }
                 }
             }
@@ -119,6 +124,10 @@ impl State {
                 human::thousands(stats.prompt_tokens),
                 human::duration(stats.prefill_seconds)
             ));
+            if stats.reused_tokens > 0 && self.dashboard.observed.archives() {
+                let reused = human::thousands(stats.reused_tokens);
+                footer.push_str(&format!(" · over {reused} archived"));
+            }
         }
         match stats.stop {
             Stop::Eos => {}
@@ -171,26 +180,42 @@ impl State {
     }
 }
 
-const AGAIN: &str = "evicted again";
-
-/// `evicted 7,440 → 1,024 per head · kept 97.1 % of the attention (uniform 95.8 %) · freed …`.
+/// `evicted 7,440 → 1,024 per head · keeps 97.1 % of the attention (uniform 95.8 %) · freed …`, or
+/// `↺ 412 of 1,024 per head came back, 40 % of the selection is new · keeps …`.
 fn eviction_line(round: &EvictionRound) -> String {
-    let verb = match round.trigger {
-        Trigger::Prefill => "evicted",
-        Trigger::Recall => "recalled",
-        Trigger::Decode => AGAIN,
-    };
     // A round may concern some layers only.
     let heads: usize = round.layers.iter().map(|l| l.budgets.len()).sum();
     let heads = heads.max(1);
     let per_head = |n: usize| human::thousands((n + heads / 2) / heads);
-    format!(
-        "{verb} {} → {} per head · keeps {} of the attention (uniform {}) · freed {} in {}",
+    let (before, after) = (
         per_head(round.before_entries),
         per_head(round.after_entries),
+    );
+    let what = match (round.trigger, round.recalled_entries) {
+        (Trigger::Prefill, _) => format!("evicted {before} → {after} per head"),
+        (Trigger::Decode, _) => format!("evicted again {before} → {after} per head"),
+        (Trigger::Recall, 0) => format!("↺ selected {after} of {before} per head, nothing new"),
+        (Trigger::Recall, back) => {
+            let share = back as f64 / round.after_entries.max(1) as f64;
+            format!(
+                "↺ {} of {after} per head came back, {} of the selection is new",
+                per_head(back),
+                human::percent_whole(share.min(1.0))
+            )
+        }
+    };
+    let freed = match round.trigger {
+        // Nothing of what was read anew was ever in the cache.
+        Trigger::Recall => String::new(),
+        Trigger::Prefill | Trigger::Decode => format!(
+            " · freed {} in {}",
+            human::bytes(round.freed_bytes),
+            human::duration(round.milliseconds / 1000.0)
+        ),
+    };
+    format!(
+        "{what} · keeps {} of the attention (uniform {}){freed}",
         human::percent(round.retained_mass),
         human::percent(round.uniform_retained_mass),
-        human::bytes(round.freed_bytes),
-        human::duration(round.milliseconds / 1000.0),
     )
 }

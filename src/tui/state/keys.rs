@@ -64,6 +64,7 @@ impl State {
             KeyCode::F(10) => self.open_search(),
             KeyCode::Char('o') if control && !self.comparing() => self.go_on(effects),
             KeyCode::Char('x') if control && !self.comparing() => self.open_element(effects),
+            KeyCode::Char('t') if control && !self.comparing() => self.toggle_details(),
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }
@@ -78,7 +79,8 @@ impl State {
         true
     }
 
-    /// Esc closes what is on top, else stops the answer, else returns to the bottom.
+    /// Esc closes what is on top, else stops the answer, else leaves a question that is edited as it was,
+    /// else returns to the bottom.
     fn escape(&mut self, effects: &mut Vec<Effect>) {
         if self.screen.help.take().is_some() || self.search.take().is_some() {
             // The place stays.
@@ -94,7 +96,7 @@ impl State {
             self.popup.dismiss(self.composer.buffer.text());
         } else if self.activity.phase.busy() || !self.sending.queue.is_empty() {
             self.stop(effects);
-        } else {
+        } else if !self.cancel_edit() {
             self.conversation.scroll.to_bottom();
         }
     }

@@ -67,7 +67,7 @@ impl State {
                 self.copy_code(entry, None, effects);
                 self.selected = None;
             }
-            KeyCode::Char('e') => self.edit(Some(entry), effects),
+            KeyCode::Char('e') => self.edit(Some(entry)),
             KeyCode::Char('r') => self.retry(Some(entry), effects),
             _ => {
                 self.selected = None;
@@ -136,14 +136,6 @@ impl State {
         effects.push(Effect::Copy(text));
     }
 
-    /// Takes a question back into the input; what followed it is forgotten when it is sent.
-    pub(super) fn edit(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) {
-        if let Some(draft) = self.rewind(entry, effects) {
-            self.composer.restore(&draft);
-            self.note(Level::Info, "change the question and send it again");
-        }
-    }
-
     /// Asks a question once more.
     pub(super) fn retry(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) {
         if self.activity.phase == Phase::Ended {
@@ -184,6 +176,7 @@ impl State {
             self.sending.go_on_first = true;
             return self.toast(Level::Info, "it goes on as soon as the model is ready");
         }
+        self.cancel_edit();
         if let Some(answer) = self.conversation.answer_mut() {
             answer.running = true;
         }
@@ -209,9 +202,21 @@ impl State {
 
     /// The last answer is followed by something else.
     pub(super) fn close_last(&mut self) {
+        let details = self.details;
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.open = false;
+            (answer.open, answer.details) = (false, details);
         }
+    }
+
+    /// Shows below every answer what the cache did for it, or below the newest only.
+    pub(super) fn toggle_details(&mut self) {
+        self.details = !self.details;
+        self.conversation.show_details(self.details);
+        let said = match self.details {
+            true => "what the cache did stands below every answer",
+            false => "what the cache did stands below the newest answer only",
+        };
+        self.toast(Level::Info, said);
     }
 
     /// Goes back before the question at `entry` (or the one that an answer there belongs to, or
@@ -221,6 +226,15 @@ impl State {
         entry: Option<usize>,
         effects: &mut Vec<Effect>,
     ) -> Option<Draft> {
+        let (at, raw) = self.question(entry)?;
+        self.cancel_edit();
+        self.cut(at, effects);
+        Some(Draft { raw })
+    }
+
+    /// The question at `entry` (or the one that an answer there belongs to, or the last one), and its
+    /// own entry; says why there is none.
+    pub(super) fn question(&mut self, entry: Option<usize>) -> Option<(usize, String)> {
         if self.activity.phase.waiting() {
             self.toast(Level::Warning, "stop the answer first (Esc)");
             return None;
@@ -231,18 +245,22 @@ impl State {
             Entry::User { raw, .. } => Some((i, raw.clone())),
             _ => None,
         });
-        let Some((at, raw)) = found else {
+        if found.is_none() {
             self.toast(Level::Warning, "nothing was asked yet");
-            return None;
-        };
+        }
+        found
+    }
+
+    /// Forgets the question at `at` and what followed it.
+    pub(super) fn cut(&mut self, at: usize, effects: &mut Vec<Effect>) {
         let before = self.transcript_before(at);
         self.conversation.truncate(at);
+        self.editing = None;
         self.comparison = None;
         self.open_last();
         self.selected = None;
         self.dashboard.observed.restart();
         effects.push(Effect::Record(crate::saved::Record::Truncate(before.len())));
         effects.push(Effect::Engine(Command::Load(before)));
-        Some(Draft { raw })
     }
 }

@@ -11,6 +11,7 @@ mod complete;
 mod completers;
 mod completion;
 mod dashboard;
+mod editing;
 mod effect;
 mod element;
 mod engine;
@@ -96,6 +97,12 @@ pub struct State {
     archived: bool,
     /// Where it is kept, where that was set since the start.
     archive_set: Option<Mode>,
+    /// What the cache did is shown below every answer, not only below the newest.
+    pub(super) details: bool,
+    /// A question that was said is being changed.
+    editing: Option<editing::Editing>,
+    /// It was said what an archive that is off means.
+    told_of_loss: bool,
     /// The end of the running answer that is not written down yet.
     unsaved: String,
     /// The element that is in the user's editor.

@@ -59,7 +59,14 @@ impl State {
             InForce::Unbounded => ", nothing is evicted".to_owned(),
             _ => format!(" with {}", bound(policy)),
         };
-        let text = format!("from the next turn on: {}{budget}", policy.preset);
+        // With an archive the cache is selected anew at once, from all that was said.
+        let observed = &self.dashboard.observed;
+        let at_once = observed.archives() && observed.picture.position > 0;
+        let when = match at_once {
+            true => "from now on",
+            false => "from the next turn on",
+        };
+        let text = format!("{when}: {}{budget}", policy.preset);
         self.note(Level::Info, text);
     }
 }

@@ -80,7 +80,7 @@ impl State {
     /// Shows an earlier conversation; the engine reads it with the next question.
     pub(super) fn bring_back(&mut self, turns: Vec<SavedTurn>) {
         self.conversation.clear();
-        self.comparison = None;
+        (self.comparison, self.editing) = (None, None);
         self.sending.go_on_first = false;
         self.dashboard.observed.restart();
         for turn in turns {

@@ -101,10 +101,12 @@ impl State {
     }
 
     pub(super) fn ask(&mut self, draft: Draft, effects: &mut Vec<Effect>) {
+        self.send_edited(effects);
         self.show_question(&draft, effects);
+        self.tell_of_loss();
         self.conversation.push(Entry::Answer(Default::default()));
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.running = true;
+            (answer.running, answer.details) = (true, true);
         }
         self.conversation.scroll.to_bottom();
         self.selected = None;

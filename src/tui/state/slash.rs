@@ -99,7 +99,11 @@ impl State {
     pub(super) fn command(&mut self, slash: &Slash, argument: &str, effects: &mut Vec<Effect>) {
         match slash.quiet && self.activity.phase.busy() {
             true => self.toast(Level::Warning, "stop the answer first (Esc)"),
-            false => (slash.action)(self, argument, effects),
+            false => {
+                // A command took the place of the question that was being changed.
+                self.editing = None;
+                (slash.action)(self, argument, effects);
+            }
         }
     }
 }

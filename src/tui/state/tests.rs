@@ -1,9 +1,11 @@
 //! The state without a terminal or a model: what is typed and told, and what is to be done.
 
+mod archive;
 mod commands;
 mod comparing;
 mod completing;
 mod documents;
+mod editing;
 mod models;
 mod turns;
 

@@ -11,11 +11,40 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     for (line, y) in state.conversation.visible().zip(area.top()..area.bottom()) {
         buf.set_line(area.x, y, line, area.width);
     }
+    if let Some(from) = state.editing() {
+        fade(state, from, area, buf);
+    }
     if let Some(entry) = state.selected {
         mark(state, entry, area, buf);
     }
     if let Some(search) = state.search.as_ref().filter(|s| !s.query.is_empty()) {
         highlight(state, &search.query, search.at, area, buf);
+    }
+}
+
+/// What gives way when the question that is edited is sent.
+fn fade(state: &State, from: usize, area: Rect, buf: &mut Buffer) {
+    let theme = state.theme();
+    let (top, _) = state.conversation.span(from);
+    let above = top.saturating_sub(state.conversation.scroll.top());
+    let rows = state.conversation.visible().count().saturating_sub(above);
+    let mut faded = Rect {
+        y: area
+            .y
+            .saturating_add(u16::try_from(above).unwrap_or(u16::MAX)),
+        height: u16::try_from(rows).unwrap_or(u16::MAX),
+        ..area
+    };
+    faded = faded.intersection(area);
+    let mut style = Style::new().fg(theme.faint).bg(theme.background);
+    if theme.depth == crate::tui::theme::Depth::None {
+        style = style.add_modifier(Modifier::DIM);
+    }
+    buf.set_style(faded, style.remove_modifier(Modifier::BOLD));
+    for y in faded.top()..faded.bottom() {
+        if let Some(cell) = buf.cell_mut((area.x.saturating_sub(1), y)) {
+            cell.set_symbol("┊").set_fg(theme.warning);
+        }
     }
 }
 

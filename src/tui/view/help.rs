@@ -35,6 +35,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("PgUp PgDn, Shift-↑ ↓", "scroll"),
             ("Ctrl-Home  Ctrl-End", "first, last line"),
             ("Ctrl-F, F10", "search"),
+            ("Ctrl-T", "what the cache did, always"),
             ("Alt-↑ ↓", "pick a message: copy, edit"),
         ],
     ),

@@ -117,7 +117,7 @@ impl Areas {
         let observed = state.shown();
         let mut wish = vec![
             (Panel::Budgets, 5, 0),
-            (Panel::Memory, 4, 0),
+            (Panel::Memory, 5, 0),
             (Panel::Evictions, 3, 0),
         ];
         if column.height >= 46 {

@@ -72,6 +72,12 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         buf.set_string(area.x + 1, area.y, keys, Style::new().fg(theme.accent));
         return;
     }
+    if state.editing().is_some() {
+        let keys = "editing · Enter asks it anew, what is dimmed goes · Esc leaves it as it was";
+        let keys = wrap::truncate(keys, room);
+        buf.set_string(area.x + 1, area.y, keys, Style::new().fg(theme.accent));
+        return;
+    }
     let mut pieces = pieces(state);
     let width = |pieces: &[Piece]| {
         let texts: usize = pieces.iter().map(|p| wrap::width(&p.text)).sum();

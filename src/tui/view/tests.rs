@@ -35,6 +35,7 @@ fn ready(depth: Depth) -> State {
     let model = Box::new(observed.model.clone().unwrap());
     let policy = observed.policy;
     tell(&mut state, Event::Ready { model, policy });
+    tell(&mut state, SMOL.archived(0));
     state
 }
 
@@ -103,6 +104,7 @@ fn answered(depth: Depth) -> State {
             decode_seconds: 1.0,
         }),
     );
+    tell(&mut state, SMOL.archived(7501));
     state.dashboard.observed = SMOL.conversation();
     state.activity.position = state.dashboard.observed.picture.position;
     state

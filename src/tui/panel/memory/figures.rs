@@ -36,19 +36,17 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
         let share = entries as f64 / bound.max(1) as f64;
         Line::from(vec![
             span(human::percent_whole(share), t.text),
-            span(" of the budgets", t.dim),
+            span(" of budgets", t.dim),
         ])
     });
     cache.extend(bound);
-    let process = figure(None, p.process.resident, " process", t);
     let swatch = Some((allocated, t.faint));
-    let Some(parts) = parts(o) else {
-        cache.push(figure(swatch, p.allocated_bytes, " allocated", t));
-        let mut out = grid(&cache, width);
-        out.push(vec![(0, archive(o, t, width))]);
-        out.truncate(rows);
-        return out;
-    };
+    let parts = parts(o);
+    // On a device, or where the system tells nothing, it is no part of the process.
+    if parts.is_none_or(|parts| parts.cache == 0) {
+        cache.insert(1, figure(swatch, p.allocated_bytes, " allocated", t));
+    }
+    let parts = parts.unwrap_or_default();
     let split = [
         (None, parts.weights, " weights"),
         (swatch, parts.cache, " cache"),
@@ -56,25 +54,29 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
         (None, parts.mapped, " mapped"),
         (None, parts.rest, " rest"),
     ];
-    // Zero is told of the cache only, whose swatch explains the bar.
-    let split = split
-        .into_iter()
-        .filter(|(s, bytes, _)| s.is_some() || *bytes > 0);
+    let split = split.into_iter().filter(|(_, bytes, _)| *bytes > 0);
     let split = split.map(|(swatch, bytes, what)| figure(swatch, bytes, what, t));
-    let split: Vec<Line> = std::iter::once(process.clone()).chain(split).collect();
-
-    let mut out = grid(&cache, width);
-    if out.len() > 1 {
-        // One below the other there is room for one.
-        out.truncate(1);
+    let split: Vec<Line> = split.collect();
+    let process = figure(None, p.process.resident, " process", t);
+    // All in one row, or the parts below the whole.
+    let whole: Vec<Line> = std::iter::once(&process).chain(&split).cloned().collect();
+    let mut split_rows = grid(&whole, width);
+    if split_rows.len() > 1 {
+        split_rows = vec![vec![(0, process.clone())]];
+        split_rows.extend(grid(&split, width));
     }
+
+    // Where they do not fit beside each other, the archive comes before the second figure.
+    let mut out = grid(&cache, width);
+    let second = out.split_off(1);
     out.push(vec![(0, archive(o, t, width))]);
-    let split = grid(&split, width);
     // Parts without the rest would not add up.
-    match out.len() + split.len() <= rows {
-        true => out.extend(split),
+    match out.len() + split_rows.len() <= rows {
+        _ if split.is_empty() => {}
+        true => out.extend(split_rows),
         false => out.push(vec![(0, process)]),
     }
+    out.extend(second);
     out.truncate(rows);
     out
 }
@@ -95,7 +97,7 @@ fn archive(o: &Observed, t: &Theme, width: u16) -> Line<'static> {
     let a = &o.archive;
     let (place, short) = match a.mode {
         Mode::Disk => (" archive on the disk", " archive on disk"),
-        Mode::Memory => (" archive in memory", " archive in memory"),
+        Mode::Memory => (" archive in memory", " archive in RAM"),
         Mode::Off => {
             let long = Line::from(span("archive off: what is evicted is gone", t.dim));
             let short = Line::from(span("archive off", t.dim));

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::fixture::{SMOL, Shape, draw, look, theme};
 use super::{Look, Panel, Panels};
-use crate::engine::event::{Event, InForce, PolicyInfo};
+use crate::engine::event::{Event, InForce, Mode, PolicyInfo};
 use crate::human;
 use crate::policy::Preset;
 use crate::tui::golden::{DEPTHS, Sheet, text};
@@ -134,6 +134,18 @@ fn memory() {
     let mut bounded = SMOL.conversation();
     bounded.picture.bound_entries = Some(30 * 3 * 1152);
     let mut other = sheet(&panels, Panel::Memory, &bounded, &SIDE, look(&theme));
+    // The archive in memory, and off where the cache is on a device.
+    let mut memory = bounded.clone();
+    memory.archive.mode = Mode::Memory;
+    (memory.archive.path, memory.archive.bytes) = (None, 20 << 20);
+    other += &sheet(&panels, Panel::Memory, &memory, &SIDE[1..2], look(&theme));
+    let mut device = bounded.clone();
+    device.archive.mode = Mode::Off;
+    device
+        .model
+        .iter_mut()
+        .for_each(|m| m.device = "cuda:0".into());
+    other += &sheet(&panels, Panel::Memory, &device, &SIDE[..2], look(&theme));
     other += &sheet(&panels, Panel::Memory, &SMOL.ready(), &SIDE, look(&theme));
     insta::assert_snapshot!("memory", out.finish());
     insta::assert_snapshot!("memory_other", other);
@@ -271,7 +283,7 @@ fn tokens() {
     );
     let mut off = o.clone();
     off.event(&Event::Archive(Box::default()), 99.0, "");
-    off.archive.mode = crate::engine::event::Mode::Off;
+    off.archive.mode = Mode::Off;
     let mut other = sheet(&panels, Panel::Tokens, &off, &SIDE, look(&theme));
     other += &sheet(&panels, Panel::Tokens, &SMOL.ready(), &SIDE, look(&theme));
     let mut wide = SMOL.ready();

@@ -91,7 +91,8 @@ pub fn style(place: Place, t: &Theme) -> Style {
         Place::Unknown => return Style::new().fg(t.text),
         Place::Cache(share) => share,
         Place::Archive if t.colours_heat() => return Style::new().fg(t.dim),
-        Place::Archive => return Style::new().fg(t.dim).add_modifier(Modifier::DIM),
+        // Not every terminal shows faint text as such.
+        Place::Archive => return Style::new().fg(t.dim).add_modifier(Modifier::UNDERLINED),
         Place::Gone => {
             let gone = Style::new().fg(t.faint);
             return gone.add_modifier(Modifier::DIM | Modifier::CROSSED_OUT);
@@ -150,7 +151,7 @@ mod tests {
         };
         // Every token is held somewhere, and yet most of what heads could hold is not.
         assert_eq!(told(Mode::Disk, 4, &[1, 1, 1, 1]), (25, 75, 0));
-        assert_eq!(told(Mode::Disk, 2, &[1, 1, 1, 1]), (25, 38, 37));
+        assert_eq!(told(Mode::Disk, 2, &[1, 1, 1, 1]), (25, 37, 38));
         assert_eq!(told(Mode::Off, 4, &[4, 4, 0, 0]), (50, 0, 50));
         assert_eq!(told(Mode::Disk, 4, &[4, 4]), (100, 0, 0));
         let mut many = vec![4; 1000];

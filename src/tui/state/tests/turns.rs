@@ -100,38 +100,6 @@ fn what_is_said_is_written_down_as_it_happens() {
 }
 
 #[test]
-fn a_question_is_edited_and_what_followed_is_forgotten() {
-    use crate::engine::event::Role::{Assistant, User};
-    let mut state = ready();
-    said(&mut state, "one", "first \x1b answer");
-    said(&mut state, "two", "second");
-    let enter = |state: &mut State, text: &str| {
-        for c in text.chars() {
-            press(state, KeyCode::Char(c));
-        }
-        state.update(Input::Key(KeyEvent::new(
-            KeyCode::Enter,
-            KeyModifiers::NONE,
-        )))
-    };
-    let effects = enter(&mut state, "/edit");
-    let before = vec![
-        message(User, "one"),
-        message(Assistant, "first \x1b answer"),
-    ];
-    assert!(effects.contains(&Effect::Engine(Command::Load(before.clone()))));
-    assert!(effects.contains(&Effect::Record(Record::Truncate(2))));
-    assert_eq!(input(&state), "two");
-    assert_eq!(
-        state.transcript(),
-        before,
-        "the model's own text, not the shown one"
-    );
-    press(&mut state, KeyCode::Char('!'));
-    assert_eq!(press(&mut state, KeyCode::Enter), [ask("two!")]);
-}
-
-#[test]
 fn asking_again_takes_another_seed() {
     let mut state = ready();
     said(&mut state, "one", "answer");

@@ -21,6 +21,8 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("answered", answered(depth)),
         ("stopped", stopped(depth)),
         ("context_full", context_full(depth)),
+        ("recalled", recalled(depth)),
+        ("editing", editing(depth)),
         ("scrolled", scrolled(depth)),
         ("new_below", new_below(depth)),
         ("help", pressed(answered(depth), KeyCode::F(1))),
@@ -174,6 +176,40 @@ fn context_full(depth: Depth) -> State {
         decode_seconds: 0.2,
     };
     tell(&mut state, Event::TurnFinished(stats));
+    state
+}
+
+/// A second question brought back what it needs.
+fn recalled(depth: Depth) -> State {
+    let mut state = answered(depth);
+    type_in(&mut state, "And the fees?");
+    press(&mut state, KeyCode::Enter);
+    started(&mut state, 2);
+    let round = SMOL.recalled(2, 7531);
+    let recalled_entries = round.recalled_entries;
+    tell(&mut state, Event::Eviction(Box::new(round)));
+    say(&mut state, 2, "They stay due for the month that has begun.");
+    let stats = TurnStats {
+        turn: 2,
+        stop: Stop::Eos,
+        prompt_tokens: 30,
+        reused_tokens: 7501,
+        recalled_entries,
+        generated_tokens: 61,
+        prefill_seconds: 0.06,
+        decode_seconds: 0.62,
+    };
+    tell(&mut state, Event::TurnFinished(stats));
+    tell(&mut state, SMOL.archived(7592));
+    state
+}
+
+/// The second question is in the input; until it is sent, its answer stays.
+fn editing(depth: Depth) -> State {
+    let mut state = recalled(depth);
+    type_in(&mut state, "/edit");
+    press(&mut state, KeyCode::Enter);
+    type_in(&mut state, " Who pays them?");
     state
 }
 
