@@ -124,7 +124,11 @@ pub fn helper() -> Option<ExitCode> {
     })
 }
 
-fn rendered(job: &[u8]) -> Result<String, Failure> {
+/// What the helper makes of a job that came through the pipe.
+///
+/// # Errors
+/// A [`Failure`], whatever the bytes are.
+pub fn rendered(job: &[u8]) -> Result<String, Failure> {
     let failed = |error: String| Failure::Failed(error.escape_debug().to_string());
     let job: OwnedJob = serde_json::from_slice(job).map_err(|e| failed(e.to_string()))?;
     let env = jinja::compile(&job.source).map_err(|e| failed(e.to_string()))?;
