@@ -53,7 +53,14 @@ pub fn call(arguments: &[&str], input: &[u8], limit: usize) -> io::Result<(Optio
         true => "/proc/self/exe".into(),
         false => std::env::current_exe()?,
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        // Ctrl-C is for the caller; the helper ends by itself.
+        command.process_group(0);
+    }
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

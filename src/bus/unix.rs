@@ -5,29 +5,37 @@
     reason = "signal handlers, and the calls that are allowed in them"
 )]
 
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 /// What the terminal was like before it was taken; null while it is not ours. Never freed, since
 /// a handler may look at it at any moment.
 static TERMINAL: AtomicPtr<libc::termios> = AtomicPtr::new(std::ptr::null_mut());
+/// By which of our files it is reached: any may be something else.
+static REACHED: AtomicI32 = AtomicI32::new(libc::STDIN_FILENO);
 
 /// Mouse, bracketed paste and focus off; the other screen left; the cursor shown.
 const RESTORE: &[u8] = b"\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?2004l\
     \x1b[?1004l\x1b[?2026l\x1b[?1049l\x1b[?25h";
 const BUS: &[u8] = b"cachat: a file that was in use (the model, or a saved cache) was cut short \
-    or replaced, or its disk failed.\nStart cachat again; what was said is saved. To replace a \
+    or replaced, or its disk failed.\nStart cachat again; what was said before is saved. To replace a \
     model, move the new file there (mv) rather than copying over the old one.\n";
 const ABORT: &[u8] = b"cachat: it had to end at once, out of memory or by a fault of its own; \
-    what was said is saved.\nA smaller model, or a smaller --budget, takes less memory.\n";
+    what was said before is saved.\nA smaller model, or a smaller --budget, takes less memory.\n";
 
 /// Remembers how the terminal is, before it is taken.
 pub fn remember_terminal() {
-    // SAFETY: a termios is plain numbers, and `tcgetattr` fills it or fails.
-    let mut seen: libc::termios = unsafe { std::mem::zeroed() };
-    let known = TERMINAL.load(Ordering::SeqCst);
-    // SAFETY: `seen` is a termios of ours.
-    if known.is_null() && unsafe { libc::tcgetattr(libc::STDIN_FILENO, &raw mut seen) } == 0 {
-        TERMINAL.store(Box::into_raw(Box::new(seen)), Ordering::SeqCst);
+    if !TERMINAL.load(Ordering::SeqCst).is_null() {
+        return;
+    }
+    for file in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+        // SAFETY: a termios is plain numbers, and `tcgetattr` fills it or fails.
+        let mut seen: libc::termios = unsafe { std::mem::zeroed() };
+        // SAFETY: `seen` is a termios of ours.
+        if unsafe { libc::tcgetattr(file, &raw mut seen) } == 0 {
+            REACHED.store(file, Ordering::SeqCst);
+            TERMINAL.store(Box::into_raw(Box::new(seen)), Ordering::SeqCst);
+            return;
+        }
     }
 }
 
@@ -46,7 +54,7 @@ extern "C" fn end(signal: libc::c_int) {
     if !terminal.is_null() {
         say(libc::STDOUT_FILENO, RESTORE);
         // SAFETY: `tcsetattr` is async-signal-safe, and the termios is never freed.
-        unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, terminal) };
+        unsafe { libc::tcsetattr(REACHED.load(Ordering::SeqCst), libc::TCSANOW, terminal) };
     }
     say(
         libc::STDERR_FILENO,

@@ -51,9 +51,11 @@ impl Job<'_> {
 
     /// The text, in a process of its own where there is one.
     pub fn render(&self, compiled: &Environment<'static>) -> Result<String, Failure> {
-        match aside::helpers() {
-            true => self.aside(),
-            false => self.here(compiled.clone()),
+        let aside = aside::helpers().then(|| self.aside());
+        match aside {
+            Some(Ok(rendered)) => rendered,
+            // No process is to be had: a conversation with an honest model goes on.
+            Some(Err(_)) | None => self.here(compiled.clone()),
         }
     }
 
@@ -81,23 +83,22 @@ impl Job<'_> {
         })
     }
 
-    fn aside(&self) -> Result<String, Failure> {
-        let failed = |error: io::Error| Failure::Failed(error.to_string());
-        let job = serde_json::to_vec(self).map_err(|e| failed(e.into()))?;
+    fn aside(&self) -> io::Result<Result<String, Failure>> {
+        let job = serde_json::to_vec(self)?;
         let limit = LIMIT + 2 * job.len();
         let bytes = self.bytes().to_string();
-        let (status, text) = aside::call(&[ARGUMENT, &bytes], &job, limit).map_err(failed)?;
+        let (status, text) = aside::call(&[ARGUMENT, &bytes], &job, limit)?;
         let why = match status {
             _ if text.len() >= limit => "it writes too much",
             Some(0) => match serde_json::from_slice(&text) {
-                Ok(rendered) => return rendered,
+                Ok(rendered) => return Ok(rendered),
                 Err(_) => "it writes what cannot be read",
             },
             Some(code) if code == i32::from(aside::TOO_SLOW) => "it takes too long",
             Some(code) if code == i32::from(aside::TOO_LARGE) => "it takes too much memory",
             _ => "the engine for templates met a fault",
         };
-        Err(Failure::Failed(why.into()))
+        Ok(Err(Failure::Failed(why.into())))
     }
 }
 
@@ -124,7 +125,11 @@ pub fn helper() -> Option<ExitCode> {
     })
 }
 
-fn rendered(job: &[u8]) -> Result<String, Failure> {
+/// What the helper makes of a job that came through the pipe.
+///
+/// # Errors
+/// A [`Failure`], whatever the bytes are.
+pub fn rendered(job: &[u8]) -> Result<String, Failure> {
     let failed = |error: String| Failure::Failed(error.escape_debug().to_string());
     let job: OwnedJob = serde_json::from_slice(job).map_err(|e| failed(e.to_string()))?;
     let env = jinja::compile(&job.source).map_err(|e| failed(e.to_string()))?;

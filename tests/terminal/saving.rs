@@ -96,6 +96,7 @@ fn a_fault_that_ends_it_gives_the_terminal_back_and_says_why() {
     for all in [true, false] {
         let home = super::pty::Home::with(&spec);
         let mut app = App::start_in(home.clone(), (100, 30), &["--max-tokens", "3"], &[]).ready();
+        app.until("ctx ");
         let path = home.path("tiny.gguf");
         let model = std::fs::read(&path).unwrap();
         // As `cp` does: cut, then written anew.
