@@ -8,8 +8,6 @@
 #[cfg(unix)]
 mod unix;
 
-use std::ops::Range;
-
 /// Guards a range of addresses as long as it lives.
 #[derive(Debug)]
 pub struct Guard {
@@ -19,7 +17,7 @@ pub struct Guard {
 
 #[cfg(not(unix))]
 impl Guard {
-    pub fn new(_: Range<usize>) -> Guard {
+    pub fn new(_: std::ops::Range<usize>) -> Guard {
         Guard {}
     }
 

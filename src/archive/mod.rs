@@ -191,7 +191,17 @@ impl Archive {
 
     /// Begins a segment for the tokens of `ids` from position `first` on, a multiple of a page.
     pub fn record(&self, ids: &[u32], first: usize) -> Recording<'_> {
-        Recording::new(self, ids, first)
+        let Identity {
+            fingerprint,
+            layout,
+        } = &self.identity;
+        let (before, ids) = ids.split_at(first.min(ids.len()));
+        let names = chain::pages(fingerprint, before);
+        let (start, ids) = (names[names.len() - 1], ids.to_vec());
+        match &self.place {
+            Place::Disk { writer, .. } => Recording::on_disk(writer, layout, start, ids),
+            Place::Memory(memory) => Recording::in_memory(memory, layout, start, ids),
+        }
     }
 
     /// Waits until what was recorded is there, but not longer than `most`.

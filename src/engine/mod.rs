@@ -14,6 +14,7 @@ pub mod lane;
 pub mod log;
 pub mod logits;
 mod memory;
+mod peak;
 mod picture;
 mod reading;
 mod retained;

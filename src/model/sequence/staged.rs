@@ -1,6 +1,5 @@
 //! A read on its way: shows its layers to the hooks and hands them to the archive.
 
-use super::Running;
 use crate::archive::{Archive, Past, Recording};
 use crate::cache::{KvCache, LayerState, PAGE, Store};
 use crate::model::{
@@ -53,22 +52,23 @@ pub(super) struct Archiving<'r> {
 }
 
 impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
-    /// To take the place of what `running` holds; behind `from` tokens, `tokens` in all.
+    /// To take the place of what `before` holds; behind `from` tokens, `tokens` in all.
     pub fn new(
-        running: &'a Running<B>,
+        decoder: &'a Decoder<B>,
+        before: &'a KvCache<B::Layer>,
         from: usize,
         tokens: usize,
         hooks: &'a mut dyn PrefillHooks,
     ) -> Self {
         Committing {
-            decoder: &running.decoder,
-            before: &running.cache,
+            decoder,
+            before,
             from,
             tokens,
             hooks,
             archiving: None,
             tails: Vec::new(),
-            aside: vec![false; running.cache.layers.len()],
+            aside: vec![false; before.layers.len()],
             all: None,
         }
     }
