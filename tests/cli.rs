@@ -237,8 +237,9 @@ fn the_record_of_an_answer_has_the_shape_that_scripts_rely_on() {
         &record,
         "answer stop prompt_tokens generated_tokens prefill_seconds decode_seconds \
          prefill_tokens_per_second decode_tokens_per_second policy budget model device kv \
-         evictions",
+         evictions reused_tokens recalled_entries archive",
     );
+    are(&record["archive"], "mode bytes path");
     are(
         &record["kv"],
         "used_bytes allocated_bytes peak_bytes full_bytes dtype",
@@ -622,7 +623,7 @@ fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
     assert!(said.contains("elephant"));
     let (_, text, _) = cachat(&["show", "2026"]);
     assert!(
-        text.contains("[a.txt]\nA lease.\n[end of a.txt]\n\nWho ␛[31mmay?\n\nA clause.\n\nWhy?\n")
+        text.contains("[a.txt]\nA lease.\n[end of a.txt]\n\nA clause.\n\nWho ␛[31mmay?\n\nWhy?\n")
     );
     assert!(text.ends_with("## Cachat\n\nEither party.\n\n"));
     let (_, messages, _) = cachat(&["export", "2026", "--json"]);

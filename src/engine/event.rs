@@ -208,6 +208,7 @@ pub struct EvictionRound {
     pub after_entries: usize,
     pub freed_bytes: u64,
     /// Entries that the cache before did not hold and that came back from the archive.
+    #[serde(skip)]
     pub recalled_entries: usize,
     /// Share of the window's mean attention that the kept entries hold, 0–1, mean over heads.
     pub retained_mass: f64,
