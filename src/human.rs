@@ -13,6 +13,29 @@ pub fn thousands(n: usize) -> String {
     out
 }
 
+/// Most characters of a word in a message, and of a message.
+const WORD: usize = 400;
+const MESSAGE: usize = 6_000;
+
+/// A message whose names may be anybody's: words without end are shortened in their middle, and so
+/// is the whole.
+pub fn brief(message: &str) -> String {
+    let words = message.split_inclusive(char::is_whitespace);
+    middle_out(
+        &words.map(|word| middle_out(word, WORD)).collect::<String>(),
+        MESSAGE,
+    )
+}
+
+fn middle_out(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let begin = text.floor_char_boundary(most / 2);
+    let end = text.ceil_char_boundary(text.len() - most / 2);
+    format!("{}…{}", &text[..begin], &text[end..])
+}
+
 /// Bytes in binary units with three significant figures: `173 MiB`, `23.6 MiB`, `512 B`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -122,5 +145,16 @@ mod tests {
         assert_eq!(short(7412), "7.4k");
         assert_eq!(duration(0.0414), "41 ms");
         assert_eq!(duration(125.0), "2 min 05 s");
+    }
+
+    #[test]
+    fn no_name_makes_a_message_long() {
+        let usual = "there is no file /a/b.gguf\nGive --model another";
+        assert_eq!(brief(usual), usual);
+        let name = format!("{}日本", "é".repeat(1 << 20));
+        let said = brief(&format!("there is no file {name}; check the path"));
+        assert!(said.starts_with("there is no file éé") && said.ends_with("日本; check the path"));
+        assert!(said.len() < 500 && said.contains('…'));
+        assert!(brief(&"many words ".repeat(1 << 20)).len() < 6_100);
     }
 }

@@ -4,11 +4,14 @@
 //! `document`, `saved` and `human` stand beside them.
 
 pub mod archive;
+pub mod aside;
+pub mod bus;
 pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod device;
 pub mod dirs;
+pub mod disk;
 pub mod document;
 pub mod engine;
 pub mod human;
@@ -20,3 +23,4 @@ pub mod saved;
 #[doc(hidden)]
 pub mod testing;
 pub mod tui;
+pub mod unseen;

@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use cachat::cli::{self, Cli, CliError};
 use cachat::dirs::Dirs;
 use cachat::document::convert;
+use cachat::model::rendering;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    if let Some(done) = convert::helper() {
+    if let Some(done) = convert::helper().or_else(rendering::helper) {
         return done;
     }
-    convert::use_helper();
+    cachat::aside::use_helpers();
     // Wrong usage ends here with status 2, --help and --version with 0.
     let cli = Cli::parse();
+    cachat::bus::install();
     cli::crash::install(Dirs::from_env().logs);
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cli::run(cli)));
     match done {
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
                 let _ = writeln!(
                     std::io::stderr(),
                     "cachat: {}",
-                    cli::safe::shown(&error.to_string())
+                    cli::safe::shown(&cachat::human::brief(&error.to_string()))
                 );
             }
             ExitCode::from(status)

@@ -643,3 +643,213 @@ fn saved_conversations_are_listed_exported_and_deleted_on_purpose_only() {
     assert_eq!(cachat(&["delete", "2026", "--yes"]).0, Some(0));
     assert!(!file.exists());
 }
+
+/// Names of files, titles and models are anybody's: on a terminal, in a pipe and in JSON.
+#[test]
+fn no_name_reaches_the_terminal_raw() {
+    use cachat::unseen::{KINDS, harmless};
+    let folder = tempfile::tempdir().unwrap();
+    // What a file can be called.
+    let evil: String = KINDS.chars().filter(|c| *c != '\0').collect();
+    for (below, end) in [("sessions", "jsonl"), ("models", "gguf")] {
+        std::fs::create_dir(folder.path().join(below)).unwrap();
+        let path = folder.path().join(below).join(format!("a{evil}.{end}"));
+        let question = serde_json::json!({"user": [{"text": format!("why {KINDS}")}]});
+        std::fs::write(
+            path,
+            format!("{{\"cachat\":1,\"created\":\"\"}}\n{question}\n"),
+        )
+        .unwrap();
+    }
+    let file = folder.path().join("talk.json");
+    for args in [
+        &["sessions"][..],
+        &["sessions", "list", "--json"],
+        &["sessions", "show", "a"],
+        &["sessions", "export", "a", "--json"],
+        &[
+            "sessions",
+            "export",
+            "a",
+            "--json",
+            "-o",
+            file.to_str().unwrap(),
+        ],
+        &["models"],
+        &["models", "--json"],
+        &["ask", "--model", &format!("x{}", &evil[1..]), "hi"],
+        &["sessions", "show", &format!("x{evil}")],
+        &["sessions", "delete", "a", "--yes"],
+    ] {
+        let output = std::process::Command::new(BIN)
+            .env("CACHAT_HOME", folder.path())
+            .env("HF_HOME", folder.path())
+            .env("HF_HUB_OFFLINE", "1")
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        for bytes in [output.stdout, output.stderr] {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(
+                text.chars().all(|c| harmless(c) || c == '\t'),
+                "{args:?}: {text:?}"
+            );
+        }
+    }
+    let exported: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(exported[0]["content"], format!("why {KINDS}").trim());
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("sessions"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_word_of_63_megabytes_is_refused_with_figures_and_little_memory() {
+    let place = Place::new(&TinySpec::llama());
+    for letter in ["a", "\u{1f600}"] {
+        let path = place.file("word.txt", letter.repeat((63 << 20) / letter.len()));
+        let begun = Instant::now();
+        let mut ask = place.ask();
+        ask.arg("--file").arg(path).stderr(Stdio::piped());
+        let mut child = ask.spawn().unwrap();
+        let mut peak = 0;
+        while child.try_wait().unwrap().is_none() {
+            peak = peak.max(peak_kib(child.id()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let said = stderr(&child.wait_with_output().unwrap());
+        println!("{letter}: {peak} KiB in {:?}", begun.elapsed());
+        assert!(
+            said.contains("more than the model's context of 2,048"),
+            "{said}"
+        );
+        assert!(peak < 1 << 20, "{peak} KiB");
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+}
+
+/// Most memory that a process had, where the system says it.
+fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number.and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// However long a name is, a message is a message.
+#[test]
+fn names_in_messages_are_bounded() {
+    let place = Place::new(&TinySpec::llama());
+    let name = "x".repeat(30_000);
+    for model in [
+        name.clone(),
+        format!("/{name}"),
+        format!("{name}/{name}:{name}"),
+    ] {
+        let output = place
+            .with_model("ask", Path::new(&model))
+            .arg("hi")
+            .env("HF_HUB_OFFLINE", "1")
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.len() < 7_000, "{}", said.len());
+    }
+}
+
+/// What a system without memory does to a model that is loaded: a message, no core.
+#[cfg(target_os = "linux")]
+#[test]
+fn out_of_memory_while_loading_is_said() {
+    let place = Place::new(&TinySpec {
+        layers: 8,
+        hidden: 512,
+        heads: 8,
+        head_dim: 64,
+        ffn: 4096,
+        quant: candle_core::quantized::GgmlDType::Q8_0,
+        ..TinySpec::llama()
+    });
+    let mut ends = BTreeSet::new();
+    for exact in ["", "--exact"] {
+        // From what is too little for anything to what is enough.
+        for megabytes in (40..400).step_by(30) {
+            let model = place.path("tiny.gguf");
+            let output = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!(
+                    "ulimit -v {}; exec {BIN} ask --model {} --threads 1 {exec} --max-tokens 1 hi",
+                    megabytes * 1024,
+                    model.display(),
+                    exec = exact
+                ))
+                .env("CACHAT_HOME", place.folder.path())
+                .output()
+                .unwrap();
+            let said = stderr(&output);
+            ends.insert(output.status.code());
+            match output.status.code() {
+                Some(0) => {}
+                Some(1) => {
+                    let why = ["memory", "resource", "unavailable"];
+                    assert!(why.iter().any(|why| said.contains(why)), "{said}");
+                }
+                // The loader of programs itself.
+                Some(127) => {}
+                code => panic!("{code:?} with {megabytes} MB: {said}"),
+            }
+        }
+    }
+    assert!(
+        ends.contains(&Some(0)) && ends.contains(&Some(1)),
+        "{ends:?}"
+    );
+}
+
+/// Templates come with models. One that does more in a single step than fuel can bound ends in time.
+#[test]
+fn a_template_that_never_ends_is_ended() {
+    let place = Place::new(&TinySpec::llama());
+    let whole = std::fs::read(place.path("tiny.gguf")).unwrap();
+    let at = |text: &[u8]| whole.windows(text.len()).position(|w| w == text).unwrap();
+    let from = at(b"{% for message in messages %}");
+    let end = b"<|im_start|>assistant\n' }}{% endif %}";
+    let length = at(end) + end.len() - from;
+    let lists = "{% set n = namespace(a=[1], b=[1]) %}{% for _ in range(40) %}\
+        {% set n.a = [n.a, n.a] %}{% set n.b = [n.b, n.b] %}{% endfor %}";
+    for step in [
+        "{{ n.a == n.b }}",
+        "{{ n.a ~ 'x' }}",
+        "{{ n.a in [n.b] }}",
+        "{{ [n.a, n.b] | sort }}",
+        "{{ [n.a, 'x'] | join('') | length }}",
+        "{{ [n.a, n.b] | unique | list | length }}",
+    ] {
+        let source = format!("{lists}{step}");
+        let source = format!("{source}{{#{:1$}#}}", "", length - source.len() - 4);
+        let mut bytes = whole.clone();
+        bytes[from..from + length].copy_from_slice(source.as_bytes());
+        let model = place.file("hostile.gguf", bytes);
+        let begun = Instant::now();
+        let output = place.with_model("ask", &model).arg("hi").output().unwrap();
+        let (said, took) = (stderr(&output), begun.elapsed());
+        println!("{step}: {took:?} {said}");
+        assert!(said.contains("chat template fails"), "{step}: {said}");
+        assert!(took < Duration::from_secs(20), "{step} took {took:?}");
+    }
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_command_does_not_begin_a_chat() {
+    let place = Place::new(&TinySpec::llama());
+    let mut cachat = std::process::Command::new(BIN);
+    cachat.env("CACHAT_HOME", place.path("")).arg("bencch");
+    let output = cachat.stdin(Stdio::null()).output().unwrap();
+    let said = "there is no command `bencch`; did you mean `cachat bench`?";
+    refused(&output, 2, &[said]);
+}

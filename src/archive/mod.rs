@@ -28,6 +28,7 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use folder::{bytes, free};
 pub use layout::Layout;
@@ -151,7 +152,7 @@ impl Archive {
         let fingerprint = &self.identity.fingerprint;
         match &self.place {
             Place::Disk { folder, writer } => {
-                writer.settle();
+                writer.settle(writer::PATIENCE);
                 let names = folder.names();
                 let past = find::longest(fingerprint, ids, |name, rest| {
                     folder.behind(&names, name, rest)
@@ -190,7 +191,24 @@ impl Archive {
 
     /// Begins a segment for the tokens of `ids` from position `first` on, a multiple of a page.
     pub fn record(&self, ids: &[u32], first: usize) -> Recording<'_> {
-        Recording::new(self, ids, first)
+        let Identity {
+            fingerprint,
+            layout,
+        } = &self.identity;
+        let (before, ids) = ids.split_at(first.min(ids.len()));
+        let names = chain::pages(fingerprint, before);
+        let (start, ids) = (names[names.len() - 1], ids.to_vec());
+        match &self.place {
+            Place::Disk { writer, .. } => Recording::on_disk(writer, layout, start, ids),
+            Place::Memory(memory) => Recording::in_memory(memory, layout, start, ids),
+        }
+    }
+
+    /// Waits until what was recorded is there, but not longer than `most`.
+    pub fn settle(&self, most: Duration) {
+        if let Place::Disk { writer, .. } = &self.place {
+            writer.settle(most);
+        }
     }
 
     /// What went wrong in the background since this was asked last.

@@ -16,6 +16,9 @@ use crate::cache::HeadPages;
 /// Bytes that may wait to be written. A disk that is further behind goes on without the segment.
 const WAITING: usize = 256 << 20;
 
+/// How long a disk is waited for where there is nothing else to do.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where bytes go: a file, or in tests something that fails.
 pub trait Out: Write + Seek + Send {}
 
@@ -124,11 +127,11 @@ impl Writer {
         self.put(Job::Touch(paths));
     }
 
-    /// Waits until everything asked for is done, but not for ever.
-    pub fn settle(&self) {
+    /// Waits until everything asked for is done, but no longer than `most`.
+    pub fn settle(&self, most: Duration) {
         let (tell, told) = channel();
         self.put(Job::Tell(tell));
-        let _ = told.recv_timeout(Duration::from_secs(10));
+        let _ = told.recv_timeout(most);
     }
 
     /// What went wrong since this was asked last.
@@ -145,7 +148,7 @@ impl Writer {
 impl Drop for Writer {
     /// What was asked for is written before the program ends.
     fn drop(&mut self) {
-        self.settle();
+        self.settle(PATIENCE);
     }
 }
 
@@ -226,7 +229,7 @@ impl Desk {
         let needed = Header::file_len(header.ids.len(), &self.layout) as u64;
         if needed > self.limit {
             return Err(io::Error::other(format!(
-                "{} are more than archive_limit",
+                "{} are more than the archive-limit",
                 crate::human::bytes(needed)
             )));
         }

@@ -113,6 +113,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
         session
             .restart(settings.system.clone(), Some(messages))
             .map_err(|e| failed(&e))?;
+        session.began(&saved.created);
     }
     let stop = super::interrupt::on_interrupt();
     let mut records = Vec::new();
@@ -164,8 +165,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
                 serde_json::json!({"turns": records, "archive": archive})
             }
         };
-        serde_json::to_writer(&mut out, &all)?;
-        writeln!(out)?;
+        super::safe::write_json(&mut out, &all)?;
     }
     ended
 }
@@ -194,6 +194,8 @@ fn turns(path: &Path) -> Result<Vec<String>, CliError> {
 /// A saved conversation that is gone on with.
 struct Saved {
     messages: Vec<Message>,
+    /// When it began, RFC 3339.
+    created: String,
     writer: Writer,
 }
 
@@ -209,16 +211,33 @@ impl Saved {
                     model: settings.model.to_string(),
                     policy: settings.policy.to_string(),
                 };
-                (
-                    SavedConversation::default(),
-                    store.create_named(name, &header)?,
-                )
+                let writer = store.create_named(name, &header)?;
+                let new = SavedConversation {
+                    header,
+                    ..SavedConversation::default()
+                };
+                (new, writer)
             }
             opened => opened?,
         };
-        let (conversation, writer) = opened;
+        let (mut conversation, mut writer) = opened;
+        // A question that was not answered before the program ended is asked no more.
+        let answered = conversation
+            .turns
+            .iter()
+            .take_while(|turn| turn.answer.is_some());
+        let answered = answered.count();
+        if answered < conversation.turns.len() {
+            conversation.turns.truncate(answered);
+            writer.append(&Record::Truncate(2 * answered))?;
+        }
         let messages = super::sessions::messages(&conversation);
-        Ok(Saved { messages, writer })
+        let created = conversation.header.created;
+        Ok(Saved {
+            messages,
+            created,
+            writer,
+        })
     }
 
     fn keep(&mut self, question: Vec<Piece>, answer: &str, stop: Stop) -> Result<(), CliError> {

@@ -6,8 +6,10 @@ use clap::Args;
 
 use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, settings};
+use crate::archive::Mode;
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::engine::archiving::Archiving;
 use crate::engine::bench::row;
 use crate::engine::session::Session;
 use crate::model::ModelError;
@@ -41,6 +43,11 @@ pub struct BenchArgs {
 
     #[command(flatten)]
     pub eviction: EvictionArgs,
+
+    /// Keep what is read: disk or memory; then also how soon the first token comes when everything
+    /// was read before [default: off]
+    #[arg(long, value_name = "WHERE", ignore_case = true)]
+    pub archive: Option<Mode>,
 }
 
 impl BenchArgs {
@@ -78,7 +85,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let warm = session
         .evictor(d.context)
         .map_err(super::load::turn_error)?;
-    row(network, &warm, 64.min(d.context / 2), 4).map_err(failed)?;
+    row(network, &warm, 64.min(d.context / 2), 4, &|| None).map_err(failed)?;
     let mut rows = Vec::new();
     let mut out = std::io::stdout().lock();
     if !args.json {
@@ -89,7 +96,22 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         for &context in &args.contexts {
             let evictor = session.evictor(context).map_err(super::load::turn_error)?;
             let network = &session.model().network;
-            let measured = row(network, &evictor, context, args.generate).map_err(failed)?;
+            let folder = tempfile::tempdir()?;
+            let archiving = Archiving {
+                mode: args.archive.unwrap_or(Mode::Off),
+                root: folder.path().to_owned(),
+                limit: u64::MAX,
+            };
+            let kept = match archiving.mode {
+                Mode::Memory => archiving.open(&**network).map_err(CliError::failed)?,
+                _ => None,
+            };
+            let archive = || {
+                kept.clone()
+                    .or_else(|| archiving.open(&**network).ok().flatten())
+            };
+            let measured =
+                row(network, &evictor, context, args.generate, &archive).map_err(failed)?;
             if !args.json {
                 writeln!(out, "{}", report::bench::line(&measured))?;
             }
@@ -106,8 +128,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             "device": network.device(),
         });
         let report = serde_json::json!({"machine": machine, "model": d.name, "rows": rows});
-        serde_json::to_writer(&mut out, &report)?;
-        writeln!(out)?;
+        super::safe::write_json(&mut out, &report)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `cachat`: the terminal app.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -100,12 +101,13 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         true => Some(store.latest()?),
         false => args.resume.clone(),
     };
-    let (turns, writer) = match resume {
+    let (turns, began, writer) = match resume {
         Some(name) => {
             let (conversation, writer) = store.open(&name)?;
-            (conversation.turns, Some(writer))
+            let began = conversation.header.created;
+            (conversation.turns, Some(began), Some(writer))
         }
-        None => (Vec::new(), None),
+        None => (Vec::new(), None, None),
     };
     let model_name = settings.model.to_string();
     let sessions = Sessions::new(store, model_name, settings.policy.to_string(), writer);
@@ -119,8 +121,9 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
     let setup = Setup {
         themes,
         turns,
-        models: models(dirs),
+        began,
         sampling: settings.sampling.clone(),
+        system: settings.system.clone(),
         ascii: !unicode(),
         mouse: settings.mouse,
         prompt: args.prompt.clone(),
@@ -128,25 +131,27 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         notices,
         home: directories::UserDirs::new().map(|d| d.home_dir().to_path_buf()),
     };
+    let first = settings.model.clone();
     let home = dirs.clone();
-    let starter = move |named: Option<&str>| {
+    let starter = move |model: ModelSpec, beside: bool| {
         let mut settings = settings.clone();
-        if let Some(name) = named {
-            settings.model = ModelSpec::parse(name);
-        }
+        settings.model = model;
         let home = home.clone();
-        let load = move |tell: &dyn Fn(Event)| super::load::for_engine(&settings, &home, tell);
+        let load =
+            move |tell: &dyn Fn(Event)| super::load::for_engine(&settings, &home, beside, tell);
         worker::start(load, start.clone())
             .map_err(|e| format!("cannot start the engine's thread: {e}"))
     };
-    let engine = starter(None).map_err(CliError::failed)?;
+    let of_models = dirs.clone();
+    let engine = starter(first, false).map_err(CliError::failed)?;
     super::crash::screen(true);
     let ended = driver::run(
         setup,
         Surroundings {
             engine,
-            starter: Box::new(starter),
+            starter: Box::new(move |name, beside| starter(ModelSpec::parse(name), beside)),
             sessions,
+            models: Arc::new(move || super::models::names(&of_models)),
             report: super::crash::last_report,
         },
     );
@@ -154,6 +159,9 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
     match ended {
         Ok(End::Left) => Ok(()),
         Ok(End::Signal) => Err(CliError::Interrupted),
+        Ok(End::Unsaved(why)) => Err(CliError::failed(format!(
+            "the end of the conversation could not be saved: {why}"
+        ))),
         Err(error) => Err(CliError::failed(format!("the terminal failed: {error}"))),
     }
 }
@@ -184,11 +192,6 @@ fn light() -> bool {
     let mut options = QueryOptions::default();
     options.timeout = std::time::Duration::from_millis(60);
     matches!(theme_mode(options), Ok(ThemeMode::Light))
-}
-
-/// Models that can be named: those of this machine and the known ones.
-fn models(dirs: &Dirs) -> Vec<(String, String)> {
-    super::models::names(dirs)
 }
 
 /// Whether the terminal shows more than ASCII: the locale says so, and without one most do.

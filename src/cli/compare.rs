@@ -30,7 +30,8 @@ pub struct CompareArgs {
     #[arg(value_name = "QUESTION")]
     pub question: Option<String>,
 
-    /// Policies, separated by commas; `full` always runs first [default: full,snapkv,ada-snapkv]
+    /// Policies, separated by commas; `full` always runs first [default: full, the default policy
+    /// and the one with its score and uniform budgets]
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub policies: Vec<Preset>,
 
@@ -75,10 +76,10 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
     let prompt = super::prompt::message(&args.conversation, args.question.as_deref())?;
     let mut policies = vec![Preset::FULL];
     let wanted = match args.policies.is_empty() {
-        true => &Compare::USUAL[..],
-        false => &args.policies,
+        true => Compare::usual(),
+        false => args.policies.clone(),
     };
-    for &policy in wanted {
+    for policy in wanted {
         if !policies.contains(&policy) {
             policies.push(policy);
         }
@@ -107,8 +108,7 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
         record["device"] = network.device().into();
         // The documents would make a record of it that nobody reads.
         record["question"] = args.question.unwrap_or_default().into();
-        serde_json::to_writer(&mut out, &record)?;
-        writeln!(out)?;
+        super::safe::write_json(&mut out, &record)?;
     } else {
         let runs: Vec<&PolicyRun> = found.runs.iter().collect();
         writeln!(out, "{}", conditions(&found.plan))?;

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, SamplingArgs, config_file, settings};
+use super::safe::name;
 use crate::config::{self, ConfigFile};
 use crate::dirs::Dirs;
 
@@ -32,7 +33,7 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
     if args.init {
         config::init(path)?;
-        writeln!(out, "wrote {}", path.display())?;
+        writeln!(out, "wrote {}", name(&path.to_string_lossy()))?;
         return Ok(());
     }
     let set = settings(
@@ -47,12 +48,16 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     } else {
         "  (not there; `cachat config --init` writes it)"
     };
-    writeln!(out, "# settings  {}{state}", path.display())?;
-    writeln!(out, "# models    {}", dirs.models.display())?;
-    writeln!(out, "# sessions  {}", dirs.sessions.display())?;
-    writeln!(out, "# archive   {}", dirs.archive.display())?;
-    writeln!(out, "# themes    {}", dirs.themes.display())?;
-    writeln!(out, "# logs      {}", dirs.logs.display())?;
+    writeln!(out, "# settings  {}{state}", name(&path.to_string_lossy()))?;
+    writeln!(out, "# models    {}", name(&dirs.models.to_string_lossy()))?;
+    writeln!(
+        out,
+        "# sessions  {}",
+        name(&dirs.sessions.to_string_lossy())
+    )?;
+    writeln!(out, "# archive   {}", name(&dirs.archive.to_string_lossy()))?;
+    writeln!(out, "# themes    {}", name(&dirs.themes.to_string_lossy()))?;
+    writeln!(out, "# logs      {}", name(&dirs.logs.to_string_lossy()))?;
     let text = |value: &str| toml::Value::String(value.to_string());
     writeln!(out, "model = {}", text(&set.model.to_string()))?;
     writeln!(out, "device = \"{}\"", set.device)?;

@@ -63,9 +63,7 @@ fn message(info: &PanicHookInfo<'_>) -> String {
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "unknown".to_string());
     // Whatever was formatted into the message must not reach the terminal as an escape sequence.
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    super::safe::name(&text)
 }
 
 fn report(info: &PanicHookInfo<'_>) -> String {

@@ -1,6 +1,5 @@
 //! `cachat inspect`: what eviction decides for a prompt.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -105,8 +104,7 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
         "kv": found.kv,
     });
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &report)?;
-    Ok(writeln!(out)?)
+    super::safe::write_json(&mut out, &report)
 }
 
 fn failed(error: crate::model::ModelError) -> CliError {

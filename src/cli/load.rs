@@ -11,6 +11,7 @@ use crate::engine::archiving::Archiving;
 use crate::engine::event::{Event, ModelInfo};
 use crate::engine::session::{Eviction, Model, TurnError};
 use crate::engine::worker::Loaded;
+use crate::human::brief;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
@@ -26,7 +27,7 @@ pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError>
 }
 
 fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
-    GgufFile::open(path).map_err(|e| e.in_file(path).to_string())
+    GgufFile::open(path).map_err(|e| brief(&e.in_file(path).to_string()))
 }
 
 /// Opens the model with its tokenizer and template and loads its weights.
@@ -34,10 +35,12 @@ pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
     open(settings, &file(settings, dirs)?, &|_| {})
 }
 
-/// For the app: finds, fetches and loads on the engine's thread, and tells how far it is.
+/// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
+/// another model, it must have room.
 pub fn for_engine(
     settings: &Settings,
     dirs: &Dirs,
+    beside: bool,
     tell: &dyn Fn(Event),
 ) -> Result<Loaded, String> {
     let found = source::resolve(&settings.model, dirs, &mut |p| {
@@ -47,9 +50,14 @@ pub fn for_engine(
             total: p.total,
         });
     })
-    .map_err(|e| e.to_string())?;
+    .map_err(|e| brief(&e.to_string()))?;
     tell(Event::Loading { share: 0.0 });
     let file = gguf(&found.path)?;
+    let on_host = matches!(settings.device, DeviceChoice::Auto | DeviceChoice::Cpu);
+    if beside && on_host {
+        let bytes = std::fs::metadata(&found.path).map_or(0, |data| data.len());
+        super::room::beside(&found.name, bytes)?;
+    }
     let (shares, told) = std::sync::mpsc::channel();
     let model = std::thread::scope(|scope| {
         // Loading reports from any thread; the engine's own hands it on.
@@ -65,7 +73,7 @@ pub fn for_engine(
         loading.join()
     });
     let model = match model {
-        Ok(model) => model.map_err(|e| e.to_string())?,
+        Ok(model) => model.map_err(|e| brief(&e.to_string()))?,
         Err(panic) => std::panic::resume_unwind(panic),
     };
     let info = info(&model, found);

@@ -14,8 +14,10 @@ pub mod interrupt;
 mod load;
 pub mod log;
 pub mod models;
+mod near;
 pub mod progress;
 mod prompt;
+mod room;
 pub mod safe;
 pub mod sessions;
 pub mod tokenize;
@@ -113,7 +115,10 @@ pub fn run(cli: Cli) -> Result<(), CliError> {
 
 fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
     match cli.command {
-        None => chat::run(cli.chat, dirs),
+        None => {
+            near::check(cli.chat.prompt.as_deref(), &Cli::command())?;
+            chat::run(cli.chat, dirs)
+        }
         Some(Command::Ask(args)) => ask::run(args, dirs),
         Some(Command::Inspect(args)) => inspect::run(args, dirs),
         Some(Command::Bench(args)) => bench::run(args, dirs),

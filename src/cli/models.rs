@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::progress::Meter;
-use super::safe::shown;
+use super::safe::{name as name_of, write_json, write_json_pretty};
 use crate::dirs::Dirs;
 use crate::model::source::known::{DEFAULT, KNOWN};
 use crate::model::source::{ModelSpec, local, resolve};
@@ -62,18 +62,15 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
         if args.json {
             let bytes = size(&found.path);
             let (name, path) = (found.name, found.path);
-            serde_json::to_writer(&mut out, &Here { name, path, bytes })?;
-            writeln!(out)?;
+            write_json(&mut out, &Here { name, path, bytes })?;
         } else {
-            writeln!(out, "{}", found.path.display())?;
+            writeln!(out, "{}", name_of(&found.path.to_string_lossy()))?;
         }
         return Ok(());
     }
     let listing = list(dirs);
     if args.json {
-        serde_json::to_writer_pretty(&mut out, &listing)?;
-        writeln!(out)?;
-        return Ok(());
+        return write_json_pretty(&mut out, &listing);
     }
     writeln!(out, "On this machine")?;
     if listing.here.is_empty() {
@@ -86,8 +83,8 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
     let column = width(&mut listing.here.iter().map(|model| model.name.len()));
     for model in &listing.here {
         let mega = model.bytes as f64 / 1e6;
-        let path = shown(&model.path.to_string_lossy());
-        let name = shown(&model.name);
+        let path = name_of(&model.path.to_string_lossy());
+        let name = name_of(&model.name);
         writeln!(out, "  {name:column$}  {mega:>8.1} MB  {path}")?;
     }
     writeln!(
@@ -112,7 +109,7 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
         out,
         "\nAny GGUF file of the llama or qwen2 architecture works: --model PATH, or --model \
          OWNER/REPO:FILE\nfrom the Hub. Files put into {} are found by name.",
-        listing.folder.display()
+        name_of(&listing.folder.to_string_lossy())
     )?;
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use super::safe::name;
+use crate::human::brief;
 use crate::model::source::Progress;
 
 /// Prints what [`resolve`](crate::model::source::resolve) says; clears its line when dropped.
@@ -29,7 +31,7 @@ impl Meter {
         }
         if !self.terminal {
             if new {
-                let _ = writeln!(err, "{}", progress.what);
+                let _ = writeln!(err, "{}", name(&brief(&progress.what)));
             }
             return;
         }
@@ -61,7 +63,7 @@ impl Drop for Meter {
 /// `what  [████░░░░]  12.3 / 98.4 MB  13 %`
 fn line(progress: &Progress) -> String {
     let mega = |bytes: u64| bytes as f64 / 1e6;
-    let what = &progress.what;
+    let what = name(&brief(&progress.what));
     match progress.total {
         Some(total) if total > 0 => {
             let share = (progress.done as f64 / total as f64).min(1.0);
@@ -76,6 +78,6 @@ fn line(progress: &Progress) -> String {
             )
         }
         _ if progress.done > 0 => format!("{what}  {:.1} MB", mega(progress.done)),
-        _ => what.clone(),
+        _ => what,
     }
 }

@@ -7,11 +7,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::CliError;
-use super::safe::shown;
+use super::safe::{self, name, shown, write_json_pretty};
 use crate::dirs::Dirs;
 use crate::document::{Question, framed};
 use crate::engine::event::{Message, Role};
 use crate::saved::{Piece, SavedConversation, SavedTurn, Store, Summary};
+use crate::unseen;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(
@@ -52,6 +53,8 @@ enum SessionsCommand {
         #[arg(short, long, value_name = "PATH")]
         output: Option<PathBuf>,
     },
+    /// Remove everything that was archived; conversations stay, and are read once more when they go on
+    Free,
     /// Delete a conversation for good
     Delete {
         name: String,
@@ -65,7 +68,22 @@ enum SessionsCommand {
 pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
     let store = Store::new(&dirs.sessions);
     match args.command {
-        None => list(&store, "", false),
+        None => {
+            list(&store, "", false)?;
+            match crate::archive::bytes(&dirs.archive) {
+                0 => Ok(()),
+                bytes => Ok(writeln!(
+                    std::io::stdout(),
+                    "\narchive: {} in {} (`cachat sessions free` removes it)",
+                    crate::human::bytes(bytes),
+                    dirs.archive.display()
+                )?),
+            }
+        }
+        Some(SessionsCommand::Free) => {
+            let freed = crate::human::bytes(crate::archive::free(&dirs.archive));
+            Ok(writeln!(std::io::stdout(), "removed {freed}")?)
+        }
         Some(SessionsCommand::List { query, json }) => {
             list(&store, query.as_deref().unwrap_or_default(), json)
         }
@@ -76,7 +94,11 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
         Some(SessionsCommand::Export { name, json, output }) => {
             let conversation = store.show(&name)?;
             let text = match json {
-                true => serde_json::to_string_pretty(&messages(&conversation))? + "\n",
+                true => {
+                    unseen::json(&serde_json::to_string_pretty(&messages(&conversation))?)
+                        .into_owned()
+                        + "\n"
+                }
                 false => markdown(&conversation),
             };
             export(&text, output)
@@ -86,28 +108,25 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
 }
 
 fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
-    let all = store.list(query);
+    let all: Vec<Summary> = store.list(query).collect();
     let time = |moment| chrono::DateTime::<chrono::Local>::from(moment);
     let mut out = std::io::stdout().lock();
     if json {
         let line = |s: &Summary| {
-            json!({"name": s.name, "title": s.title, "turns": s.turns,
+            json!({"name": s.name, "title": s.title, "turns": s.turns, "more": s.more,
                    "modified": time(s.modified).to_rfc3339()})
         };
         let lines: Vec<_> = all.iter().map(line).collect();
-        return Ok(writeln!(out, "{:#}", serde_json::Value::from(lines))?);
+        return write_json_pretty(&mut out, &lines);
     }
     for s in &all {
-        let turns = match s.turns {
-            1 => " 1 turn ".to_owned(),
-            n => format!("{n:>2} turns"),
-        };
-        let title = shown(&s.title);
+        let title = name(&s.title);
         writeln!(
             out,
-            "{}  {}  {turns}  {title}",
-            s.name,
-            time(s.modified).format("%Y-%m-%d %H:%M")
+            "{}  {}  {:>8}  {title}",
+            name(&s.name),
+            time(s.modified).format("%Y-%m-%d %H:%M"),
+            s.turns()
         )?;
     }
     if all.is_empty() {
@@ -131,8 +150,7 @@ fn export(text: &str, output: Option<PathBuf>) -> Result<(), CliError> {
         };
         return Ok(write!(out, "{text}")?);
     };
-    std::fs::File::create_new(&path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+    crate::disk::write_new(&path, text.as_bytes())
         .map_err(|e| CliError::failed(format!("cannot write {}: {e}", path.display())))
 }
 
@@ -142,7 +160,7 @@ fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
         if !std::io::stdin().is_terminal() {
             return Err(CliError::usage("without a terminal, say --yes to delete"));
         }
-        let (title, turns) = (shown(&conversation.title()), conversation.turns.len());
+        let (title, turns) = (safe::name(&conversation.title()), conversation.turns.len());
         write!(
             std::io::stderr(),
             "Delete \u{201c}{title}\u{201d} ({turns} turns) for good? [y/N] "
@@ -154,7 +172,11 @@ fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
         }
     }
     let name = store.delete(name)?;
-    Ok(writeln!(std::io::stdout(), "deleted {name}")?)
+    Ok(writeln!(
+        std::io::stdout(),
+        "deleted {}",
+        safe::name(&name)
+    )?)
 }
 
 /// A question as it was asked, with its documents written out.
@@ -164,7 +186,7 @@ pub(super) fn question(pieces: &[Piece]) -> String {
         match piece {
             Piece::Text(text) => question.typed(text),
             Piece::Paste(text) => question.attached(text),
-            Piece::File { name, text } => question.attached(&framed(name, text)),
+            Piece::File { name, text } => question.document(name, &framed(name, text)),
         }
     }
     question.text().trim().to_owned()

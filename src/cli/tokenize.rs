@@ -1,6 +1,6 @@
 //! `cachat tokenize`: text to token ids.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use clap::Args;
 
@@ -56,6 +56,5 @@ pub fn run(args: TokenizeArgs, dirs: &Dirs) -> Result<(), CliError> {
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|e| failed(&e))?;
     let ids = tokenizer.encode(&text, true).map_err(|e| failed(&e))?;
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &ids)?;
-    Ok(writeln!(out)?)
+    super::safe::write_json(&mut out, &ids)
 }

@@ -6,7 +6,6 @@ pub mod partial;
 mod settings;
 pub mod values;
 
-use std::io::Write;
 use std::path::Path;
 
 pub use error::ConfigError;
@@ -38,14 +37,10 @@ pub fn init(path: &Path) -> Result<(), ConfigError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
-    let mut file = match std::fs::File::create_new(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(ConfigError::Exists(path.to_path_buf()));
-        }
-        Err(error) => return Err(unwritable(error)),
-    };
-    file.write_all(TEMPLATE.as_bytes()).map_err(unwritable)
+    crate::disk::write_new(path, TEMPLATE.as_bytes()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => ConfigError::Exists(path.to_path_buf()),
+        _ => unwritable(error),
+    })
 }
 
 #[cfg(test)]

@@ -50,6 +50,17 @@ impl Question {
         self.apart = true;
     }
 
+    /// A document, already [`framed`]; in the midst of what is typed its name stays.
+    pub fn document(&mut self, name: &str, text: &str) {
+        self.attached.push(text.to_owned());
+        match self.typed.last_mut().filter(|_| !self.apart) {
+            Some(typed) if !typed.trim().is_empty() && !typed.ends_with('\n') => {
+                typed.push_str(&format!("[{name}]"));
+            }
+            _ => self.apart = true,
+        }
+    }
+
     pub fn text(self) -> String {
         if self.attached.is_empty() {
             return self.typed.concat();
@@ -67,6 +78,30 @@ impl Question {
 mod tests {
     use super::*;
     use crate::document::from_bytes;
+
+    #[test]
+    fn what_is_attached_comes_first_and_leaves_its_name() {
+        let mut question = Question::default();
+        question.typed("compare ");
+        question.document("a.txt", "A");
+        question.typed(" with ");
+        question.document("b.txt", "B");
+        question.attached("pasted");
+        question.typed("\nbriefly");
+        assert_eq!(
+            question.text(),
+            "A\n\nB\n\npasted\n\ncompare [a.txt] with [b.txt]\n\nbriefly"
+        );
+        let mut question = Question::default();
+        question.document("a.txt", "A");
+        question.typed(" what is it?");
+        assert_eq!(question.text(), "A\n\nwhat is it?");
+        let mut plain = Question::default();
+        "  as it is\n"
+            .chars()
+            .for_each(|c| plain.typed(&c.to_string()));
+        assert_eq!(plain.text(), "  as it is\n");
+    }
 
     #[test]
     fn the_question_stands_last() {

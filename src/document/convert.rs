@@ -2,43 +2,30 @@
 //!
 //! The libraries that read such files were not written to be attacked: a file of a megabyte may
 //! unfold to gigabytes, never end, nest until the stack is full or meet a bug. So the program runs
-//! itself as a helper for each file, with bounds on time and memory which the helper watches
-//! itself; whatever happens to it, the app gets a text or one of the `Trouble`s. Where the helper
+//! itself as a helper for each file (`aside.rs`); whatever happens to it, the app gets a text or one of the `Trouble`s. Where the helper
 //! is not switched on (tests, other programs) a thread with a large stack does the work.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use super::converted::{Converted, TEXT_LIMIT, Trouble};
 use super::excerpt::Excerpt;
+use crate::aside;
 
 /// The program's first argument when it is the helper.
 const ARGUMENT: &str = "internal-convert";
 const TIME: Duration = Duration::from_secs(60);
 const MEMORY: usize = 1 << 30;
 const STACK: usize = 256 << 20;
-/// How the helper ends when a bound is reached.
-const TOO_SLOW: u8 = 71;
-const TOO_LARGE: u8 = 72;
-
 /// Which reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// UTF-8 already.
     Html,
     Pdf,
-}
-
-static HELPER: AtomicBool = AtomicBool::new(false);
-
-/// From now on files are converted in a process of their own: this program, which has to call
-/// [`helper`] at its start.
-pub fn use_helper() {
-    HELPER.store(true, Ordering::SeqCst);
 }
 
 /// The whole program, where it was started as the helper.
@@ -55,26 +42,12 @@ pub fn helper() -> Option<ExitCode> {
     let part = arguments
         .next()
         .and_then(|text| Excerpt::parse(text.to_str()?));
-    // Nobody would read it.
-    std::panic::set_hook(Box::new(|_| {}));
     // Tests have less patience.
     let seconds = std::env::var("CACHAT_TEST_CONVERT_SECONDS").ok();
     let time = seconds
         .and_then(|s| s.parse().ok())
         .map_or(TIME, Duration::from_secs);
-    let begun = Instant::now();
-    std::thread::spawn(move || {
-        loop {
-            // Nothing else can end work that a library is in the middle of.
-            if begun.elapsed() > time {
-                std::process::exit(TOO_SLOW.into());
-            }
-            if memory_stats::memory_stats().is_some_and(|m| m.physical_mem > MEMORY) {
-                std::process::exit(TOO_LARGE.into());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
+    aside::bound(time, MEMORY);
     let mut bytes = Vec::new();
     let read = io::stdin().lock().read_to_end(&mut bytes);
     let result = match read {
@@ -93,7 +66,7 @@ pub fn helper() -> Option<ExitCode> {
 /// # Errors
 /// One of the `Trouble`s, whatever the bytes are.
 pub fn convert(format: Format, bytes: &[u8], part: Option<Excerpt>) -> Result<Converted, Trouble> {
-    match HELPER.load(Ordering::SeqCst) {
+    match aside::helpers() {
         true => in_a_process(format, bytes, part)
             .unwrap_or_else(|error| Err(Trouble::Helper(error.to_string()))),
         false => on_a_thread(format, bytes.to_vec(), part),
@@ -105,41 +78,17 @@ fn in_a_process(
     bytes: &[u8],
     part: Option<Excerpt>,
 ) -> io::Result<Result<Converted, Trouble>> {
-    // The running program, also where its file was replaced meanwhile.
-    let program = match cfg!(target_os = "linux") {
-        true => "/proc/self/exe".into(),
-        false => std::env::current_exe()?,
-    };
-    let mut command = Command::new(program);
-    command.arg(ARGUMENT).arg(match format {
+    let format = match format {
         Format::Html => "html",
         Format::Pdf => "pdf",
-    });
-    command.args(part.map(|part| part.to_string()));
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let mut answer = Vec::new();
+    };
+    let part = part.map(|part| part.to_string());
+    let mut arguments = vec![ARGUMENT, format];
+    arguments.extend(part.as_deref());
     // Escaping doubles a text at most, but for control characters, which are none of ours.
     let limit = 2 * TEXT_LIMIT + 4096;
-    let read = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            // One that ended early is judged by how it ended.
-            let _ = stdin.map(|mut pipe| pipe.write_all(bytes));
-        });
-        stdout.map_or(Ok(0), |pipe| {
-            pipe.take(limit as u64).read_to_end(&mut answer)
-        })
-    });
-    if read.is_err() {
-        let _ = child.kill();
-    }
-    let status = child.wait()?;
-    read?;
-    Ok(outcome(status.code(), &answer, limit))
+    let (status, answer) = aside::call(&arguments, bytes, limit)?;
+    Ok(outcome(status, &answer, limit))
 }
 
 /// What a helper's end means, of which at most `limit` bytes were read.
@@ -148,8 +97,8 @@ fn outcome(status: Option<i32>, answer: &[u8], limit: usize) -> Result<Converted
         // Whatever the status: where the pipe was closed on it, it ends as if it had failed.
         _ if answer.len() >= limit => Err(Trouble::TooMuchText),
         Some(0) => serde_json::from_slice(answer).unwrap_or(Err(Trouble::TooMuchText)),
-        Some(code) if code == i32::from(TOO_SLOW) => Err(Trouble::TooSlow),
-        Some(code) if code == i32::from(TOO_LARGE) => Err(Trouble::TooMuchMemory),
+        Some(code) if code == i32::from(aside::TOO_SLOW) => Err(Trouble::TooSlow),
+        Some(code) if code == i32::from(aside::TOO_LARGE) => Err(Trouble::TooMuchMemory),
         // A full stack, no memory, a bug: it was this file's doing.
         _ => Err(Trouble::Damaged),
     }

@@ -38,6 +38,12 @@ impl Excerpt {
         (part.last.is_none_or(|last| part.first <= last)).then_some(part)
     }
 
+    /// As much of it as there is, where its last page or line is number `end`.
+    pub fn up_to(self, end: usize) -> Excerpt {
+        let last = self.last.map(|last| last.min(end));
+        Excerpt { last, ..self }
+    }
+
     /// The part of `all` pages or lines, as a range from 0; `None` where it lies behind the end.
     pub fn within(self, all: usize) -> Option<std::ops::Range<usize>> {
         let end = self.last.unwrap_or(all).min(all);

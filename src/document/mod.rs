@@ -188,16 +188,17 @@ fn take(name: &str, bytes: &[u8], part: Option<Excerpt>) -> Result<Document, Doc
     if text.trim().is_empty() {
         return Err(DocumentError::Empty { name: named() });
     }
+    let part_of = |part: Excerpt, what: &str, end: usize| {
+        let part = part.up_to(end);
+        let s = match part.last == Some(part.first) {
+            true => "",
+            false => "s",
+        };
+        format!("{name} {what}{s} {part}")
+    };
     let (text, name, pages) = match (part, pages) {
         (None, pages) => (text, named(), pages),
-        (Some(part), Some(_)) => {
-            let s = if part.last == Some(part.first) {
-                ""
-            } else {
-                "s"
-            };
-            (text, format!("{name} page{s} {part}"), None)
-        }
+        (Some(part), Some(read)) => (text, part_of(part, "page", part.first + read - 1), None),
         (Some(part), None) => {
             let cut = excerpt::lines(&text, part).map_err(|all| DocumentError::Beyond {
                 name: named(),
@@ -205,12 +206,8 @@ fn take(name: &str, bytes: &[u8], part: Option<Excerpt>) -> Result<Document, Doc
                 all,
                 part,
             })?;
-            let s = if part.last == Some(part.first) {
-                ""
-            } else {
-                "s"
-            };
-            (cut, format!("{name} line{s} {part}"), None)
+            let name = part_of(part, "line", text.lines().count());
+            (cut, name, None)
         }
     };
     Ok(Document {
@@ -275,6 +272,13 @@ mod tests {
         assert_eq!((part.name.as_str(), part.lines), ("a.txt lines 2-3", 2));
         assert_eq!(part.text, "two\nthree\n");
         assert_eq!(read("a.txt 2").unwrap().name, "a.txt line 2");
+        // As much as there is, and no more.
+        assert_eq!(read("a.txt#2-99").unwrap().name, "a.txt lines 2-3");
+        assert_eq!(read("a.txt#3-99").unwrap().name, "a.txt line 3");
+        let pages = ["one", "two", "three"].map(|words| words.repeat(3));
+        let pdf = crate::testing::pdf::document(&pages.each_ref().map(String::as_str));
+        std::fs::write(folder.path().join("a.pdf"), pdf).unwrap();
+        assert_eq!(read("a.pdf#2-99").unwrap().name, "a.pdf pages 2-3");
         let behind = read("a.txt#9-").unwrap_err().to_string();
         assert_eq!(behind, "a.txt has 3 lines only, so there is no part 9-");
     }

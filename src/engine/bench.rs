@@ -6,10 +6,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::evict::Evictor;
-use super::lane::{Begin, Lane, Unread, Voice};
+use super::lane::{Begin, Lane, Read, Reader, Voice};
 use super::logits::argmax;
+use super::memory::ProcessMemory;
 use super::picture::full_bytes;
-use crate::model::{Network, error::Result};
+use crate::archive::Archive;
+use crate::model::{Layers, Network, error::Result};
 
 /// One row of `cachat bench`.
 #[derive(Clone, Debug, Serialize)]
@@ -29,26 +31,47 @@ pub struct BenchRow {
     pub kv_full_bytes: u64,
     /// Most resident memory of the process during the row, where the system tells.
     pub rss_peak_bytes: Option<u64>,
+    /// Most of the process's own memory while it read, and of the files that it maps (the model's, the
+    /// archive's): the system takes those back when it needs to. Looked at between layers.
+    pub anonymous_peak_bytes: u64,
+    pub mapped_peak_bytes: u64,
+    /// Where an archive is kept: milliseconds to the first token when everything was read before, by
+    /// another run of the program.
+    pub recall_ms: Option<f64>,
 }
 
-/// Prefills `context` tokens and decodes `generate` greedily behind them.
+/// Prefills `context` tokens and decodes `generate` greedily behind them. `archive` opens an archive
+/// that has nothing of it, or what is there already.
 pub fn row(
     network: &Arc<dyn Network>,
     evictor: &Evictor,
     context: usize,
     generate: usize,
+    archive: &dyn Fn() -> Option<Arc<Archive>>,
 ) -> Result<BenchRow> {
     forget_peak();
-    let mut lane = Lane::new(network, *evictor)?;
+    let mut lane = Lane::archiving(network, *evictor, archive())?;
     let tokens = words(context, network.description().vocabulary);
+    let mut memory = Memory::default();
     let begun = Instant::now();
-    let read = lane.read(&tokens, &mut Unread)?;
+    let read = read(&mut lane, &tokens, &mut memory)?;
     let prefill = begun.elapsed().as_secs_f64();
     let (logits, eviction_ms) =
         read.map_or_else(Default::default, |r| (r.logits, r.evicted.milliseconds));
     let begun = Instant::now();
     lane.decode(Begin::Logits(logits), &mut Greedy { left: generate })?;
     let decode = begun.elapsed().as_secs_f64();
+    let rss_peak_bytes = rss_peak();
+    let recall_ms = match lane.archive() {
+        Some(old) => {
+            old.settle(std::time::Duration::from_secs(60));
+            let mut again = Lane::archiving(network, *evictor, archive())?;
+            let begun = Instant::now();
+            self::read(&mut again, &tokens, &mut memory)?;
+            Some(begun.elapsed().as_secs_f64() * 1000.0)
+        }
+        None => None,
+    };
     let layers = lane.layers();
     Ok(BenchRow {
         policy: evictor.preset.name().into(),
@@ -61,8 +84,38 @@ pub fn row(
         kv_used_bytes: layers.used_bytes() as u64,
         kv_peak_bytes: lane.peak().held,
         kv_full_bytes: full_bytes(layers),
-        rss_peak_bytes: rss_peak(),
+        rss_peak_bytes,
+        anonymous_peak_bytes: memory.anonymous,
+        mapped_peak_bytes: memory.mapped,
+        recall_ms,
     })
+}
+
+/// What is archived of `tokens` is recalled, the rest is read.
+fn read(lane: &mut Lane, tokens: &[u32], memory: &mut Memory) -> Result<Option<Read>> {
+    match lane.archive() {
+        Some(_) => {
+            let from = lane.recallable(tokens);
+            lane.recall(tokens, from, memory)
+        }
+        None => lane.read(tokens, memory),
+    }
+}
+
+/// The most that the process took.
+#[derive(Default)]
+struct Memory {
+    anonymous: u64,
+    mapped: u64,
+}
+
+impl Reader for Memory {
+    fn before_eviction(&mut self, _: usize, _: &dyn Layers) -> Result<()> {
+        let now = ProcessMemory::now();
+        self.anonymous = self.anonymous.max(now.anonymous());
+        self.mapped = self.mapped.max(now.mapped);
+        Ok(())
+    }
 }
 
 /// Feeds the likeliest token so many times.

@@ -33,6 +33,9 @@ pub struct Plan {
     pub prompt_tokens: usize,
     pub position: usize,
     pub past: Past,
+    /// The conversation's own answer to the same question is left out.
+    #[serde(skip)]
+    pub left_out: bool,
     pub max_tokens: usize,
 }
 

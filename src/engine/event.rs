@@ -39,6 +39,8 @@ pub enum Command {
     SetSystem(String),
     /// Restore a conversation: it is prefilled with the next question.
     Load(Vec<Message>),
+    /// When the conversation that was just loaded began, RFC 3339.
+    Began(String),
     /// Count the tokens of a text; answered by [`Event::Counted`] with the same `tag`.
     Count {
         tag: u64,
@@ -96,8 +98,14 @@ pub struct Compare {
 }
 
 impl Compare {
-    /// What is compared where nothing is named, beside the full cache.
-    pub const USUAL: [Preset; 2] = [Preset::SNAPKV, Preset::ADA_SNAPKV];
+    /// What is compared where nothing is named, beside the full cache: the default policy and, to
+    /// see what its allocator does, the one that gives every head the same.
+    pub fn usual() -> Vec<Preset> {
+        let default = Preset::default();
+        let mut both = vec![default.uniform(), default];
+        both.dedup();
+        both
+    }
 }
 
 /// How the next token is drawn; `temperature` 0 is greedy.

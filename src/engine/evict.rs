@@ -52,6 +52,7 @@ impl Evictor {
             layers: growing.count(),
             position: layers.position(),
             budget: self.budget,
+            waits: layers.waits(),
         }
     }
 
@@ -127,8 +128,8 @@ pub struct Evicting {
     extent: Extent,
     /// Layers of the network that the round counts, in its order.
     growing: Vec<usize>,
-    /// Of these, those that the round was shown.
-    shown: Vec<usize>,
+    /// Of these, those that the round was shown, with their entries then.
+    shown: Vec<(usize, usize)>,
     /// `None` where there is nothing to evict.
     round: Option<Box<dyn Round>>,
     done: Vec<LayerEviction>,
@@ -158,8 +159,11 @@ impl Evicting {
                 return Ok(());
             }
         }
-        self.shown.push(layer);
+        self.shown.push((layer, layers.layer_entries(layer)));
         let choices = layers.select(layer, index, &mut **round)?;
+        if choices.is_empty() && policy.allocator.pools() {
+            layers.set_aside(layer)?;
+        }
         self.apply(choices, layers, told)
     }
 
@@ -183,10 +187,11 @@ impl Evicting {
     ) -> Result<()> {
         for Choice { layer, selection } in choices {
             // Only what the round was shown can be cut.
-            let Some(&layer) = self.growing.get(layer).filter(|l| self.shown.contains(l)) else {
+            let layer = self.growing.get(layer);
+            let shown = self.shown.iter().find(|(l, _)| Some(l) == layer);
+            let Some(&(layer, before)) = shown else {
                 continue;
             };
-            let before = layers.layer_entries(layer);
             told.before(layer, layers)?;
             layers.keep(layer, &selection.kept)?;
             told.after(layer, layers)?;

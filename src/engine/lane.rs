@@ -7,34 +7,10 @@ use std::time::Instant;
 
 use super::event::LayerEviction;
 use super::evict::{Evicting, EvictionHooks, Evictor};
+pub use super::peak::Peak;
 use super::retained::Retained;
 use crate::archive::Archive;
 use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
-
-/// Most bytes of the cache's buffers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Peak {
-    /// Between evictions.
-    pub held: u64,
-    /// With the moments at which an evicted layer's old entries and its new ones stand side by
-    /// side.
-    pub most: u64,
-}
-
-impl Peak {
-    fn hold(&mut self, bytes: usize) {
-        self.held = self.held.max(bytes as u64);
-        self.most = self.most.max(bytes as u64);
-    }
-
-    /// The higher of both.
-    pub fn max(self, other: Peak) -> Peak {
-        Peak {
-            held: self.held.max(other.held),
-            most: self.most.max(other.most),
-        }
-    }
-}
 
 /// Layers that were evicted together.
 #[derive(Clone, Debug, Default)]

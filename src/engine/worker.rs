@@ -11,6 +11,7 @@ use super::event::{
     CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Sampling,
     TurnStats,
 };
+use super::gate::Gate;
 use super::handle::EngineHandle;
 use super::session::{Eviction, Model, Session, TurnError, Watcher};
 use super::shorten::shorten;
@@ -56,6 +57,7 @@ pub fn start(
                 pictures,
                 stop: flag,
                 in_force: InForce::default(),
+                gate: Gate::from_env(),
             };
             let work = AssertUnwindSafe(move || run(load, start, inbox, out));
             if catch_unwind(work).is_err() {
@@ -78,6 +80,7 @@ struct Out {
     stop: Arc<AtomicBool>,
     /// What the screen was told last.
     in_force: InForce,
+    gate: Gate,
 }
 
 impl Watcher for Out {
@@ -96,7 +99,9 @@ impl Watcher for Out {
             _ => {}
         }
         super::log::event(&event);
+        let waits = self.gate.behind(&event);
         let _ = self.events.send(event);
+        self.gate.pass(waits, || self.stopped());
     }
 
     fn picture(&mut self, picture: CachePicture) {
@@ -181,6 +186,7 @@ fn run(
                     Err(error) => out.event(Event::Notice(error.to_string())),
                 }
             }
+            Command::Began(moment) => session.began(&moment),
             Command::SetArchive(mode) => {
                 archiving.mode = mode;
                 match archive(&mut session, &archiving) {

@@ -1,6 +1,6 @@
 //! What can go wrong between a file and a token.
 
-use super::{gguf::GgufError, kernels::packed::PackError};
+use super::{gguf::GgufError, kernels::packed::PackError, plain::plain};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -37,7 +37,7 @@ pub enum ModelError {
     Archive,
     #[error("a weight cannot be prepared: {0}")]
     Pack(#[from] PackError),
-    #[error("the computation failed: {0}")]
+    #[error("the computation failed: {}", plain(.0))]
     Candle(#[from] candle_core::Error),
 }
 

@@ -97,6 +97,17 @@ pub fn load(
     options: &LoadOptions,
     progress: &(dyn Fn(f32) + Sync),
 ) -> Result<Arc<dyn Network>> {
+    let network = load_any(file, options, progress)?;
+    // No half of another model's weights.
+    file.check_unchanged()?;
+    Ok(network)
+}
+
+fn load_any(
+    file: &Arc<GgufFile>,
+    options: &LoadOptions,
+    progress: &(dyn Fn(f32) + Sync),
+) -> Result<Arc<dyn Network>> {
     // Before any device is touched: a file that cannot run should say so at once.
     let description = Description::from_gguf(file)?;
     let device = options.device.open()?;

@@ -121,6 +121,13 @@ pub trait Layers {
     /// Shows a layer to `round` as its layer `index`.
     fn select(&self, layer: usize, index: usize, round: &mut dyn Round) -> Result<Vec<Choice>>;
 
+    /// Whether entries that a round does not choose yet cost nothing until its end.
+    fn waits(&self) -> bool;
+
+    /// Nothing of a layer is needed until it is cut down: where it is archived, its memory is given
+    /// back until then.
+    fn set_aside(&mut self, layer: usize) -> Result<()>;
+
     /// Keeps of each head of a layer the entries at `kept` (indices, ascending).
     fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()>;
 

@@ -1,11 +1,12 @@
 //! Chat templates: the conversation as the model was trained to read it (Jinja, from the GGUF).
 
 use super::gguf::{GgufError, GgufFile};
-use super::jinja::{self, REFUSED, compile};
+use super::jinja::compile;
 use super::message::Message;
+use super::rendering::{Failure, Job};
 use super::tokenizer::{Segment, Tokenizer, TokenizerError};
 use chrono::{DateTime, Local};
-use minijinja::{Environment, Value, context};
+use minijinja::Environment;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
@@ -37,6 +38,7 @@ pub enum TemplateError {
 
 /// A model's chat template, compiled.
 pub struct ChatTemplate {
+    source: String,
     env: Environment<'static>,
     bos: String,
     eos: String,
@@ -69,14 +71,15 @@ impl ChatTemplate {
                 Some(format!("the model has no chat template; {name} is used")),
             ),
         };
-        let env = match compile(source) {
-            Ok(env) => env,
+        let (source, env) = match compile(source) {
+            Ok(env) => (source, env),
             Err(error) => {
                 let error = error.to_string().escape_debug().to_string();
                 notice = Some(format!(
                     "the model's chat template is broken ({error}); {name} is used"
                 ));
-                compile(fallback).map_err(|e| TemplateError::Render(e.to_string()))?
+                let env = compile(fallback).map_err(|e| TemplateError::Render(e.to_string()))?;
+                (fallback, env)
             }
         };
         let token = |id: Option<u32>| id.and_then(|id| tokenizer.token(id)).unwrap_or_default();
@@ -85,6 +88,7 @@ impl ChatTemplate {
             token(tokenizer.eos()).to_owned(),
         );
         Ok(ChatTemplate {
+            source: source.to_owned(),
             env,
             bos,
             eos,
@@ -95,7 +99,12 @@ impl ChatTemplate {
 
     /// A conversation begins: from now on templates are told this time.
     pub fn begin(&self) {
-        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = Local::now();
+        self.began_at(Local::now());
+    }
+
+    /// The conversation began then: brought back, it reads as it did.
+    pub fn began_at(&self, moment: DateTime<Local>) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
     /// Why the model's own template is not in use, to be shown once.
@@ -112,26 +121,18 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
-        let bytes = messages.iter().map(|m| m.content.len()).sum();
-        let mut env = self.env.clone();
-        env.set_fuel(Some(jinja::fuel(messages.len(), bytes)));
         let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
-        jinja::set_clock(&mut env, began);
-        let messages: Vec<Value> = messages
-            .iter()
-            .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
-            .collect();
-        let rendered = env.get_template("chat").and_then(|template| {
-            template.render(context! {
-                messages, add_generation_prompt, bos_token => self.bos.as_str(),
-                eos_token => self.eos.as_str(),
-            })
-        });
-        rendered.map_err(|error| match error.detail() {
-            Some(detail) if detail.starts_with(REFUSED) => {
-                TemplateError::Refused(detail[REFUSED.len()..].escape_debug().to_string())
-            }
-            _ => TemplateError::Render(error.to_string().escape_debug().to_string()),
+        let job = Job {
+            source: &self.source,
+            messages: messages.to_vec(),
+            add_generation_prompt,
+            bos: &self.bos,
+            eos: &self.eos,
+            began: began.to_rfc3339(),
+        };
+        job.render(&self.env).map_err(|failure| match failure {
+            Failure::Refused(why) => TemplateError::Refused(why),
+            Failure::Failed(why) => TemplateError::Render(why),
         })
     }
 
@@ -233,6 +234,7 @@ mod tests {
     fn with(source: &str) -> ChatTemplate {
         let env = compile(source).unwrap();
         ChatTemplate {
+            source: source.into(),
             env,
             bos: "<s>".into(),
             eos: "</s>".into(),

@@ -48,6 +48,9 @@ policies! {
         "Ada-KV heads on PyramidKV's layer budgets";
     ADA_REACH "ada-reach" = Reach, Adaptive, Flat:
         "Ada-KV heads on the reach score (best for small budgets)";
+    POOLED_SNAPKV "pooled-snapkv" = Window, Pooled, Flat:
+        "the heads of all layers compete for one total";
+    POOLED_REACH "pooled-reach" = Reach, Pooled, Flat: "the same on the reach score";
 }
 
 impl Preset {
@@ -72,6 +75,21 @@ impl Preset {
 
     pub fn policy(self) -> Policy {
         self.policy
+    }
+
+    /// The policy that gives every head the same and is this one otherwise.
+    pub fn uniform(self) -> Preset {
+        let Policy { score, layers, .. } = self.policy;
+        // Scores and allocators are known by how they are called.
+        let of = |p: Policy| format!("{:?} {:?} {:?}", p.score, p.allocator, p.layers);
+        let policy = Policy {
+            score,
+            allocator: &Uniform,
+            layers,
+        };
+        let named = Preset::ALL.into_iter().find(|p| of(p.policy) == of(policy));
+        let about = "the same score, the same budget for every head";
+        named.unwrap_or(Preset::new("uniform", about, policy))
     }
 }
 
@@ -133,6 +151,16 @@ mod tests {
         assert_eq!("ada-snap".parse::<Preset>(), Ok(Preset::ADA_SNAPKV));
         let error = "h2o".parse::<Preset>().unwrap_err().to_string();
         assert!(error.contains("ada-pyramidkv, ada-reach"), "{error}");
+    }
+
+    #[test]
+    fn every_policy_has_one_with_uniform_budgets() {
+        assert_eq!(Preset::ADA_SNAPKV.uniform(), Preset::SNAPKV);
+        assert_eq!(Preset::ADA_PYRAMIDKV.uniform(), Preset::PYRAMIDKV);
+        assert_eq!(Preset::SNAPKV.uniform(), Preset::SNAPKV);
+        let reach = Preset::ADA_REACH.uniform();
+        assert_eq!(reach.name(), "uniform");
+        assert_eq!(format!("{:?}", reach.policy().score), "Reach");
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct Extent {
     pub position: usize,
     /// Entries per KV head, window included, `B`.
     pub budget: usize,
+    /// Whether entries that are not chosen yet cost nothing, so that all layers may be decided at the
+    /// end: they are archived, or within the cache's bound anyway.
+    pub waits: bool,
 }
 
 impl Extent {

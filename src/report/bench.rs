@@ -5,7 +5,7 @@ use crate::engine::bench::BenchRow;
 /// Heads of the columns.
 pub fn header() -> String {
     format!(
-        "{:<14}{:>8}{:>9}{:>14}{:>14}{:>11}{:>11}{:>11}{:>11}",
+        "{:<14}{:>8}{:>9}{:>14}{:>14}{:>11}{:>11}{:>11}{:>11}{:>11}{:>11}{:>11}",
         "policy",
         "budget",
         "context",
@@ -14,7 +14,10 @@ pub fn header() -> String {
         "KV used",
         "KV peak",
         "KV full",
-        "RSS peak"
+        "RSS peak",
+        "own",
+        "mapped",
+        "again ms"
     )
 }
 
@@ -22,7 +25,7 @@ pub fn header() -> String {
 pub fn line(row: &BenchRow) -> String {
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1048576.0);
     format!(
-        "{:<14}{:>8}{:>9}{:>14.1}{:>14.1}{:>11}{:>11}{:>11}{:>11}",
+        "{:<14}{:>8}{:>9}{:>14.1}{:>14.1}{:>11}{:>11}{:>11}{:>11}{:>11}{:>11}{:>11}",
         row.policy,
         row.budget.map_or("-".into(), |b| b.to_string()),
         row.context,
@@ -32,5 +35,8 @@ pub fn line(row: &BenchRow) -> String {
         mib(row.kv_peak_bytes),
         mib(row.kv_full_bytes),
         row.rss_peak_bytes.map_or("-".into(), mib),
+        mib(row.anonymous_peak_bytes),
+        mib(row.mapped_peak_bytes),
+        row.recall_ms.map_or("-".into(), |ms| format!("{ms:.0}")),
     )
 }

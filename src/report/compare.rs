@@ -46,8 +46,12 @@ pub fn conditions(plan: &Plan) -> String {
         Past::Archived => "from the conversation's archive",
         Past::Reread => "the whole conversation read anew under each policy",
     };
+    let left_out = match plan.left_out {
+        true => ", its earlier answer left out",
+        false => "",
+    };
     format!(
-        "{} tokens read, {past}; greedy, at most {} tokens",
+        "{} tokens read, {past}{left_out}; greedy, at most {} tokens",
         plan.prompt_tokens, plan.max_tokens
     )
 }

@@ -1,6 +1,7 @@
 //! SAVED CONVERSATIONS: one file of JSON lines each, written as things happen and only ever
 //! appended to, so that a crash loses at most the line that was being written.
 
+mod list;
 mod private;
 mod read;
 mod record;
@@ -8,6 +9,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use list::Summary;
 pub use read::{SavedConversation, SavedTurn, read};
 pub use record::{Ending, Header, Piece, Record};
-pub use store::{SessionError, Store, Summary, Writer};
+pub use store::{SessionError, Store, Writer};

@@ -49,7 +49,7 @@ pub fn read(content: &[u8]) -> SavedConversation {
 }
 
 impl SavedConversation {
-    fn take(&mut self, record: Record) {
+    pub(super) fn take(&mut self, record: Record) {
         match record {
             Record::User(question) => self.turns.push(SavedTurn {
                 question,
@@ -91,9 +91,12 @@ impl SavedConversation {
         line.join(" ").chars().take(80).collect()
     }
 
-    /// Whether a question or an answer contains `query`, in any case.
+    /// Whether the title, a question or an answer contains `query`, in any case.
     pub fn contains(&self, query: &str) -> bool {
         let query = query.to_lowercase();
+        if self.title().to_lowercase().contains(&query) {
+            return true;
+        }
         self.turns.iter().any(|turn| {
             let questions = turn.question.iter().map(|piece| match piece {
                 Piece::Text(text) | Piece::Paste(text) | Piece::File { text, .. } => text.as_str(),

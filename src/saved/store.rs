@@ -1,13 +1,15 @@
 //! The folder of sessions.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::list::Summary;
 use super::private;
 use super::read::{SavedConversation, read};
 use super::record::{Header, Record};
+use crate::disk::{self, Out};
 
 /// Larger files are not sessions of ours (a question holds at most 16 MiB).
 const LARGEST: u64 = 1 << 30;
@@ -32,22 +34,16 @@ pub enum SessionError {
 
 type Result<T> = std::result::Result<T, SessionError>;
 
-/// One line of the list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
-    pub name: String,
-    /// Beginning of the first question; not yet made safe for a terminal.
-    pub title: String,
-    pub turns: usize,
-    pub modified: SystemTime,
-}
-
 /// Appends to one session; nobody else can while it lives.
 #[derive(Debug)]
 pub struct Writer {
     pub name: String,
     path: PathBuf,
-    file: File,
+    out: Out,
+    /// Bytes up to the end of the last whole line.
+    whole: u64,
+    /// Behind those there may be half a line, since the disk did not take the other half.
+    torn: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -108,12 +104,15 @@ impl Store {
                 n => format!("{stamp}-{n}"),
             };
             let path = self.path(&name);
-            let file = private::options().append(true).create_new(true).open(&path);
-            match file {
-                Ok(file) => {
-                    let mut writer = Writer { name, path, file };
+            match disk::create_new(&path, private::options().append(true)) {
+                Ok(out) => {
+                    let mut writer = Writer::new(name, path, out, 0);
                     writer.lock()?;
-                    writer.line(header)?;
+                    if let Err(error) = writer.line(header) {
+                        // One that cannot even begin is no conversation.
+                        let _ = std::fs::remove_file(&writer.path);
+                        return Err(error);
+                    }
                     return Ok(writer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && n < 1000 => {}
@@ -131,57 +130,62 @@ impl Store {
             path: path.clone(),
             source,
         };
-        let file = OpenOptions::new().read(true).append(true).open(&path);
-        let mut writer = Writer {
-            name,
-            file: file.map_err(failed)?,
-            path: path.clone(),
-        };
+        let file = disk::open(&path, OpenOptions::new().read(true).append(true));
+        let out = Out::new(file.map_err(failed)?);
+        let mut writer = Writer::new(name, path.clone(), out, 0);
         writer.lock()?;
-        let content = content(&path, &mut writer.file)?;
+        let content = content(&path, writer.out.file())?;
         let conversation = read(&content);
-        if conversation.whole < content.len() {
-            // Half a line of a crash: what is appended must begin on a new one.
-            let whole = conversation.whole as u64;
-            writer.file.set_len(whole).map_err(failed)?;
-            writer.file.seek(SeekFrom::End(0)).map_err(failed)?;
-        }
+        writer.whole = conversation.whole as u64;
+        // Half a line of a crash: what is appended must begin on a new one.
+        writer.torn = conversation.whole < content.len();
+        writer.mend().map_err(failed)?;
         Ok((conversation, writer))
     }
 
     /// Reads a session without opening it.
     pub fn show(&self, name: &str) -> Result<SavedConversation> {
-        let path = self.path(&self.resolve(name)?);
-        let mut file = File::open(&path).map_err(|source| SessionError::Io {
+        self.whole(&self.resolve(name)?)
+    }
+
+    fn whole(&self, name: &str) -> Result<SavedConversation> {
+        let path = self.path(name);
+        let file = disk::open(&path, OpenOptions::new().read(true));
+        let file = file.map_err(|source| SessionError::Io {
             path: path.clone(),
             source,
         })?;
-        Ok(read(&content(&path, &mut file)?))
+        Ok(read(&content(&path, &file)?))
     }
 
-    /// All sessions that contain `query`, the newest first.
-    pub fn list(&self, query: &str) -> Vec<Summary> {
-        let mut all: Vec<Summary> = self
-            .names()
-            .into_iter()
-            .filter_map(|(name, modified)| {
-                let conversation = self.show(&name).ok()?;
-                let fits = query.is_empty() || name.contains(query) || conversation.contains(query);
-                (fits && !conversation.turns.is_empty()).then(|| Summary {
-                    title: conversation.title(),
-                    turns: conversation.turns.len(),
-                    name,
-                    modified,
-                })
-            })
+    /// The sessions that contain `query`, the newest first. Without a query only the head of each
+    /// is read, and that when it is asked for.
+    pub fn list(&self, query: &str) -> impl Iterator<Item = Summary> {
+        let mut all: Vec<(SystemTime, String)> = self
+            .entries()
+            .filter_map(|(name, entry)| Some((entry.metadata().ok()?.modified().ok()?, name)))
             .collect();
-        all.sort_by(|a, b| b.modified.cmp(&a.modified).then(b.name.cmp(&a.name)));
-        all
+        all.sort_unstable_by(|a, b| b.cmp(a));
+        let query = query.to_lowercase();
+        all.into_iter()
+            .filter_map(move |(modified, name)| self.summary(name, modified, &query))
+    }
+
+    fn summary(&self, name: String, modified: SystemTime, query: &str) -> Option<Summary> {
+        if query.is_empty() {
+            let file = disk::open(&self.path(&name), OpenOptions::new().read(true)).ok()?;
+            return Summary::of_head(name, modified, file);
+        }
+        let conversation = self.whole(&name).ok()?;
+        let title = || conversation.title().to_lowercase().contains(query);
+        let fits = name.contains(query) || title() || conversation.contains(query);
+        let summary = Summary::of(name, modified, &conversation);
+        summary.filter(|_| fits)
     }
 
     /// The name of the session that was written to last.
     pub fn latest(&self) -> Result<String> {
-        let newest = self.list("").into_iter().next();
+        let newest = self.list("").next();
         newest.map(|s| s.name).ok_or(SessionError::None)
     }
 
@@ -199,31 +203,31 @@ impl Store {
         self.folder.join(format!("{name}.{ENDING}"))
     }
 
-    fn names(&self) -> Vec<(String, SystemTime)> {
-        let Ok(entries) = std::fs::read_dir(&self.folder) else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter_map(|entry| {
-                let path = entry.path();
-                let ours = path.extension().is_some_and(|e| e == ENDING);
-                let name = path.file_stem()?.to_str().filter(|_| ours)?.to_owned();
-                let modified = entry.metadata().and_then(|m| m.modified()).ok()?;
-                Some((name, modified))
-            })
-            .collect()
+    /// The plain files that are called like sessions; nothing of them is read.
+    fn entries(&self) -> impl Iterator<Item = (String, DirEntry)> {
+        let entries = std::fs::read_dir(&self.folder);
+        entries.into_iter().flatten().flatten().filter_map(|entry| {
+            let name = entry.file_name();
+            let name = name.to_str()?.strip_suffix(ENDING)?.strip_suffix('.')?;
+            let plain = entry.file_type().is_ok_and(|kind| kind.is_file());
+            (plain && !name.is_empty()).then(|| (name.to_owned(), entry))
+        })
     }
 
     fn resolve(&self, name: &str) -> Result<String> {
         let name = name.trim();
-        let names = self.names();
-        if names.iter().any(|(n, _)| n == name) {
-            return Ok(name.to_owned());
+        let mut fitting: Vec<String> = Vec::new();
+        for (found, _) in self.entries() {
+            if found == name {
+                return Ok(found);
+            }
+            if found.starts_with(name) {
+                fitting.push(found);
+            }
         }
-        let mut fitting = names.into_iter().filter(|(n, _)| n.starts_with(name));
+        let mut fitting = fitting.into_iter();
         match (fitting.next().filter(|_| !name.is_empty()), fitting.next()) {
-            (Some((found, _)), None) => Ok(found),
+            (Some(found), None) => Ok(found),
             (Some(_), Some(_)) => Err(SessionError::Ambiguous(name.to_owned())),
             (None, _) => Err(SessionError::Unknown(name.to_owned())),
         }
@@ -231,9 +235,29 @@ impl Store {
 }
 
 impl Writer {
-    /// Appends a record; it is with the operating system when this returns.
+    fn new(name: String, path: PathBuf, out: Out, whole: u64) -> Writer {
+        Writer {
+            name,
+            path,
+            out,
+            whole,
+            torn: false,
+        }
+    }
+
+    /// Appends a record, the whole of it or nothing; it is with the operating system when this
+    /// returns.
     pub fn append(&mut self, record: &Record) -> Result<()> {
         self.line(record)
+    }
+
+    /// What has everything on the disk when it returns; it may take a while.
+    pub fn syncing(&self) -> io::Result<impl FnOnce() -> Result<()> + Send + use<>> {
+        let (out, path) = (Out::new(self.out.file().try_clone()?), self.path.clone());
+        Ok(move || {
+            out.sync()
+                .map_err(|source| SessionError::Io { path, source })
+        })
     }
 
     fn line(&mut self, value: &impl serde::Serialize) -> Result<()> {
@@ -241,17 +265,34 @@ impl Writer {
             .map_err(io::Error::from)
             .and_then(|mut line| {
                 line.push(b'\n');
+                self.mend()?;
+                self.torn = true;
                 // One call: another process never sees half of it without the other half coming.
-                self.file.write_all(&line)
+                self.out.write_all(&line)?;
+                self.whole += line.len() as u64;
+                self.torn = false;
+                Ok(())
             });
-        written.map_err(|source| SessionError::Io {
-            path: self.path.clone(),
-            source,
+        written.map_err(|source| {
+            let _ = self.mend();
+            SessionError::Io {
+                path: self.path.clone(),
+                source,
+            }
         })
     }
 
+    /// Takes half a line away.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.out.file().set_len(self.whole)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
     fn lock(&mut self) -> Result<()> {
-        match self.file.try_lock() {
+        match self.out.file().try_lock() {
             Err(TryLockError::WouldBlock) => Err(SessionError::InUse(self.name.clone())),
             // File systems without locks: going on is better than not saving.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
@@ -259,7 +300,7 @@ impl Writer {
     }
 }
 
-fn content(path: &Path, file: &mut File) -> Result<Vec<u8>> {
+fn content(path: &Path, file: &File) -> Result<Vec<u8>> {
     let failed = |source| SessionError::Io {
         path: path.to_owned(),
         source,

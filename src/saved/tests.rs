@@ -61,8 +61,8 @@ fn what_was_said_comes_back() {
     drop(writer);
     let again = store.show("2026").unwrap();
     assert_eq!(again.turns[1].answer.as_deref(), Some("so"));
-    assert_eq!(store.list("ALPHA").len(), 1);
-    assert_eq!(store.list("gamma").len(), 0);
+    assert_eq!(store.list("ALPHA").count(), 1);
+    assert_eq!(store.list("gamma").count(), 0);
     assert_eq!(store.latest().unwrap(), name);
     store.delete(&name).unwrap();
     assert!(matches!(store.latest(), Err(SessionError::None)));
@@ -109,7 +109,7 @@ fn hostile_files_are_read_as_far_as_they_can() {
     let conversation = store.show("x").unwrap();
     assert_eq!((conversation.turns.len(), conversation.damaged), (0, 3));
     assert!(matches!(store.show("../x"), Err(SessionError::Unknown(_))));
-    assert!(store.list("").is_empty());
+    assert!(store.list("").next().is_none());
 }
 
 #[test]
@@ -154,4 +154,65 @@ fn nobody_else_can_read_them() {
     assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
     assert_eq!((mode(&other), mode(&notes)), (0o644, 0o644));
     assert_eq!(store.show(&name).unwrap().turns.len(), 2);
+}
+
+/// 5,000 conversations, one of them with a paste of 10 MB, and what is none: the list reads the head
+/// of each file once, and only of as many as are wanted.
+#[test]
+fn a_long_list_reads_little_and_waits_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let name = lived(&store);
+    let content = std::fs::read(folder.path().join(format!("{name}.jsonl"))).unwrap();
+    for i in 0..4_998 {
+        std::fs::write(folder.path().join(format!("c{i}.jsonl")), &content).unwrap();
+    }
+    let mut large = store.create(&header()).unwrap();
+    let paste = Piece::Paste("a long paste, \u{201c}quoted\u{201d}\n".repeat(400_000));
+    let asked = Record::User(vec![paste, Piece::Text("what is it?".into())]);
+    large.append(&asked).unwrap();
+    let large = large.name;
+    #[cfg(unix)]
+    {
+        let path = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink(path("loop.jsonl"), path("loop.jsonl")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("zero.jsonl")).unwrap();
+        nix::unistd::mkfifo(&path("fifo.jsonl"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(store.show("fifo").is_err() && store.open("loop").is_err());
+    }
+    list::counted::take();
+    let begun = std::time::Instant::now();
+    let all: Vec<Summary> = store.list("").collect();
+    println!("{} conversations in {:?}", all.len(), begun.elapsed());
+    let (files, bytes) = list::counted::take();
+    assert_eq!((all.len(), files), (5_000, 5_000));
+    assert!(
+        bytes <= 4_999 * content.len() + list::HEAD + 1,
+        "{bytes} bytes"
+    );
+    let found = all.iter().find(|s| s.name == large).unwrap();
+    assert_eq!(
+        (found.title.as_str(), found.turns()),
+        ("[pasted]", "1+ turns".into())
+    );
+    assert_eq!(all.iter().filter(|s| s.turns() == "2 turns").count(), 4_999);
+    store.latest().unwrap();
+    assert_eq!(list::counted::take().0, 1);
+    assert_eq!(store.list("").take(200).count(), 200);
+    assert_eq!(list::counted::take().0, 200);
+}
+
+#[test]
+fn the_list_is_searched_by_what_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let mut writer = store.create(&header()).unwrap();
+    let file = Piece::File {
+        name: "Contract.pdf".into(),
+        text: "a clause".into(),
+    };
+    writer.append(&Record::User(vec![file])).unwrap();
+    let found: Vec<Summary> = store.list("contract").collect();
+    assert_eq!(found[0].title, "Contract.pdf");
+    assert_eq!(store.list("lease").count(), 0);
 }

@@ -2,11 +2,13 @@
 //! drawn when something changed, at most sixty times a second. It never waits for the engine.
 
 mod effects;
+mod saving;
 mod signals;
 
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -17,12 +19,13 @@ use tokio::sync::mpsc;
 
 use self::signals::{Signal, Signals};
 use super::keyboard::Keyboard;
-use super::sessions::Sessions;
+use super::sessions::{Found, Sessions};
 use super::state::{Input, Setup, State};
 use super::terminal::{self, Guard, Screen};
 use super::view;
 use crate::engine::event::{Command, Event};
 use crate::engine::handle::EngineHandle;
+use crate::saved::SessionError;
 
 /// Time between frames.
 const FRAME: Duration = Duration::from_millis(16);
@@ -30,22 +33,28 @@ const FRAME: Duration = Duration::from_millis(16);
 const BATCH: usize = 256;
 
 /// How the app ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The user left.
     Left,
-    /// SIGTERM or SIGHUP.
+    /// SIGTERM, SIGHUP, SIGINT or SIGQUIT.
     Signal,
+    /// Either of them, and the end of what was said could not be written. Says why.
+    Unsaved(String),
 }
 
-/// Starts an engine, with another model where one is named.
-pub type Starter = Box<dyn FnMut(Option<&str>) -> Result<EngineHandle, String>>;
+/// Starts an engine with the model of this name; whether another one runs beside it.
+pub type Starter = Box<dyn FnMut(&str, bool) -> Result<EngineHandle, String>>;
+
+/// Lists the models that can be named, each with a word on it; may look at the disk.
+pub type Models = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
 
 /// What the driver needs besides the state.
 pub struct Surroundings {
     pub engine: EngineHandle,
     pub starter: Starter,
     pub sessions: Sessions,
+    pub models: Models,
     /// Where a fault of the engine left its report.
     pub report: fn() -> Option<PathBuf>,
 }
@@ -59,26 +68,47 @@ pub fn run(setup: Setup, surroundings: Surroundings) -> io::Result<End> {
         .enable_all()
         .build()?;
     let (guard, screen) = Guard::take(setup.mouse)?;
-    let end = runtime.block_on(Driver::new(setup, surroundings, screen)?.run());
+    let mut driver = Driver::new(setup, surroundings, screen)?;
+    let end = runtime.block_on(driver.run());
+    // Also where the terminal is gone.
+    let unsaved = driver.leave();
+    drop(driver);
     drop(guard);
     // A document that is still being read is not waited for.
     runtime.shutdown_background();
-    end
+    match (end, unsaved) {
+        (Ok(_), Some(why)) => Ok(End::Unsaved(why)),
+        (end, _) => end,
+    }
+}
+
+/// What came of something in the background.
+enum Done {
+    Input(Input),
+    /// A saved conversation was looked for.
+    Found(Result<Found, String>),
+    /// What was said is on the disk, or not.
+    Synced(Result<(), SessionError>),
 }
 
 struct Driver {
     state: State,
     engine: EngineHandle,
+    /// One with another model, until it takes the place of the first.
+    coming: Option<EngineHandle>,
     starter: Starter,
     sessions: Sessions,
+    models: Models,
     report: fn() -> Option<PathBuf>,
     screen: Screen,
     keyboard: Keyboard,
     /// Results of what runs in the background.
-    done: (mpsc::UnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
+    done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
     /// Commands the engine had no room for.
     outbox: VecDeque<Command>,
     begun: Instant,
+    /// When what could not be saved is tried again.
+    retry: Instant,
     end: Option<End>,
     redraw: bool,
     engine_open: bool,
@@ -91,14 +121,17 @@ impl Driver {
         let mut driver = Driver {
             state,
             engine: surroundings.engine,
+            coming: None,
             starter: surroundings.starter,
             sessions: surroundings.sessions,
+            models: surroundings.models,
             report: surroundings.report,
             screen,
             keyboard: Keyboard::start()?,
             done: mpsc::unbounded_channel(),
             outbox: VecDeque::new(),
             begun: Instant::now(),
+            retry: Instant::now(),
             end: None,
             redraw: false,
             engine_open: true,
@@ -110,13 +143,14 @@ impl Driver {
         Ok(driver)
     }
 
-    async fn run(mut self) -> io::Result<End> {
+    async fn run(&mut self) -> io::Result<End> {
         let mut signals = Signals::new()?;
         let mut batch = Vec::with_capacity(BATCH);
         let mut next_frame = Instant::now();
         let mut dirty = true;
         loop {
             self.flush();
+            self.save_again();
             if dirty && Instant::now() >= next_frame {
                 self.draw()?;
                 dirty = false;
@@ -128,6 +162,10 @@ impl Driver {
                     .state
                     .wake()
                     .map(|at| self.begun + Duration::from_secs_f64(at)),
+            };
+            let wake = match (self.sessions.trouble(), wake) {
+                (Some(_), wake) => Some(wake.unwrap_or(self.retry).min(self.retry)),
+                (None, wake) => wake,
             };
             let wake = match self.outbox.is_empty() {
                 true => wake,
@@ -160,7 +198,8 @@ impl Driver {
                         None => false,
                     }
                 }
-                Some(input) = self.done.1.recv() => {
+                Some(done) = self.done.1.recv() => {
+                    let input = self.finish(done);
                     self.take(input)?;
                     true
                 }
@@ -175,6 +214,14 @@ impl Driver {
                     }
                     true
                 }
+                event = next(&mut self.coming) => {
+                    if event.is_none() {
+                        self.coming = None;
+                    }
+                    let event = event.map(|event| Box::new(self.with_report(event)));
+                    self.take(Input::Coming(event))?;
+                    true
+                }
                 Ok(()) = self.engine.picture.changed(), if self.engine_open => {
                     let picture = self.engine.picture.borrow_and_update().clone();
                     self.take(Input::Picture(picture))?;
@@ -187,7 +234,7 @@ impl Driver {
                     true
                 }
             };
-            if let Some(end) = self.end {
+            if let Some(end) = self.end.take() {
                 self.engine.stop.store(true, Ordering::SeqCst);
                 return Ok(end);
             }
@@ -292,6 +339,14 @@ fn input(event: TerminalEvent) -> Option<Input> {
         TerminalEvent::Mouse(mouse) => Some(Input::Mouse(mouse)),
         TerminalEvent::Resize(width, height) => Some(Input::Resize(width, height)),
         TerminalEvent::FocusGained | TerminalEvent::FocusLost => None,
+    }
+}
+
+/// The next event of an engine, if there is one.
+async fn next(engine: &mut Option<EngineHandle>) -> Option<Event> {
+    match engine {
+        Some(engine) => engine.events.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,18 +1,33 @@
 //! The session that is being written, for the driver.
 
-use crate::saved::{Header, Record, SavedConversation, SavedTurn, SessionError, Store, Writer};
+use std::collections::VecDeque;
+
+use crate::saved::{Header, Record, SavedConversation, SessionError, Store, Summary, Writer};
 
 use crate::human;
 
-/// Writes the running conversation; the file is created with the first question.
+/// So many conversations are offered by their names.
+const LISTED: usize = 200;
+
+/// A conversation and what of it is not in its file yet.
+#[derive(Debug, Default)]
+struct Book {
+    writer: Option<Writer>,
+    waiting: VecDeque<Record>,
+}
+
+/// Writes the running conversation; the file is created with the first question. What the disk does
+/// not take is kept and tried again.
 #[derive(Debug)]
 pub struct Sessions {
     store: Store,
     model: String,
     policy: String,
-    writer: Option<Writer>,
-    /// Nothing can be written; said once.
-    broken: bool,
+    book: Book,
+    /// Conversations that were left while something of them was still waiting.
+    left: Vec<Book>,
+    /// Why something waits.
+    trouble: Option<String>,
 }
 
 impl Sessions {
@@ -21,58 +36,138 @@ impl Sessions {
             store,
             model,
             policy,
-            writer,
-            broken: false,
+            book: Book {
+                writer,
+                waiting: VecDeque::new(),
+            },
+            left: Vec::new(),
+            trouble: None,
         }
     }
 
-    /// Appends to the session; an error is said once, and then it is not tried again.
-    pub fn append(&mut self, record: &Record) -> Result<(), String> {
-        if self.broken {
-            return Ok(());
-        }
-        let done = match &mut self.writer {
-            Some(writer) => writer.append(record),
-            None => self.create().and_then(|mut writer| {
-                let done = writer.append(record);
-                self.writer = Some(writer);
-                done
-            }),
-        };
-        done.map_err(|error| {
-            self.broken = true;
-            format!("this conversation is not being saved: {error}")
-        })
+    /// Appends to the session.
+    pub fn append(&mut self, record: Record) {
+        self.book.waiting.push_back(record);
+        self.flush();
     }
 
     /// Another session begins, with these records.
-    pub fn renew(&mut self, records: &[Record]) -> Result<(), String> {
-        (self.writer, self.broken) = (None, false);
-        records.iter().try_for_each(|r| self.append(r))
+    pub fn renew(&mut self, records: Vec<Record>) {
+        self.leave(None);
+        self.book.waiting = records.into();
+        self.flush();
     }
 
-    /// Goes on with an earlier session.
-    pub fn open(&mut self, name: &str) -> Result<(String, Vec<SavedTurn>), String> {
-        // The one that is open would be in use.
-        if self.writer.as_ref().is_some_and(|w| w.name == name) {
+    /// Writes what waits, as far as the disk takes it.
+    pub fn flush(&mut self) {
+        let mut books = std::mem::take(&mut self.left);
+        books.push(std::mem::take(&mut self.book));
+        self.trouble = None;
+        for book in &mut books {
+            if let Err(error) = self.write(book) {
+                self.trouble = Some(error.to_string());
+            }
+        }
+        self.book = books.pop().unwrap_or_default();
+        books.retain(|book| !book.waiting.is_empty());
+        self.left = books;
+    }
+
+    fn write(&self, book: &mut Book) -> Result<(), SessionError> {
+        while let Some(record) = book.waiting.front() {
+            let writer = match &mut book.writer {
+                Some(writer) => writer,
+                none => none.insert(self.create()?),
+            };
+            writer.append(record)?;
+            book.waiting.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Why something is not saved yet.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// What has the conversation on the disk when it returns.
+    pub fn syncing(&self) -> Option<impl FnOnce() -> Result<(), SessionError> + Send + use<>> {
+        self.book.writer.as_ref()?.syncing().ok()
+    }
+
+    /// The end of what was said did not get onto the disk.
+    pub fn not_synced(&mut self, why: &SessionError) {
+        self.trouble.get_or_insert_with(|| why.to_string());
+    }
+
+    fn leave(&mut self, writer: Option<Writer>) {
+        let next = Book {
+            writer,
+            waiting: VecDeque::new(),
+        };
+        let book = std::mem::replace(&mut self.book, next);
+        if !book.waiting.is_empty() {
+            self.left.push(book);
+        }
+    }
+
+    /// What finds and reads conversations, beside this one that is being written.
+    pub fn shelf(&self) -> Shelf {
+        Shelf {
+            store: self.store.clone(),
+            current: self.book.writer.as_ref().map(|w| w.name.clone()),
+        }
+    }
+
+    /// Goes on with a session that [`Shelf::open`] found.
+    pub fn resume(&mut self, found: Found) -> (String, SavedConversation) {
+        let (conversation, writer) = found;
+        let name = writer.name.clone();
+        self.leave(Some(writer));
+        (name, conversation)
+    }
+
+    fn create(&self) -> Result<Writer, crate::saved::SessionError> {
+        self.store.create(&Header {
+            cachat: 1,
+            created: chrono::Local::now().to_rfc3339(),
+            model: self.model.clone(),
+            policy: self.policy.clone(),
+        })
+    }
+}
+
+/// A conversation and what appends to it.
+pub type Found = (SavedConversation, Writer);
+
+/// The saved conversations, read beside the screen: there may be thousands, on a slow disk.
+#[derive(Debug)]
+pub struct Shelf {
+    store: Store,
+    /// The one that is being written is in use.
+    current: Option<String>,
+}
+
+impl Shelf {
+    /// An earlier session, by its name or by words that occur in it.
+    ///
+    /// # Errors
+    /// One message that says what to do next.
+    pub fn open(&self, name: &str) -> Result<Found, String> {
+        if self.current.as_deref() == Some(name) {
             return Err(format!("{name} is this conversation"));
         }
-        let opened = match self.store.open(name) {
-            Err(SessionError::Unknown(_)) => self.mentioning(name)?,
-            opened => opened.map_err(|e| e.to_string())?,
-        };
-        let (conversation, writer) = opened;
-        let name = writer.name.clone();
-        (self.writer, self.broken) = (Some(writer), false);
-        Ok((name, conversation.turns))
+        match self.store.open(name) {
+            Err(SessionError::Unknown(_)) => self.mentioning(name),
+            opened => opened.map_err(|e| e.to_string()),
+        }
     }
 
     /// The only other conversation in which these words occur.
-    fn mentioning(&self, words: &str) -> Result<(SavedConversation, Writer), String> {
-        let mut found = self.store.list(words);
+    fn mentioning(&self, words: &str) -> Result<Found, String> {
+        let mut found: Vec<Summary> = self.store.list(words).collect();
         let all = found.len();
-        // The one that is open is in use.
-        found.retain(|s| self.writer.as_ref().is_none_or(|w| w.name != s.name));
+        found.retain(|s| self.current.as_ref() != Some(&s.name));
         match &found[..] {
             [] if all > 0 => Err(format!(
                 "only this conversation mentions \u{201c}{words}\u{201d}"
@@ -96,34 +191,21 @@ impl Sessions {
         }
     }
 
-    /// Names, each with its age, turns and title.
+    /// Names of the newest, each with its age, turns and title.
     pub fn list(&self) -> Vec<(String, String)> {
-        let sessions = self.store.list("").into_iter().take(200);
-        let hint = |s: crate::saved::Summary| {
+        let hint = |s: Summary| {
             let age = s.modified.elapsed().map(|d| d.as_secs_f64()).unwrap_or(0.0);
-            let turns = match s.turns {
-                1 => "1 turn".to_owned(),
-                n => format!("{n} turns"),
-            };
-            let hint = format!("{} · {turns} · {}", human::age(age), s.title);
+            let hint = format!("{} · {} · {}", human::age(age), s.turns(), s.title);
             (s.name, hint)
         };
-        sessions.map(hint).collect()
-    }
-
-    fn create(&self) -> Result<Writer, crate::saved::SessionError> {
-        self.store.create(&Header {
-            cachat: 1,
-            created: chrono::Local::now().to_rfc3339(),
-            model: self.model.clone(),
-            policy: self.policy.clone(),
-        })
+        self.store.list("").take(LISTED).map(hint).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::{Fault, Faults};
     use crate::saved::Piece;
 
     /// A folder with one conversation for each question.
@@ -132,10 +214,15 @@ mod tests {
         let mut sessions = Sessions::new(store, "tiny".into(), "full".into(), None);
         for question in questions {
             let record = Record::User(vec![Piece::Text((*question).into())]);
-            sessions.renew(&[record]).unwrap();
+            sessions.renew(vec![record]);
         }
-        sessions.renew(&[]).unwrap();
+        sessions.renew(Vec::new());
         sessions
+    }
+
+    fn open(sessions: &mut Sessions, name: &str) -> Result<(String, SavedConversation), String> {
+        let found = sessions.shelf().open(name)?;
+        Ok(sessions.resume(found))
     }
 
     #[test]
@@ -143,12 +230,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let said = ["about apples", "about oranges"];
         let mut sessions = sessions(folder.path(), &said);
-        let (_, turns) = sessions.open("ORANGES").unwrap();
-        assert_eq!(turns[0].question, [Piece::Text("about oranges".into())]);
-        sessions.renew(&[]).unwrap();
-        let several = sessions.open("about").unwrap_err();
+        let (_, opened) = open(&mut sessions, "ORANGES").unwrap();
+        assert_eq!(
+            opened.turns[0].question,
+            [Piece::Text("about oranges".into())]
+        );
+        sessions.renew(Vec::new());
+        let several = open(&mut sessions, "about").unwrap_err();
         assert!(several.contains("2 conversations mention"), "{several}");
-        let none = sessions.open("pears").unwrap_err();
+        let none = open(&mut sessions, "pears").unwrap_err();
         assert!(none.contains("mentions \u{201c}pears\u{201d}"), "{none}");
     }
 
@@ -157,18 +247,68 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let said = ["about apples", "about oranges"];
         let mut sessions = sessions(folder.path(), &said);
-        sessions.open("oranges").unwrap();
-        let only = sessions.open("oranges").unwrap_err();
+        open(&mut sessions, "oranges").unwrap();
+        let only = open(&mut sessions, "oranges").unwrap_err();
         assert!(only.contains("only this conversation"), "{only}");
-        let (_, turns) = sessions.open("about").unwrap();
-        assert_eq!(turns[0].question, [Piece::Text("about apples".into())]);
+        let (_, opened) = open(&mut sessions, "about").unwrap();
+        assert_eq!(
+            opened.turns[0].question,
+            [Piece::Text("about apples".into())]
+        );
+    }
+
+    /// Whatever the disk does and wherever, nothing of what was said is lost once it takes it again,
+    /// and what is there meanwhile is whole.
+    #[test]
+    fn what_a_failing_disk_does_not_take_is_written_later() {
+        let said = |i: usize| {
+            let question = Record::User(vec![Piece::Text(format!("question {i}"))]);
+            [
+                question,
+                Record::Answer("an answer\n".into()),
+                Record::Truncate(2 * i + 2),
+            ]
+        };
+        for fault in [Fault::Full, Fault::Io, Fault::ReadOnly, Fault::Interrupted] {
+            for at in (0..400).step_by(3) {
+                let folder = tempfile::tempdir().unwrap();
+                let mut sessions = sessions(folder.path(), &[]);
+                let faults = Faults::from(fault, at);
+                said(0).into_iter().for_each(|r| sessions.append(r));
+                sessions.renew(said(1).into());
+                said(2).into_iter().for_each(|r| sessions.append(r));
+                let fails = sessions.trouble().is_some();
+                assert!(
+                    fails || fault == Fault::Interrupted || at > 300,
+                    "{fault:?} at {at}"
+                );
+                let conversations = |mended: bool| {
+                    let store = Store::new(folder.path());
+                    let mut turns = Vec::new();
+                    for found in store.list("") {
+                        let found = store.show(&found.name).unwrap();
+                        assert_eq!(found.damaged, 0, "{fault:?} at {at}");
+                        turns.push(found.turns.len());
+                    }
+                    turns.sort_unstable();
+                    assert!(!mended || turns == [1, 2], "{fault:?} at {at}: {turns:?}");
+                };
+                conversations(false);
+                drop(faults);
+                sessions.flush();
+                assert_eq!(sessions.trouble(), None);
+                conversations(true);
+                let files = std::fs::read_dir(folder.path()).unwrap().count();
+                assert_eq!(files, 2, "{fault:?} at {at}");
+            }
+        }
     }
 
     #[test]
     fn the_list_tells_age_turns_and_title() {
         let folder = tempfile::tempdir().unwrap();
         let sessions = sessions(folder.path(), &["what is it?"]);
-        let list = sessions.list();
+        let list = sessions.shelf().list();
         let hint = &list[0].1;
         assert!(hint.ends_with("· 1 turn · what is it?"), "{hint}");
     }

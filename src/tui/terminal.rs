@@ -47,6 +47,7 @@ impl Drop for Guard {
 /// Takes the terminal (again).
 pub fn take(mouse: bool) -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
+    crate::bus::remember_terminal();
     let taken = enable_raw_mode().and_then(|()| {
         let mut out = io::stdout();
         queue!(out, EnterAlternateScreen, EnableBracketedPaste)?;
@@ -77,6 +78,7 @@ pub fn restore() {
         Show
     );
     let _ = disable_raw_mode();
+    crate::bus::forget_terminal();
 }
 
 /// Gives the mouse to the app or back to the terminal.

@@ -37,10 +37,12 @@ pub(super) fn list(prefix: &str) -> Listing {
         })
         .collect();
     names.sort_by(|a, b| b.folder.cmp(&a.folder).then(a.name.cmp(&b.name)));
+    let more = names.len().saturating_sub(NAMES);
     names.truncate(NAMES);
     Listing {
         prefix: prefix.to_owned(),
         names,
+        more,
     }
 }
 

@@ -119,6 +119,44 @@ fn a_comparison_leaves_the_conversation_as_it_was() {
 }
 
 #[test]
+fn the_same_question_is_asked_without_its_earlier_answer() {
+    let mut session = endless(Preset::FULL);
+    let question = "what is it?";
+    let text = format!(
+        "[a.txt]\n{}\n[end of a.txt]\n\n{question}",
+        "a text ".repeat(9)
+    );
+    session
+        .ask(&text, &greedy(20), &mut Seen::default())
+        .unwrap();
+    let found = compare(&session, Some(question), &THREE);
+    assert!(found.plan.left_out);
+    assert_eq!(
+        (found.plan.past, &found.plan.question),
+        (Past::Empty, &text)
+    );
+    let other = compare(&session, Some("and why?"), &THREE);
+    assert!(!other.plan.left_out);
+    assert_eq!(other.plan.past, Past::Shared);
+    let last = compare(&session, None, &THREE);
+    assert_eq!(last.plan, found.plan, "as if it had been asked for");
+}
+
+#[test]
+fn compared_runs_do_not_enter_the_conversations_graphs() {
+    let mut session = endless(Preset::FULL);
+    let mut seen = Seen::default();
+    session.ask("one", &greedy(20), &mut seen).unwrap();
+    let evictions = THREE.map(|p| eviction(p, 24, 6));
+    let mut seen = Seen::default();
+    session
+        .compare(Some("and why?"), &evictions, 30, &mut seen)
+        .unwrap();
+    assert_eq!(seen.pictures, []);
+    assert_eq!(seen.decoded, 0, "nor its speeds");
+}
+
+#[test]
 fn what_cannot_be_compared_says_why() {
     let session = endless(Preset::FULL);
     let evictions = [eviction(Preset::FULL, 24, 6)];

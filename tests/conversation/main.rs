@@ -210,6 +210,27 @@ fn a_cancelled_prefill_changes_nothing() {
     assert_eq!(ask(&mut plain, "second"), ask(&mut cancelled, "second"));
 }
 
+/// Not one block of a prefill and not one token follow a stop, wherever it comes.
+#[test]
+fn no_block_follows_a_stop() {
+    let mut session = session(Preset::ADA_SNAPKV, 24, 6);
+    let long = "a long question that is given up ".repeat(40);
+    for patience in [1, 2] {
+        let mut seen = Seen {
+            patience: Some(patience),
+            ..Seen::default()
+        };
+        session.ask(&long, &greedy(10), &mut seen).unwrap();
+        assert_eq!((seen.steps, seen.decoded), (patience, 0));
+    }
+    let mut seen = Seen {
+        tokens: Some(4),
+        ..Seen::default()
+    };
+    session.ask("short", &greedy(10), &mut seen).unwrap();
+    assert_eq!(seen.decoded, 4);
+}
+
 #[test]
 fn with_the_full_cache_later_turns_equal_one_long_prefill() {
     let model = model(&TinySpec::qwen2(), &EXACT);

@@ -12,16 +12,27 @@ enum In {
 
 const LIMIT: u64 = 1 << 30;
 
-fn archive(model: &Model, place: In, folder: &std::path::Path) -> Arc<Archive> {
+fn archive(model: &Model, place: In, folder: &std::path::Path, limit: u64) -> Arc<Archive> {
     let identity = model.network.identity();
     Arc::new(match place {
-        In::Disk => Archive::on_disk(folder, identity, LIMIT).unwrap(),
-        In::Memory => Archive::in_memory(identity, LIMIT),
+        In::Disk => Archive::on_disk(folder, identity, limit).unwrap(),
+        In::Memory => Archive::in_memory(identity, limit),
     })
 }
 
 /// A conversation with an archive in `folder`.
 fn archived(
+    options: &LoadOptions,
+    eviction: Eviction,
+    place: In,
+    folder: &std::path::Path,
+) -> Session {
+    within(LIMIT, options, eviction, place, folder)
+}
+
+/// The same with a bound for all archives.
+fn within(
+    limit: u64,
     options: &LoadOptions,
     eviction: Eviction,
     place: In,
@@ -33,7 +44,7 @@ fn archived(
         ..TinySpec::llama()
     };
     let model = model(&spec, options);
-    let archive = archive(&model, place, folder);
+    let archive = archive(&model, place, folder, limit);
     let mut session = Session::new(model, eviction, None).unwrap();
     session.set_archive(Some(archive)).unwrap();
     session
@@ -66,12 +77,14 @@ fn kept(session: &Session) -> Vec<Vec<Vec<u32>>> {
     (0..layers.count()).map(|l| heads(l).collect()).collect()
 }
 
-fn every_policy() -> [Preset; 4] {
+fn every_policy() -> [Preset; 6] {
     [
         Preset::SNAPKV,
         Preset::ADA_SNAPKV,
         Preset::ADA_PYRAMIDKV,
         Preset::ADA_REACH,
+        Preset::POOLED_SNAPKV,
+        Preset::POOLED_REACH,
     ]
 }
 
@@ -138,7 +151,7 @@ fn the_fifth_question_is_judged_as_if_everything_were_one_prompt() {
 #[test]
 fn closing_and_opening_again_is_invisible() {
     for options in [EXACT, PORTABLE] {
-        for preset in [Preset::ADA_SNAPKV, Preset::FULL] {
+        for preset in [Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV, Preset::FULL] {
             let eviction = eviction(preset, 40, 6);
             let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let mut open = archived(&options, eviction, In::Disk, one.path());
@@ -157,6 +170,259 @@ fn closing_and_opening_again_is_invisible() {
                 assert!(turn == 0 || stats.prompt_tokens < 128, "{stats:?}");
                 said = again.messages().to_vec();
             }
+        }
+    }
+}
+
+/// Another policy, or another budget, is in force at once: what it would have kept had it been there
+/// from the start.
+#[test]
+fn a_new_policy_selects_from_everything_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let tight = eviction(Preset::SNAPKV, 24, 6);
+    let mut session = archived(&EXACT, tight, In::Disk, folder.path());
+    let question = &questions()[0];
+    session
+        .ask(question, &greedy(1), &mut Seen::default())
+        .unwrap();
+    for (preset, budget) in [
+        (Preset::ADA_SNAPKV, 60),
+        (Preset::FULL, 0),
+        (Preset::ADA_REACH, 30),
+    ] {
+        let wanted = eviction(preset, budget, 6);
+        session.set_eviction(wanted);
+        let mut seen = Seen::default();
+        session.reselect(&mut seen).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut fresh = archived(&EXACT, wanted, In::Disk, elsewhere.path());
+        fresh
+            .ask(question, &greedy(1), &mut Seen::default())
+            .unwrap();
+        assert_eq!(kept(&session), kept(&fresh), "{preset}");
+        assert!(preset == Preset::FULL || seen.rounds.len() == 1);
+        assert!(
+            seen.rounds
+                .iter()
+                .all(|round| round.trigger == Trigger::Recall)
+        );
+    }
+    // And the conversation goes on from there.
+    session
+        .ask("so?", &greedy(5), &mut Seen::default())
+        .unwrap();
+}
+
+/// The answer that was stopped, and what was asked before it, are there: nothing but the last tokens,
+/// which judge, is read again.
+#[test]
+fn going_back_and_asking_again_reads_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = eviction(Preset::ADA_SNAPKV, 40, 6);
+    let mut session = archived(&EXACT, rule, In::Disk, folder.path());
+    let mut said: Vec<Message> = Vec::new();
+    for question in questions() {
+        session.restart(None, Some(said.clone())).unwrap();
+        session
+            .ask(&question, &greedy(1), &mut Seen::default())
+            .unwrap();
+        said.push(Message {
+            role: Role::User,
+            content: question,
+        });
+        said.push(Message {
+            role: Role::Assistant,
+            content: "yes, so it is".into(),
+        });
+    }
+    let all = session.position();
+    for turns in (0..5).rev() {
+        let before: Vec<Message> = said[..2 * turns].to_vec();
+        session.restart(None, Some(before)).unwrap();
+        let again = session
+            .ask(&said[2 * turns].content, &greedy(1), &mut Seen::default())
+            .unwrap();
+        assert_eq!(again.prompt_tokens, 8, "the window, in turn {turns}");
+        // Asked otherwise: from where it differs.
+        let before: Vec<Message> = said[..2 * turns].to_vec();
+        session.restart(None, Some(before)).unwrap();
+        let edited = format!("{}!", said[2 * turns].content);
+        let stats = session
+            .ask(&edited, &greedy(1), &mut Seen::default())
+            .unwrap();
+        assert!(stats.prompt_tokens < 64, "{stats:?}");
+    }
+    // Another conversation about the same text.
+    session.restart(None, None).unwrap();
+    let other = questions()[0].replace("what is in line 7?", "and what in 22?");
+    let stats = session
+        .ask(&other, &greedy(1), &mut Seen::default())
+        .unwrap();
+    assert!(
+        stats.reused_tokens > 500 && stats.prompt_tokens < 64,
+        "{stats:?} of {all}"
+    );
+}
+
+#[test]
+fn a_stopped_read_leaves_the_conversation_and_the_next_turn_as_they_were() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let rule = eviction(Preset::ADA_SNAPKV, 40, 6);
+    let mut stopped = archived(&EXACT, rule, In::Disk, one.path());
+    let mut plain = archived(&EXACT, rule, In::Disk, two.path());
+    for session in [&mut stopped, &mut plain] {
+        let question = &questions()[0];
+        session
+            .ask(question, &greedy(4), &mut Seen::default())
+            .unwrap();
+    }
+    for patience in 0..4 {
+        let mut impatient = Seen {
+            patience: Some(patience),
+            ..Seen::default()
+        };
+        let (kept_before, said) = (kept(&stopped), stopped.messages().to_vec());
+        let long = "a longer question ".repeat(20);
+        let stats = stopped.ask(&long, &greedy(4), &mut impatient).unwrap();
+        if stats.generated_tokens == 0 && stats.stop == Stop::Interrupted {
+            assert_eq!(kept(&stopped), kept_before);
+            assert_eq!(stopped.messages(), said);
+        }
+    }
+    for session in [&mut stopped, &mut plain] {
+        session
+            .ask("and?", &greedy(9), &mut Seen::default())
+            .unwrap();
+    }
+    assert_eq!(stopped.messages(), plain.messages());
+    assert_eq!(kept(&stopped), kept(&plain));
+}
+
+/// Damage between two turns: one notice, and the turn is as it would have been.
+#[test]
+fn a_damaged_archive_is_read_again_with_a_word_on_it() {
+    let rule = eviction(Preset::ADA_SNAPKV, 40, 6);
+    let mut random = cachat::testing::random::Random::new(11);
+    for round in 0..12 {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut hurt = archived(&EXACT, rule, In::Disk, one.path());
+        let mut sound = archived(&EXACT, rule, In::Disk, two.path());
+        for session in [&mut hurt, &mut sound] {
+            let question = &questions()[0];
+            session
+                .ask(question, &greedy(1), &mut Seen::default())
+                .unwrap();
+        }
+        hurt.archived();
+        for folder in std::fs::read_dir(one.path()).unwrap() {
+            for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let mut bytes = std::fs::read(&path).unwrap();
+                match round % 3 {
+                    0 => {
+                        let at = random.below(bytes.len());
+                        bytes[at] ^= 0x10;
+                        std::fs::write(&path, bytes).unwrap();
+                    }
+                    // In place, while it is mapped.
+                    1 => {
+                        let file = std::fs::File::options().write(true).open(&path).unwrap();
+                        file.set_len(random.below(bytes.len()) as u64).unwrap();
+                    }
+                    _ => std::fs::remove_file(&path).unwrap(),
+                }
+            }
+        }
+        for session in [&mut hurt, &mut sound] {
+            session
+                .ask("and then?", &greedy(8), &mut Seen::default())
+                .unwrap();
+        }
+        assert_eq!(hurt.messages(), sound.messages(), "round {round}");
+        assert_eq!(kept(&hurt), kept(&sound), "round {round}");
+    }
+}
+
+/// Whatever is done in whatever order: the cache stays within its bound, the archives within theirs, and
+/// every turn can be had.
+#[test]
+fn bounds_hold_over_any_sequence_of_turns() {
+    const ROOM: u64 = 1_500_000;
+    for seed in 0..6 {
+        let mut random = cachat::testing::random::Random::new(100 + seed);
+        let folder = tempfile::tempdir().unwrap();
+        let place = if seed % 3 == 2 { In::Memory } else { In::Disk };
+        let slack = 6;
+        let mut rule = eviction(Preset::ADA_SNAPKV, 40, slack);
+        let open = |rule| within(ROOM, &EXACT, rule, place, folder.path());
+        let mut session = open(rule);
+        let heads = session.model().network.description().all_kv_heads();
+        for step in 0..40 {
+            let mut seen = Seen::default();
+            let words = 1 + random.below(40);
+            let question: String = (0..words)
+                .map(|i| format!("w{} ", (i * 7 + step) % 50))
+                .collect();
+            match random.below(10) {
+                0..4 => {
+                    session
+                        .ask(&question, &greedy(1 + random.below(40)), &mut seen)
+                        .unwrap();
+                }
+                4 => {
+                    seen.patience = Some(random.below(4));
+                    session.ask(&question, &greedy(5), &mut seen).unwrap();
+                }
+                5 => {
+                    seen.tokens = Some(1 + random.below(9));
+                    session.ask(&question, &greedy(30), &mut seen).unwrap();
+                    let _ = session.resume(&greedy(10), &mut Seen::default());
+                }
+                6 => {
+                    let turns = session.messages().len() / 2;
+                    let rest = session.messages()[..2 * random.below(turns + 1)].to_vec();
+                    session.restart(None, Some(rest)).unwrap();
+                }
+                7 => {
+                    let said = session.messages().to_vec();
+                    session = open(rule);
+                    session.restart(None, Some(said)).unwrap();
+                }
+                8 => {
+                    let all = every_policy();
+                    rule = eviction(all[random.below(all.len())], 20 + random.below(60), slack);
+                    session.set_eviction(rule);
+                    session.reselect(&mut seen).unwrap();
+                }
+                _ => {
+                    let full = eviction(Preset::FULL, 0, slack);
+                    let _ = session.compare(Some(&question), &[full, rule], 4, &mut seen);
+                }
+            }
+            if session.position() > 3000 {
+                session.restart(None, None).unwrap();
+            }
+            let Budget::Tokens(budget) = rule.budget else {
+                unreachable!()
+            };
+            let entries: usize = (0..session.layers().count())
+                .map(|l| session.layers().layer_entries(l))
+                .sum();
+            // Pyramids and safeguards round; a pooled total has the whole cache's slack.
+            let most = heads * (budget + slack + 1);
+            assert!(
+                entries <= most,
+                "seed {seed}, step {step}: {entries} of {most}, {rule:?}"
+            );
+            session.archived();
+            let used = match place {
+                In::Disk => cachat::archive::bytes(folder.path()),
+                In::Memory => session.archived().bytes,
+            };
+            assert!(
+                used <= ROOM,
+                "seed {seed}, step {step}: {used} bytes are archived"
+            );
         }
     }
 }

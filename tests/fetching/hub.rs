@@ -375,3 +375,57 @@ fn redirects_that_lead_nowhere_end() {
     let server = Server::new(|_| b"\x1b]0;hello\x07\r\n\r\n".to_vec());
     refused(&place, &server, MODEL, &["Hub:"]);
 }
+
+#[test]
+fn the_advice_names_a_path_that_is_looked_at() {
+    for model in ["nobody/tiny", MODEL] {
+        let place = Place::new();
+        let offline = || {
+            place
+                .fetch(model)
+                .env("HF_HUB_OFFLINE", "1")
+                .output()
+                .unwrap()
+        };
+        let said = stderr(&offline());
+        let advised = said.split("Put the file at ").nth(1).expect(&said);
+        let path = PathBuf::from(advised.lines().next().unwrap());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, super::server::model()).unwrap();
+        let found = offline();
+        assert!(found.status.success(), "{model}: {}", stderr(&found));
+        assert_eq!(
+            String::from_utf8(found.stdout).unwrap().trim(),
+            path.to_str().unwrap()
+        );
+    }
+}
+
+/// A disk that fails while a model comes: it is said, and the next try brings it.
+#[test]
+fn a_failing_disk_is_said_and_leaves_nothing_that_looks_like_a_model() {
+    for (fault, why) in [
+        ("full", "disk is full"),
+        ("io", "cannot write"),
+        ("sync", "cannot write"),
+    ] {
+        let place = Place::new();
+        let server = Server::new(|request| honest(request, &super::server::model(), &[]));
+        let disk = place.path("disk");
+        std::fs::write(&disk, fault).unwrap();
+        let output = place
+            .fetch(MODEL)
+            .env("HF_ENDPOINT", &server.address)
+            .env("CACHAT_TEST_DISK", &disk)
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert!(
+            !output.status.success() && said.contains(why),
+            "{fault}: {said}"
+        );
+        assert!(!target(&place).exists());
+        std::fs::remove_file(&disk).unwrap();
+        fetched(&place, &server);
+    }
+}

@@ -13,30 +13,39 @@ use sources::Sources;
 
 /// The rooms, each with those it may import from: only such as stand before it.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("aside", &[]),
+    ("bus", &[]),
     ("dirs", &[]),
+    ("disk", &[]),
     ("human", &[]),
-    ("document", &[]),
-    ("saved", &[]),
+    ("unseen", &[]),
+    ("document", &["aside"]),
+    ("saved", &["disk"]),
     ("device", &[]),
     ("policy", &[]),
     ("cache", &["device", "policy"]),
     ("archive", &["human", "cache"]),
-    ("model", &["dirs", "device", "policy", "cache", "archive"]),
+    (
+        "model",
+        &[
+            "aside", "dirs", "disk", "device", "policy", "cache", "archive",
+        ],
+    ),
     ("engine", &["policy", "cache", "archive", "model"]),
-    ("config", &["policy", "archive", "model", "engine"]),
+    ("config", &["disk", "policy", "archive", "model", "engine"]),
     ("report", &["human", "engine"]),
     (
         "tui",
         &[
-            "human", "document", "saved", "policy", "archive", "model", "engine", "config",
-            "report",
+            "bus", "disk", "human", "unseen", "document", "saved", "policy", "archive", "model",
+            "engine", "config", "report",
         ],
     ),
     (
         "cli",
         &[
-            "dirs", "human", "document", "saved", "policy", "cache", "archive", "model", "engine",
-            "config", "report", "tui",
+            "dirs", "disk", "human", "unseen", "document", "saved", "policy", "cache", "archive",
+            "model", "engine", "config", "report", "tui",
         ],
     ),
     // For tests only: nobody may import it.
@@ -49,10 +58,12 @@ const KERNELS: &str = "src/model/kernels/";
 /// Files outside the kernels that may say `unsafe`.
 const UNSAFE: &[&str] = &[
     // The map of a model's file.
-    "src/model/gguf/mod.rs",
+    "src/model/gguf/map.rs",
     // The maps of archived segments, and what happens where their files are cut.
     "src/archive/map.rs",
-    "src/archive/fault.rs",
+    "src/archive/fault/unix.rs",
+    // Handlers of signals that end the process.
+    "src/bus/unix.rs",
     // Driver calls for which there are no safe ones.
     "src/device/cuda.rs",
 ];

@@ -1,15 +1,14 @@
 //! However the app ends, the terminal is as it was and what was said is kept.
 
-use std::time::Duration;
 #[cfg(target_os = "linux")]
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::pty::{App, Home};
 use super::talkative;
 
 #[test]
 fn signals_leave_the_terminal_as_it_was() {
-    for signal in ["TERM", "HUP"] {
+    for signal in ["TERM", "HUP", "INT", "QUIT"] {
         let mut app = App::start((80, 24), &[]).ready();
         app.signal(signal);
         assert_eq!(app.ended(), 130, "{signal}");
@@ -18,9 +17,9 @@ fn signals_leave_the_terminal_as_it_was() {
     // In the middle of an answer, which is kept.
     let home = talkative();
     let mut app = App::start_in(home.clone(), (80, 24), &["--max-tokens", "100000"], &[]).ready();
+    home.hold("answer 400");
     app.say("go on");
-    app.until("answering");
-    std::thread::sleep(Duration::from_millis(300));
+    app.until("answering 400");
     app.signal("TERM");
     assert_eq!(app.ended(), 130);
     app.assert_restored();
@@ -59,13 +58,15 @@ fn suspended_and_continued() {
 fn suspended_by_others_in_an_answer_which_goes_on() {
     let args = ["--max-tokens", "100000"];
     let mut app = App::start_in(talkative(), (80, 24), &args, &[]).ready();
+    app.home.hold("answer 40");
     app.say("go on");
-    app.until("answering");
+    app.until("answering 40");
     app.signal("TSTP");
     until_stopped(&app);
     app.assert_restored();
     app.signal("CONT");
-    app.until("answering");
+    app.home.hold("answer 80");
+    app.until("answering 80");
     app.send("\x1b");
     app.until("stopped");
     app.leave();
@@ -111,19 +112,17 @@ fn a_panic_in_the_engine_leaves_the_app_running() {
 fn killed_and_continued() {
     let home = talkative();
     let mut app = App::start_in(home.clone(), (100, 30), &["--max-tokens", "100000"], &[]).ready();
+    home.hold("answer 400");
     app.say("remember me");
-    app.until("answering");
-    std::thread::sleep(Duration::from_millis(500));
+    app.until("answering 400");
     app.signal("KILL");
     app.ended();
-    let screen = app.screen();
-    let count = screen.split("answering ").nth(1).unwrap();
-    let count: String = count.chars().take_while(|c| !c.is_whitespace()).collect();
-    let count = count.replace(',', "");
+    home.open();
     let saved = home.answer();
     // The same answer again, up to what was seen of it.
     let again = talkative();
-    let mut other = App::start_in(again.clone(), (100, 30), &["--max-tokens", &count], &[]).ready();
+    let args = ["--max-tokens", "400"];
+    let mut other = App::start_in(again.clone(), (100, 30), &args, &[]).ready();
     other.say("remember me");
     other.until("· read ");
     other.leave();

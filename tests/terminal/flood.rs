@@ -28,6 +28,7 @@ fn large_pastes_are_one_element_and_huge_ones_refused() {
 fn a_huge_paste_stops_nothing() {
     let home = talkative();
     let mut app = App::start_in(home, (100, 30), &["--max-tokens", "100000"], &[]).ready();
+    app.home.hold("pace 5");
     app.say("go on");
     app.until("answering");
     let (took, still) = app.paste_watched(&words(30 << 20));
@@ -55,6 +56,7 @@ fn a_long_paste_as_keystrokes_arrives_whole() {
 fn a_storm_of_sizes_while_it_answers() {
     let home = talkative();
     let mut app = App::start_in(home, (120, 40), &["--max-tokens", "100000"], &[]).ready();
+    app.home.hold("pace 5");
     app.say("go on");
     app.until("answering");
     for i in 0..60u16 {

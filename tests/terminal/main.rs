@@ -3,7 +3,9 @@
 
 mod ends;
 mod flood;
+mod models;
 mod pty;
+mod saving;
 mod stop;
 mod turns;
 
@@ -11,21 +13,6 @@ use std::time::Duration;
 
 use cachat::testing::TinySpec;
 use pty::{App, Home};
-
-/// A model that takes a while for a long text.
-fn slow() -> TinySpec {
-    TinySpec {
-        endless: true,
-        layers: 12,
-        heads: 8,
-        kv_heads: 4,
-        head_dim: 64,
-        hidden: 512,
-        ffn: 1024,
-        context: 1 << 17,
-        ..TinySpec::llama()
-    }
-}
 
 /// A model that answers as long as it may.
 fn talkative() -> Home {
@@ -85,8 +72,9 @@ fn a_small_budget_is_evicted_and_said() {
 fn ctrl_c_stops_and_twice_leaves() {
     let home = talkative();
     let mut app = App::start_in(home, (80, 24), &["--max-tokens", "100000"], &[]).ready();
+    app.home.hold("answer 40");
     app.say("go on for ever");
-    app.until("answering");
+    app.until("answering 40");
     app.send("\x03");
     app.until("stopped");
     app.until("? help");
@@ -101,14 +89,15 @@ fn ctrl_c_stops_and_twice_leaves() {
 #[test]
 fn what_is_typed_while_it_answers_is_asked_next() {
     let home = talkative();
-    let mut app = App::start_in(home, (100, 30), &["--max-tokens", "3000"], &[]).ready();
+    let mut app = App::start_in(home.clone(), (100, 30), &["--max-tokens", "60"], &[]).ready();
+    home.hold("answer 40");
     app.say("first");
-    app.until("answering");
+    app.until("answering 40");
     app.say("second");
     app.until("1 message waits");
-    app.until("3,000 tokens");
+    home.open();
     app.until_that("the second answer", |s| {
-        s.matches("3,000 tokens").count() == 2 || s.contains("second")
+        s.matches("60 tokens").count() == 2 && s.contains("second")
     });
     app.leave();
 }
@@ -219,5 +208,40 @@ fn an_editor_of_ones_own() {
     app.until("written elsewhere");
     app.send(", and here");
     app.until("written elsewhere, and here");
+    app.leave();
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_command_is_asked_about() {
+    let args = ["--max-tokens", "5", "bencch"];
+    let mut app = App::start_in(talkative(), (100, 30), &args, &[]);
+    app.until("did you mean `cachat bench`?");
+    app.send("n\r");
+    assert_eq!(app.ended(), 2);
+    let mut app = App::start_in(talkative(), (100, 30), &args, &[]);
+    app.until("[y/N]");
+    app.send("y\r");
+    app.until("5 tokens");
+    app.leave();
+}
+
+#[test]
+fn completions_are_taken_with_enter_and_what_fails_is_there_again() {
+    let home = talkative();
+    home.file("report.txt", "what was decided\n".repeat(4));
+    let mut app = App::start_in(home.clone(), (120, 40), &["--max-tokens", "5"], &[]).ready();
+    app.send("/file rep");
+    app.until("▸ report.txt");
+    app.send("\r");
+    app.until("[report.txt");
+    app.send("\x15/file no-such.txt\r");
+    app.until("there is no file");
+    app.until("› /file no-such.txt");
+    app.send("\x15sum up @./no-such.txt\r");
+    app.until("with a space behind the @");
+    app.until("› sum up @./no-such.txt");
+    app.send("\x15/save talk.md\r");
+    let folder = home.path("").canonicalize().unwrap();
+    app.until(&format!("saved as {}", folder.join("talk.md").display()));
     app.leave();
 }

@@ -88,6 +88,19 @@ impl Home {
         file.write_all(text.as_bytes()).unwrap();
     }
 
+    /// The model waits where `gate` says: `answer 40` behind the fortieth token of an answer, `read 3`
+    /// at 3 % of a prefill; `pace 5` lets a token come every 5 ms.
+    pub fn hold(&self, gate: &str) {
+        // A gate that is half written would be open.
+        self.file("gate.new", gate);
+        std::fs::rename(self.path("gate.new"), self.path("gate")).unwrap();
+    }
+
+    /// The model goes on.
+    pub fn open(&self) {
+        std::fs::remove_file(self.path("gate")).unwrap();
+    }
+
     fn session_paths(&self) -> Vec<PathBuf> {
         let Ok(folder) = std::fs::read_dir(self.path("sessions")) else {
             return Vec::new();
@@ -129,6 +142,8 @@ impl App {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("CACHAT_TEST_GATE", home.path("gate"));
+        command.env("CACHAT_TEST_DISK", home.path("disk"));
         for (name, value) in env {
             command.env(name, value);
         }
@@ -335,18 +350,28 @@ impl App {
     /// The terminal is as it was before the app.
     #[track_caller]
     pub fn assert_restored(&self) {
+        let begun = Instant::now();
+        // What was written last may still be on its way to us.
+        while let Some(not) = self.not_restored() {
+            assert!(begun.elapsed() < SOON, "not as it was: {not}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn not_restored(&self) -> Option<&'static str> {
         let output = self.output.lock().unwrap();
         let screen = output.parser.screen();
-        assert!(!screen.alternate_screen(), "left the other screen");
-        assert!(!screen.hide_cursor(), "the cursor is shown");
-        assert!(!screen.bracketed_paste(), "paste is as it was");
-        assert_eq!(
-            screen.mouse_protocol_mode(),
-            vt100::MouseProtocolMode::None,
-            "the mouse is as it was"
-        );
-        drop(output);
-        assert_eq!(modes(&*self.master), self.modes, "raw mode is over");
+        let mouse = screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+        let found = [
+            (screen.alternate_screen(), "the other screen"),
+            (screen.hide_cursor(), "the cursor is hidden"),
+            (screen.bracketed_paste(), "bracketed paste"),
+            (mouse, "the mouse"),
+            (modes(&*self.master) != self.modes, "raw mode"),
+        ];
+        found
+            .into_iter()
+            .find_map(|(not, what)| not.then_some(what))
     }
 
     /// Leaves as a person would.

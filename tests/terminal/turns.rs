@@ -1,7 +1,5 @@
 //! Answers that go on, end to end.
 
-use std::time::Duration;
-
 use crate::pty::App;
 use crate::talkative;
 
@@ -23,11 +21,12 @@ fn a_stopped_answer_goes_on_also_after_a_crash() {
     let args = ["--continue", "--max-tokens", "100000"];
     let mut app = App::start_in(home.clone(), (100, 30), &args, &[]).ready();
     app.until("not finished · Ctrl-O goes on");
+    home.hold("answer 400");
     app.send("\x0f");
-    app.until("answering");
-    std::thread::sleep(Duration::from_millis(300));
+    app.until("answering 400");
     app.signal("KILL");
     app.ended();
+    home.open();
 
     let said = |home: &crate::pty::Home| {
         let folder = std::fs::read_dir(home.path("sessions")).unwrap();
@@ -91,14 +90,14 @@ fn a_question_is_compared_and_the_conversation_stays() {
 
 #[test]
 fn esc_stops_a_comparison() {
-    let home = crate::pty::Home::with(&crate::slow());
-    let mut app = App::start_in(home, (120, 40), &["--max-tokens", "200"], &[]).ready();
+    let mut app = App::start_in(talkative(), (120, 40), &["--max-tokens", "200"], &[]).ready();
     let words = "some words of a long text ".repeat(400);
     app.until("ctx ");
     app.send("/compare 64 ");
     app.until("/compare 64");
     app.paste(&words);
     app.until("[pasted");
+    app.home.hold("read 1");
     app.send("\r");
     app.until("reads");
     app.send("\x1b");

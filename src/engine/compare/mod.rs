@@ -12,7 +12,8 @@ use run::{Relay, Runner, Teacher};
 
 impl Session {
     /// Answers `question` (or the last one again) greedily under each of `evictions`, the full
-    /// cache first. Whatever happens, the conversation is bit for bit as it was.
+    /// cache first. Where `question` is the last one, its earlier answer is left out: every policy
+    /// would copy it. The pictures of the cache stay the conversation's own. Whatever happens, the conversation is bit for bit as it was.
     ///
     /// # Errors
     /// When there is nothing to ask, it does not fit, a budget is impossible or the model fails.
@@ -24,8 +25,6 @@ impl Session {
         watcher: &mut dyn Watcher,
     ) -> Result<Comparison, TurnError> {
         let compared = self.compare_runs(question, evictions, max_tokens, watcher);
-        // Over the pictures of the runs.
-        watcher.picture(self.picture_with_holders());
         if let Ok(comparison) = &compared {
             let stopped = comparison.stopped;
             watcher.event(Event::Compare(CompareEvent::Ended { stopped }));
@@ -40,7 +39,12 @@ impl Session {
         max_tokens: usize,
         watcher: &mut dyn Watcher,
     ) -> Result<Comparison, TurnError> {
-        let (question, mut past, tokens) = self.compared_turn(question)?;
+        let Compared {
+            question,
+            left_out,
+            mut past,
+            tokens,
+        } = self.compared_turn(question)?;
         let network = &self.model().network;
         let start = match past {
             Past::Shared => self.position(),
@@ -66,6 +70,7 @@ impl Session {
             prompt_tokens: tokens.len() - archived.min(tokens.len()),
             position,
             past,
+            left_out,
             max_tokens: max_tokens.clamp(1, MAX_TOKENS),
         };
         watcher.event(Event::Compare(CompareEvent::Started(Box::new(
@@ -107,24 +112,33 @@ impl Session {
         Ok(comparison)
     }
 
-    /// The question, where its runs start from, and the tokens that each one reads.
-    fn compared_turn(&self, question: Option<&str>) -> Result<(String, Past, Vec<u32>), TurnError> {
+    /// What is asked, and where its runs start from.
+    fn compared_turn(&self, question: Option<&str>) -> Result<Compared, TurnError> {
         let mut messages = self.messages().to_vec();
-        let question = match question {
+        let of_user = |m: &Message| m.role == Role::User;
+        let last = messages.iter().rposition(of_user);
+        let again = |question: &str| last.is_some_and(|at| asks(&messages[at].content, question));
+        let mut left_out = false;
+        let question = match question.filter(|question| !again(question)) {
             Some(question) => {
                 let content = question.to_owned();
                 let role = Role::User;
                 messages.push(Message { role, content });
                 let ahead = self.ahead(&messages)?;
                 if ahead.how == How::Behind && self.nothing_evicted() {
-                    return Ok((question.to_owned(), Past::Shared, ahead.tokens));
+                    return Ok(Compared {
+                        question: question.to_owned(),
+                        left_out,
+                        past: Past::Shared,
+                        tokens: ahead.tokens,
+                    });
                 }
                 question.to_owned()
             }
             None => {
-                let of_user = |m: &Message| m.role == Role::User;
-                let last = messages.iter().rposition(of_user);
-                messages.truncate(last.ok_or(TurnError::NoQuestion)? + 1);
+                let end = last.ok_or(TurnError::NoQuestion)? + 1;
+                left_out = messages.len() > end;
+                messages.truncate(end);
                 messages.last().map_or(String::new(), |m| m.content.clone())
             }
         };
@@ -136,6 +150,48 @@ impl Session {
         let tokens = model
             .template
             .encode_chat(&model.tokenizer, &messages, true)?;
-        Ok((question, past, tokens))
+        Ok(Compared {
+            question,
+            left_out,
+            past,
+            tokens,
+        })
+    }
+}
+
+/// A turn that is to be compared.
+struct Compared {
+    question: String,
+    /// An earlier answer to it is left out.
+    left_out: bool,
+    past: Past,
+    /// What each run reads.
+    tokens: Vec<u32>,
+}
+
+/// Whether a message is this question, perhaps behind documents.
+fn asks(message: &str, question: &str) -> bool {
+    let (message, question) = (message.trim(), question.trim());
+    match message.strip_suffix(question) {
+        Some("") => true,
+        Some(before) => !question.is_empty() && before.ends_with("\n\n"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asks;
+
+    #[test]
+    fn a_question_is_known_again_also_behind_documents() {
+        assert!(asks("Who may end it?", " Who may end it?\n"));
+        assert!(asks(
+            "[a.txt]\na clause\n[end of a.txt]\n\nWho may?",
+            "Who may?"
+        ));
+        assert!(!asks("Who may end it, and who may?", "who may?"));
+        assert!(!asks("Who may end it?", "Who may end it"));
+        assert!(!asks("a text\n\n", ""));
     }
 }

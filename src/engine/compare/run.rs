@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use crate::engine::answer::Glimpses;
 use crate::engine::comparison::{CompareEvent, PolicyRun};
 use crate::engine::event::{CachePicture, Event, Stop, Turn};
 use crate::engine::lane::{Begin, Decoded, Lane, Voice};
@@ -41,9 +40,8 @@ impl Watcher for Relay<'_> {
         }
     }
 
-    fn picture(&mut self, picture: CachePicture) {
-        self.watcher.picture(picture);
-    }
+    /// A run's cache is not the conversation's: it would enter its graphs.
+    fn picture(&mut self, _: CachePicture) {}
 }
 
 impl Relay<'_> {
@@ -144,7 +142,6 @@ impl Runner<'_> {
             fed: None,
             feeds: 0,
             seconds: 0.0,
-            glimpses: Glimpses::new(),
             relay,
         };
         lane.decode(Begin::Logits(through.logits), &mut student)?;
@@ -199,7 +196,6 @@ struct Student<'a, 'b, 'c> {
     fed: Option<Instant>,
     feeds: usize,
     seconds: f64,
-    glimpses: Glimpses,
     relay: &'b mut Relay<'c>,
 }
 
@@ -212,9 +208,6 @@ impl Voice for Student<'_, '_, '_> {
         if let Some(fed) = self.fed.take() {
             self.feeds += 1;
             self.seconds += fed.elapsed().as_secs_f64();
-            if let Some(picture) = self.glimpses.next(lane) {
-                self.relay.picture(picture);
-            }
         }
         let index = self.relay.run;
         let token = argmax(&logits);

@@ -3,6 +3,7 @@
 use super::{Model, Session};
 use crate::engine::event::{Message, TooLong};
 use crate::engine::turn_error::TurnError;
+use crate::model::template::TemplateError;
 
 /// How the tokens of a turn are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,22 @@ impl Session {
         }
     }
 
+    /// What cannot fit by far is refused before gigabytes are taken for its tokens.
+    fn fits_at_all(&self, messages: &[Message]) -> Result<(), TurnError> {
+        let context = self.model.network.description().context;
+        let longest = messages.iter().max_by_key(|m| m.content.len());
+        let text = longest.map_or("", |m| &m.content);
+        let needed = self.model.tokenizer.more_than(text, context);
+        match needed.map_err(TemplateError::from)? {
+            Some(needed) => Err(TurnError::TooLong(TooLong {
+                needed,
+                context,
+                held: self.lane.position(),
+            })),
+            None => Ok(()),
+        }
+    }
+
     /// What has to be prefilled for `messages`. On later turns it is what the template puts behind
     /// the last answer: the answer's own tokens are in the cache.
     pub(in crate::engine) fn ahead(&self, messages: &[Message]) -> Result<Ahead, TurnError> {
@@ -61,6 +78,7 @@ impl Session {
             template,
             ..
         } = &self.model;
+        self.fits_at_all(messages)?;
         let prompt = template.encode_chat(tokenizer, messages, true)?;
         if self.archive.is_some() {
             return Ok(Ahead {

@@ -167,12 +167,22 @@ impl Session {
             .into_iter()
             .chain(messages.into_iter().flatten())
             .collect();
-        self.model.template.begin();
+        if !again {
+            self.model.template.begin();
+        }
         self.drawn = Drawn::default();
         self.prompt.clear();
         self.turn = 0;
         self.in_force = None;
         Ok(())
+    }
+
+    /// A conversation that was brought back began at this moment (RFC 3339): a template that tells the
+    /// date tells the same one again, so that nothing has to be read anew.
+    pub fn began(&mut self, moment: &str) {
+        if let Ok(moment) = chrono::DateTime::parse_from_rfc3339(moment) {
+            self.model.template.began_at(moment.into());
+        }
     }
 
     /// Another policy or budget, from the next turn on.

@@ -1,6 +1,6 @@
 //! A turn: what is ahead is read, the cache is cut down, the answer is drawn.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ahead::{Ahead, How};
 use super::{Session, TurnError, Watcher, in_force};
@@ -12,6 +12,8 @@ use crate::engine::picture;
 use crate::engine::reading::{self, Reading, Text};
 use crate::model::ModelError;
 
+/// How long the end of a turn may wait for the archive.
+const AT_THE_END: Duration = Duration::from_millis(200);
 /// Damaged segments of an archive that one turn gets over: each is forgotten, and read again.
 const DAMAGES: usize = 32;
 
@@ -27,7 +29,7 @@ impl Session {
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
         let Ahead {
-            how,
+            mut how,
             tokens,
             prompt,
         } = ahead;
@@ -40,9 +42,20 @@ impl Session {
         self.fits(needed, start)?;
         let evictor = self.evictor(needed)?;
         watcher.event(Event::InForce(in_force(&evictor)));
-        let (reading, read, from) = match how {
-            How::Recalled => self.recall(&tokens, evictor, turn, watcher)?,
-            How::Behind | How::Fresh => {
+        let recalled = match how {
+            How::Recalled => match self.recall(&tokens, evictor, turn, watcher) {
+                Err(TurnError::Model(ModelError::Archive)) => {
+                    self.give_archive_up(watcher);
+                    how = How::Fresh;
+                    None
+                }
+                recalled => Some(recalled?),
+            },
+            How::Behind | How::Fresh => None,
+        };
+        let (reading, read, from) = match recalled {
+            Some(recalled) => recalled,
+            None => {
                 let fresh = how == How::Fresh;
                 let reading = self.read(&tokens, fresh, evictor, turn, watcher)?;
                 (reading, tokens.len(), start)
@@ -125,8 +138,14 @@ impl Session {
     ) -> Result<(Reading, usize, usize), TurnError> {
         let before = *self.lane.evictor();
         self.lane.set_evictor(evictor);
+        let mut last = None;
         for _ in 0..DAMAGES {
             let from = self.lane.recallable(tokens);
+            if last == Some(from) {
+                // Nothing was forgotten, and it did not help.
+                break;
+            }
+            last = Some(from);
             watcher.event(Event::TurnStarted {
                 turn,
                 prompt_tokens: tokens.len() - from,
@@ -192,6 +211,11 @@ impl Session {
             last.content.push_str(&more);
         }
         let archived = self.lane.archive_decoded();
+        if let Some(archive) = &self.archive {
+            // Before the answer counts as given, so that who goes on after a crash goes on from the same
+            // numbers; a slow disk is not waited for.
+            archive.settle(AT_THE_END);
+        }
         if let Some(trouble) = self.archive.as_ref().and_then(|archive| archive.trouble()) {
             let message = format!(
                 "this part of the conversation is not archived ({trouble}); it is read again when \
@@ -203,6 +227,19 @@ impl Session {
         outcome?;
         archived?;
         Ok(stats)
+    }
+
+    /// It cannot be relied on.
+    fn give_archive_up(&mut self, watcher: &mut dyn Watcher) {
+        let trouble = self.archive.take().and_then(|archive| archive.trouble());
+        self.lane.leave_archive();
+        let why = trouble.map_or(String::new(), |trouble| format!(" ({trouble})"));
+        let message = format!(
+            "the archive cannot be used{why}: what is evicted is gone for the questions that follow; \
+             /archive memory keeps it"
+        );
+        self.tell_of_archive(message, watcher);
+        watcher.event(Event::Archive(Box::new(self.archived())));
     }
 
     /// Each thing once in a conversation.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::model::plain::plain;
+
 /// Why a model file cannot be used. Every message says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum GgufError {
@@ -16,6 +18,11 @@ pub enum GgufError {
     },
     #[error("{path} is empty (0 bytes); download it again", path = .path.display())]
     Empty { path: PathBuf },
+    #[error(
+        "{path} was changed while it was in use; start cachat again, and move a new model there (mv) rather than copying over the old one",
+        path = .path.display()
+    )]
+    Changed { path: PathBuf },
     #[error("{path} is not a GGUF file: it begins with {begins}; give a .gguf model file", path = .path.display())]
     NotGguf { path: PathBuf, begins: String },
     #[error(
@@ -59,17 +66,17 @@ pub enum GgufError {
         path: PathBuf,
         source: Box<GgufError>,
     },
-    #[error("cannot read the model file: {0}")]
+    #[error("cannot read the model file: {}", plain(.0))]
     Candle(#[from] candle_core::Error),
 }
 
 impl GgufError {
     /// Names the file where the message does not yet.
     pub fn in_file(self, path: &std::path::Path) -> GgufError {
-        use GgufError::{Empty, In, Io, Missing, NotAFile, NotGguf};
+        use GgufError::{Changed, Empty, In, Io, Missing, NotAFile, NotGguf};
         match self {
             Missing { .. } | NotAFile { .. } | Io { .. } | Empty { .. } | NotGguf { .. } => self,
-            In { .. } => self,
+            In { .. } | Changed { .. } => self,
             source => In {
                 path: path.to_owned(),
                 source: Box::new(source),

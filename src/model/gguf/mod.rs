@@ -3,6 +3,7 @@
 mod error;
 mod fingerprint;
 mod header;
+mod map;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ pub use error::{GgufError, Result};
 use candle_core::quantized::gguf_file::{Content, TensorInfo, Value};
 use candle_core::quantized::{GgmlDType, QTensor, ggml_file::qtensor_from_ggml};
 use candle_core::{Device, Shape};
+use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,9 @@ pub struct GgufFile {
     path: PathBuf,
     map: memmap2::Mmap,
     content: Content,
+    /// The mapped file, and how it was when it was opened.
+    file: File,
+    opened: Metadata,
 }
 
 impl std::fmt::Debug for GgufFile {
@@ -36,7 +41,11 @@ impl GgufFile {
     /// A file that is missing, no GGUF, truncated or damaged; never a panic, whatever it holds.
     pub fn open(path: impl AsRef<Path>) -> Result<GgufFile> {
         let path = path.as_ref().to_owned();
-        let map = map(&path)?;
+        let (file, opened) = map::open(&path)?;
+        let map = map::map(&file).map_err(|source| GgufError::Io {
+            path: path.clone(),
+            source,
+        })?;
         if !map.starts_with(b"GGUF") {
             return Err(GgufError::NotGguf {
                 begins: beginning(&map),
@@ -45,7 +54,13 @@ impl GgufFile {
         }
         let header = header::walk(&map)?;
         let content = Content::read(&mut std::io::Cursor::new(&map[..]))?;
-        let file = GgufFile { path, map, content };
+        let file = GgufFile {
+            path,
+            map,
+            content,
+            file,
+            opened,
+        };
         file.check_tensors(header.alignment)?;
         Ok(file)
     }
@@ -82,8 +97,27 @@ impl GgufFile {
         self.content.tensor_infos.get(name).ok_or_else(missing)
     }
 
-    /// Type, dimensions (row-major, `[rows, cols]`) and bytes of a tensor, in place.
+    /// Whether the file is as it was when it was opened. Where it is not (a plain `cp new old` writes
+    /// into the old file) its bytes are half of one model and half of another.
+    ///
+    /// # Errors
+    /// [`GgufError::Changed`].
+    pub fn check_unchanged(&self) -> Result<()> {
+        let same = self.file.metadata().is_ok_and(|now| {
+            now.len() == self.opened.len() && now.modified().ok() == self.opened.modified().ok()
+        });
+        match same {
+            true => Ok(()),
+            false => Err(GgufError::Changed {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// Type, dimensions (row-major, `[rows, cols]`) and bytes of a tensor, in place; for as long as
+    /// nobody changes the file.
     pub fn tensor_data(&self, name: &str) -> Result<(GgmlDType, Vec<usize>, &[u8])> {
+        self.check_unchanged()?;
         let info = self.tensor_info(name)?;
         let bytes = &self.map[self.range(name)?];
         Ok((info.ggml_dtype, info.shape.dims().to_vec(), bytes))
@@ -288,51 +322,6 @@ impl GgufFile {
     pub fn architecture(&self) -> Result<&str> {
         self.str("general.architecture")
     }
-}
-
-#[allow(unsafe_code, reason = "maps the model file")]
-fn map(path: &Path) -> Result<memmap2::Mmap> {
-    let io = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => GgufError::Missing {
-            path: path.to_owned(),
-        },
-        _ => GgufError::Io {
-            path: path.to_owned(),
-            source,
-        },
-    };
-    // Looked at before it is opened: opening a named pipe would wait for ever.
-    let kind = std::fs::metadata(path).map_err(io)?;
-    if !kind.is_file() {
-        return Err(GgufError::NotAFile {
-            path: path.to_owned(),
-            hint: gguf_inside(path),
-        });
-    }
-    let file = std::fs::File::open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.len() == 0 {
-        return Err(GgufError::Empty {
-            path: path.to_owned(),
-        });
-    }
-    // SAFETY: the map is only ever read, as bytes and as plain-old-data blocks for which every
-    // bit pattern is valid. Another program that cuts the file while it is mapped can end this
-    // process with a bus error; nothing in Rust can prevent that short of copying the file.
-    unsafe { memmap2::Mmap::map(&file) }.map_err(io)
-}
-
-/// For a folder given as model: the first model file in it.
-fn gguf_inside(folder: &Path) -> String {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return String::new();
-    };
-    let paths = entries.take(4096).flatten().map(|entry| entry.path());
-    let found = paths
-        .filter(|path| path.extension().is_some_and(|e| e == "gguf"))
-        .min();
-    found.map_or_else(String::new, |path| {
-        format!(", for example {}", path.display())
-    })
 }
 
 /// The first bytes of something that is no GGUF, safe to show.

@@ -249,3 +249,26 @@ fn absurd_declarations_are_refused_at_once() {
             .contains("overlap")
     );
 }
+
+/// `cp new old` writes into the file that is mapped; `mv` puts another in its place.
+#[test]
+fn a_file_that_changes_while_it_is_used_is_not_read_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = tiny(&dir, &TinySpec::llama());
+    let file = GgufFile::open(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::rename(&path, dir.path().join("old")).unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(file.tensor_data("token_embd.weight").is_ok());
+    let file = GgufFile::open(&path).unwrap();
+    let out = File::options().write(true).open(&path).unwrap();
+    out.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let error = file
+        .tensor_data("token_embd.weight")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("was changed while it was in use"), "{error}");
+    let file = GgufFile::open(&path).unwrap();
+    out.set_len(bytes.len() as u64 / 2).unwrap();
+    assert!(file.qtensor("token_embd.weight", &Device::Cpu).is_err());
+}

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, quantized::QTensor};
 
 use crate::model::error::Result;
 use crate::model::gguf::GgufFile;
-use crate::model::kernels::packed::PackedMatrix;
+use crate::model::kernels::packed::{PackError, PackedMatrix};
 use crate::model::weights;
 
 /// A weight matrix with its bias.
@@ -45,6 +45,8 @@ impl Weight {
                 let (dtype, _, data) = weight_data(file, name, *outputs, inputs)?;
                 match PackedMatrix::from_ggml(dtype, *outputs, inputs, data) {
                     Ok(matrix) => packed.push(matrix),
+                    // Unpacked it would take several times as much.
+                    Err(error @ PackError::Memory(_)) => return Err(error.into()),
                     Err(_) => break,
                 }
             }

@@ -3,7 +3,11 @@
 use super::{Running, Staged};
 use crate::cache::{LayerState, Store};
 use crate::model::{
-    backend::Backend, decoder::Decoder, description::Description, error::Result, network::Layers,
+    backend::Backend,
+    decoder::Decoder,
+    description::Description,
+    error::{ModelError, Result},
+    network::Layers,
     shape::Span,
 };
 use crate::policy::{Choice, Round};
@@ -17,6 +21,12 @@ trait Held {
     fn held_mut(&mut self, layer: usize) -> Option<&mut LayerState<<Self::B as Backend>::Layer>>;
     fn tokens(&self) -> usize;
     fn all_bytes(&self) -> usize;
+    /// [`Layers::waits`].
+    fn can_wait(&self) -> bool;
+    /// [`Layers::set_aside`].
+    fn put_aside(&mut self, _layer: usize) -> Result<()> {
+        Ok(())
+    }
     /// `layer` is about to lose entries.
     fn before_cut(&mut self, _layer: usize) -> Result<()> {
         Ok(())
@@ -48,6 +58,11 @@ impl<B: Backend> Held for Running<B> {
 
     fn all_bytes(&self) -> usize {
         self.cache.allocated_bytes()
+    }
+
+    /// It is within its bound.
+    fn can_wait(&self) -> bool {
+        true
     }
 
     fn before_cut(&mut self, layer: usize) -> Result<()> {
@@ -86,6 +101,32 @@ impl<B: Backend> Held for Staged<'_, B> {
         let own = self.layers.iter().zip(&self.before.layers);
         let own: usize = own.map(|(s, b)| s.layer.own_bytes(&b.layer)).sum();
         own + self.before.allocated_bytes()
+    }
+
+    fn can_wait(&self) -> bool {
+        self.archive.is_some()
+    }
+
+    fn put_aside(&mut self, layer: usize) -> Result<()> {
+        if let (true, Some(state)) = (self.archive.is_some(), self.layers.get_mut(layer)) {
+            let heads = vec![Vec::new(); state.layer.lens().len()];
+            state.layer = state.layer.import(heads, 0)?;
+            self.aside[layer] = true;
+        }
+        Ok(())
+    }
+
+    fn before_cut(&mut self, layer: usize) -> Result<()> {
+        if self.aside.get(layer) == Some(&true) {
+            self.aside[layer] = false;
+            let pages = self.all.map(|all| all.pages(layer));
+            let pages = pages.and_then(std::result::Result::ok);
+            let pages = pages.ok_or(ModelError::Archive)?;
+            if let Some(state) = self.layers.get_mut(layer) {
+                state.layer = state.layer.import(pages, self.tokens)?;
+            }
+        }
+        Ok(())
     }
 
     fn came_back_to(&self, layer: usize) -> usize {
@@ -155,6 +196,14 @@ impl<T: Held> Layers for T {
             state.layer = state.layer.gather(kept)?;
         }
         Ok(())
+    }
+
+    fn waits(&self) -> bool {
+        self.can_wait()
+    }
+
+    fn set_aside(&mut self, layer: usize) -> Result<()> {
+        self.put_aside(layer)
     }
 
     fn came_back(&self, layer: usize) -> usize {

@@ -8,7 +8,7 @@ mod staged;
 use std::sync::Arc;
 
 use archiver::Archiver;
-use staged::{Committing, Staged};
+use staged::{Archiving, Committing, Staged};
 
 use super::{
     backend::Backend,
@@ -164,7 +164,7 @@ impl<B: Backend> Sequence for Running<B> {
             layer: &|l| Ok(self.cache.layers[l].clone()),
         };
         let all = self.cache.position + tokens.len();
-        let stages = Committing::new(self, self.cache.position, all, hooks);
+        let stages = Committing::new(&self.decoder, &self.cache, self.cache.position, all, hooks);
         let Some(Came { layers, logits, .. }) = self.read(&behind, tokens, stages)? else {
             return Ok(None);
         };
@@ -208,8 +208,14 @@ impl<B: Backend> Sequence for Running<B> {
         };
         let first = from.min(whole) / PAGE * PAGE;
         let recording = (whole < tokens.len()).then(|| archive.record(tokens, first));
-        let stages = Committing::new(self, from, tokens.len(), hooks);
-        let stages = stages.archiving(&past, recording, first);
+        let stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
+        let stages = stages.archiving(Archiving {
+            archive: &archive,
+            tokens,
+            past: &past,
+            recording,
+            first,
+        });
         let read = self.read(&behind, &tokens[from..], stages);
         if let Err(ModelError::Archive) = read {
             archive.discard(&past);

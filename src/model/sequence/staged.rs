@@ -1,7 +1,6 @@
 //! A read on its way: shows its layers to the hooks and hands them to the archive.
 
-use super::Running;
-use crate::archive::{Past, Recording};
+use crate::archive::{Archive, Past, Recording};
 use crate::cache::{KvCache, LayerState, PAGE, Store};
 use crate::model::{
     backend::Backend,
@@ -20,6 +19,12 @@ pub(super) struct Staged<'a, B: Backend> {
     pub from: usize,
     /// All of the conversation's.
     pub tokens: usize,
+    /// Where the layers are kept.
+    pub archive: Option<&'a Archive>,
+    /// Layers that were put aside until they are cut down.
+    pub aside: &'a mut [bool],
+    /// All of the conversation, once every layer is archived.
+    pub all: Option<&'a Past>,
 }
 
 /// Shows a prefill's layers to its hooks.
@@ -31,42 +36,45 @@ pub(super) struct Committing<'a, 'r, B: Backend> {
     hooks: &'a mut dyn PrefillHooks,
     archiving: Option<Archiving<'r>>,
     tails: Vec<B::Layer>,
+    aside: Vec<bool>,
+    all: Option<Past>,
 }
 
 /// Where layers come from and go to.
-struct Archiving<'r> {
-    past: &'r Past,
-    recording: Option<Recording<'r>>,
+pub(super) struct Archiving<'r> {
+    pub archive: &'r Archive,
+    /// All of the conversation's.
+    pub tokens: &'r [u32],
+    pub past: &'r Past,
+    pub recording: Option<Recording<'r>>,
     /// Position from which on they are recorded.
-    first: usize,
+    pub first: usize,
 }
 
 impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
-    /// To take the place of what `running` holds; behind `from` tokens, `tokens` in all.
+    /// To take the place of what `before` holds; behind `from` tokens, `tokens` in all.
     pub fn new(
-        running: &'a Running<B>,
+        decoder: &'a Decoder<B>,
+        before: &'a KvCache<B::Layer>,
         from: usize,
         tokens: usize,
         hooks: &'a mut dyn PrefillHooks,
     ) -> Self {
         Committing {
-            decoder: &running.decoder,
-            before: &running.cache,
+            decoder,
+            before,
             from,
             tokens,
             hooks,
             archiving: None,
             tails: Vec::new(),
+            aside: vec![false; before.layers.len()],
+            all: None,
         }
     }
 
-    /// Behind `past`; from `first` on, everything goes into `recording`.
-    pub fn archiving(self, past: &'r Past, recording: Option<Recording<'r>>, first: usize) -> Self {
-        let archiving = Archiving {
-            past,
-            recording,
-            first,
-        };
+    /// Behind what is archived, and into the archive.
+    pub fn archiving(self, archiving: Archiving<'r>) -> Self {
         Committing {
             archiving: Some(archiving),
             ..self
@@ -95,8 +103,28 @@ impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
             layers,
             from: self.from,
             tokens: self.tokens,
+            archive: self.archiving.as_ref().map(|archiving| archiving.archive),
+            aside: &mut self.aside,
+            all: self.all.as_ref(),
         };
         (staged, &mut *self.hooks)
+    }
+
+    /// Commits the archive's part before the cache's, so that layers that were put aside can be had
+    /// from there.
+    fn archive_all(&mut self) -> Result<()> {
+        let Some(archiving) = &mut self.archiving else {
+            return Err(ModelError::Archive);
+        };
+        if let Some(recording) = archiving.recording.take() {
+            recording.commit();
+        }
+        let all = archiving.archive.find(archiving.tokens);
+        match all.len() == self.tokens {
+            true => self.all = Some(all),
+            false => return Err(ModelError::Archive),
+        }
+        Ok(())
     }
 
     /// Hands a layer that has all its entries to the archive.
@@ -141,7 +169,17 @@ impl<B: Backend> Stages<B> for Committing<'_, '_, B> {
     }
 
     fn all_done(&mut self, layers: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
+        if self.aside.contains(&true) {
+            self.archive_all()?;
+        }
         let (mut staged, hooks) = self.staged(layers);
-        hooks.all_done(&mut staged)
+        hooks.all_done(&mut staged)?;
+        if let Some(all) = self.all.take() {
+            (0..layers.len()).for_each(|layer| all.give_back(layer));
+            if !all.is_whole() {
+                return Err(ModelError::Archive);
+            }
+        }
+        Ok(())
     }
 }

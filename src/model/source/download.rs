@@ -121,7 +121,7 @@ pub fn download(
     }
     tell(Step::Size(bytes));
     tell(Step::Done(bytes));
-    let synced = part.file.sync_all();
+    let synced = part.file.sync();
     synced.map_err(|error| Miss::Unwritable(part.path.clone(), error))?;
     Ok(Fetched {
         path: part.path,

@@ -62,7 +62,7 @@ pub fn fetch(
         return Err(SourceError::Corrupt { file, problem });
     }
     Err(SourceError::Unavailable {
-        place: local::fetched_path(repo, &file, dirs),
+        place: local::place_for(repo, &file, dirs),
         hint: hint(repo, known.as_ref()),
         file,
         tried,

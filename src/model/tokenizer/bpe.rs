@@ -9,6 +9,9 @@ use ahash::AHashMap;
 use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 
+/// Longer pieces (one word of so many bytes) are merged part by part, for merging takes some hundred
+/// bytes of memory for each of theirs.
+const LONGEST: usize = 16 << 10;
 /// Longest piece remembered while encoding a text, in bytes, and how many of them.
 const CACHED_LEN: usize = 48;
 const CACHED_PIECES: usize = 1 << 16;
@@ -71,24 +74,44 @@ impl ByteLevelBpe {
         let mut known: AHashMap<&str, Vec<u32>> = AHashMap::new();
         let mut mapped = String::new();
         let mut failed = None;
+        let mut last: (&str, Vec<u32>) = ("", Vec::new());
         self.split.pieces(text, |piece| {
-            if let Some(ids) = known.get(piece) {
-                out.extend_from_slice(ids);
-                return;
-            }
-            mapped.clear();
-            mapped.extend(piece.bytes().map(bytes::to_char));
-            match self.model.tokenize(&mapped) {
-                Ok(tokens) => {
-                    let start = out.len();
-                    out.extend(tokens.iter().map(|token| token.id));
-                    if piece.len() <= CACHED_LEN && known.len() < CACHED_PIECES {
-                        known.insert(piece, out[start..].to_vec());
-                    }
+            for piece in parts(piece) {
+                // One letter, a million times: every part is like the one before.
+                if piece.len() > CACHED_LEN && piece == last.0 {
+                    out.extend_from_slice(&last.1);
+                    continue;
                 }
-                Err(error) => failed = Some(error),
+                if let Some(ids) = known.get(piece) {
+                    out.extend_from_slice(ids);
+                    continue;
+                }
+                mapped.clear();
+                mapped.extend(piece.bytes().map(bytes::to_char));
+                match self.model.tokenize(&mapped) {
+                    Ok(tokens) => {
+                        let start = out.len();
+                        out.extend(tokens.iter().map(|token| token.id));
+                        if piece.len() > LONGEST / 2 {
+                            last = (piece, out[start..].to_vec());
+                        } else if piece.len() <= CACHED_LEN && known.len() < CACHED_PIECES {
+                            known.insert(piece, out[start..].to_vec());
+                        }
+                    }
+                    Err(error) => failed = Some(error),
+                }
             }
         });
         failed.map_or(Ok(()), |error| Err(TokenizerError::Build(error)))
     }
+}
+
+/// A piece in parts of at most [`LONGEST`] bytes.
+fn parts(piece: &str) -> impl Iterator<Item = &str> {
+    let mut rest = piece;
+    std::iter::from_fn(move || {
+        let (part, behind) = rest.split_at(rest.floor_char_boundary(LONGEST));
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
 }

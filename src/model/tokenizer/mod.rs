@@ -41,7 +41,13 @@ pub struct Tokenizer {
     eos: Option<u32>,
     add_bos: bool,
     ends: Vec<u32>,
+    /// Most bytes of a text that one token stands for.
+    longest: usize,
 }
+
+/// Parts of a text from which its tokens are guessed.
+const SAMPLES: usize = 16;
+const SAMPLE: usize = 4 << 10;
 
 /// Tokens that end an answer where they are control tokens, whatever else the file names.
 const ENDS: &[&str] = &[
@@ -121,7 +127,9 @@ impl Tokenizer {
         let add_bos = file
             .get_bool("tokenizer.ggml.add_bos_token")?
             .unwrap_or(usual);
+        let longest = tokens.iter().map(|token| token.len()).max().unwrap_or(1);
         Ok(Tokenizer {
+            longest: longest.max(1),
             encoder,
             special: Special::new(&tokens, &kinds)?,
             tokens: tokens.into_iter().map(str::to_owned).collect(),
@@ -131,6 +139,27 @@ impl Tokenizer {
             add_bos: add_bos && bos.is_some(),
             ends,
         })
+    }
+
+    /// About how many tokens `text` takes, where that is more than `most` for sure; `None` where it
+    /// may be fewer. Only parts of the text are looked at.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn more_than(&self, text: &str, most: usize) -> Result<Option<usize>, TokenizerError> {
+        let least = text.len() / self.longest;
+        if least <= most {
+            return Ok(None);
+        }
+        let (mut bytes, mut tokens) = (0, 0);
+        for i in 0..SAMPLES {
+            let from = text.floor_char_boundary(text.len() / SAMPLES * i);
+            let to = text.floor_char_boundary((from + SAMPLE).min(text.len()));
+            bytes += to - from;
+            tokens += self.encode(&text[from..to], false)?.len();
+        }
+        let about = tokens as f64 / bytes.max(1) as f64 * text.len() as f64;
+        Ok(Some(least.max(about as usize)))
     }
 
     /// Token ids of `text`. With `special`, control tokens written in the text (`<|im_start|>`)

@@ -8,6 +8,11 @@ use ahash::AHashMap;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+/// Texts are encoded in parts of about so many bytes that end before a space, and of so many where
+/// there is none.
+const PART: usize = 64 << 10;
+const LONGEST: usize = 1 << 20;
+
 /// How a space is written in these vocabularies.
 pub const SPACE: &str = "\u{2581}";
 
@@ -17,6 +22,8 @@ pub struct SentencePiece {
     bytes: [Option<u32>; 256],
     unknown: Option<u32>,
     space_prefix: bool,
+    /// No token goes on behind a space: what stands before one is encoded on its own.
+    words: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -79,6 +86,10 @@ impl SentencePiece {
             }
             vocab.insert((*token).to_owned(), (id, score));
         }
+        let words = !tokens.iter().any(|token| {
+            let word = token.trim_start_matches(SPACE);
+            word.contains(SPACE) && !word.trim_end_matches(SPACE).is_empty()
+        });
         let unknown = file.get_u32("tokenizer.ggml.unknown_token_id")?;
         Ok(SentencePiece {
             vocab,
@@ -87,11 +98,33 @@ impl SentencePiece {
             space_prefix: file
                 .get_bool("tokenizer.ggml.add_space_prefix")?
                 .unwrap_or(true),
+            words,
         })
     }
 
     /// Appends the ids of `text`; `start` where it begins the whole or follows a control token.
     pub fn encode(&self, text: &str, start: bool, out: &mut Vec<u32>) {
+        let (mut rest, mut start) = (text, start);
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(self.part_end(rest));
+            self.encode_part(part, start, out);
+            (rest, start) = (behind, false);
+        }
+    }
+
+    /// Where the first part of `text` ends. Merging takes some fifty bytes for each of a part's, so
+    /// that it has to end somewhere; if it can, where the ids stay those of the whole.
+    fn part_end(&self, text: &str) -> usize {
+        if text.len() <= PART {
+            return text.len();
+        }
+        let most = text.floor_char_boundary(text.len().min(LONGEST));
+        let bytes = text.as_bytes();
+        let word = (PART..most).find(|&at| bytes[at] == b' ' && bytes[at - 1] != b' ');
+        word.filter(|_| self.words).unwrap_or(most)
+    }
+
+    fn encode_part(&self, text: &str, start: bool, out: &mut Vec<u32>) {
         let mut escaped = text.replace(' ', SPACE);
         if start && self.space_prefix {
             escaped.insert_str(0, SPACE);

@@ -139,6 +139,34 @@ fn long_runs_take_no_quadratic_time() {
     }
 }
 
+/// What is one word of megabytes takes little more than its tokens do.
+#[test]
+fn one_word_of_megabytes_takes_little_memory_and_time() {
+    let (_, tokenizer) = smollm2();
+    for letter in ["a", " ", "日", "😀"] {
+        let text = letter.repeat((63 << 20) / letter.len());
+        let before = memory_stats::memory_stats().unwrap().physical_mem;
+        let begun = Instant::now();
+        let tokens = tokenizer.encode(&text, false).unwrap().len();
+        let took = begun.elapsed();
+        let after = memory_stats::memory_stats().unwrap().physical_mem;
+        println!(
+            "{letter:?}: {tokens} tokens in {took:?}, {} MB",
+            after.saturating_sub(before) >> 20
+        );
+        assert!(took < Duration::from_secs(15), "{letter:?} took {took:?}");
+        let about = tokenizer.more_than(&text, 1 << 17).unwrap().unwrap();
+        assert!(about.abs_diff(tokens) < tokens / 50, "{about} for {tokens}");
+        assert_eq!(tokenizer.more_than(&text, text.len()).unwrap(), None);
+    }
+    // Parts of a text of words are those of the whole.
+    let words = "some words, one after the other\n".repeat(9_000);
+    let whole = tokenizer.encode(&words, false).unwrap();
+    let half = words.len() / 2;
+    let parts = [&words[..half], &words[half..]].map(|w| tokenizer.encode(w, false).unwrap());
+    assert_eq!(whole, parts.concat());
+}
+
 proptest! {
     #[test]
     fn pieces_make_up_the_text(text in "[ \\t\\r\\n'a-zA-Z0-9é日…½😀,$ſ]{0,40}") {

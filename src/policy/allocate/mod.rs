@@ -1,9 +1,11 @@
 //! How a total is given to the heads: one file each.
 
 pub mod adaptive;
+pub mod pooled;
 pub mod uniform;
 
 pub use adaptive::Adaptive;
+pub use pooled::Pooled;
 pub use uniform::Uniform;
 
 use super::round::{Round, Terms};

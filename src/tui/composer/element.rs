@@ -131,7 +131,9 @@ impl Elements {
                 Some(element) => match &element.kind {
                     ElementKind::Paste => question.attached(&element.text),
                     // As the command line says it, so that both ask the same.
-                    ElementKind::File(name) => question.attached(&framed(name, &element.text)),
+                    ElementKind::File(name) => {
+                        question.document(name, &framed(name, &element.text));
+                    }
                 },
                 None => question.typed(c.encode_utf8(&mut [0; 4])),
             }

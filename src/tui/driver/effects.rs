@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::{Driver, End};
+use super::{Done, Driver, End};
 use crate::engine::event::{Command, Event};
 use crate::tui::conversation::Level;
 use crate::tui::state::{Effect, Input};
@@ -25,39 +25,44 @@ impl Driver {
             }
             Effect::Stop => self.engine.stop.store(true, Ordering::SeqCst),
             Effect::Read(path) => {
-                self.background(move || Input::Read(Box::new(crate::document::read(&path))))?;
+                self.reading(move || Input::Read(Box::new(crate::document::read(&path))))?;
             }
-            Effect::Record(record) => {
-                let written = self.sessions.append(&record);
-                self.complain(written);
+            Effect::Record(record) => self.record(record)?,
+            Effect::NewSession(records) => self.new_session(records),
+            Effect::Sessions => {
+                let shelf = self.sessions.shelf();
+                self.background(move || Done::Input(Input::Sessions(shelf.list())))?;
             }
-            Effect::NewSession(records) => {
-                let written = self.sessions.renew(&records);
-                self.complain(written);
+            Effect::Models => {
+                let models = self.models.clone();
+                self.background(move || Done::Input(Input::Models(models())))?;
             }
-            Effect::Sessions => self.tell(Input::Sessions(self.sessions.list())),
             Effect::Open(name) => {
-                let opened = self.sessions.open(&name);
-                self.tell(Input::Opened(opened));
+                let shelf = self.sessions.shelf();
+                self.background(move || Done::Found(shelf.open(&name)))?;
             }
-            Effect::Model(name) => match (self.starter)(Some(&name)) {
-                Ok(engine) => {
+            Effect::Model(name) => match (self.starter)(&name, self.engine_open) {
+                Ok(engine) => self.coming = Some(engine),
+                Err(why) => self.tell(Input::Coming(Some(Box::new(Event::Fatal(why))))),
+            },
+            Effect::Switch => {
+                if let Some(engine) = self.coming.take() {
+                    // With its handle the engine before it ends, and its weights go.
                     self.engine.stop.store(true, Ordering::SeqCst);
                     self.outbox.clear();
                     self.engine = engine;
                     self.engine_open = true;
                 }
-                Err(why) => self.tell(Input::Engine(Event::Fatal(why))),
-            },
+            }
             Effect::List(prefix) => {
                 let listing = world::list(&prefix);
                 self.tell(Input::Listed(listing));
             }
-            Effect::Mention(path) => self.background(move || {
+            Effect::Mention(path) => self.reading(move || {
                 let document = Box::new(crate::document::read(&world::home(&path)));
                 Input::Mentioned { path, document }
             })?,
-            Effect::Drop { path, text } => self.background(move || {
+            Effect::Drop { path, text } => self.reading(move || {
                 let document = Box::new(crate::document::read(&path));
                 Input::Dropped { text, document }
             })?,
@@ -76,8 +81,10 @@ impl Driver {
                 self.tell(Input::Edited(edited));
             }
             Effect::Save { path, text } => {
+                // With its folder: nobody knows where the app was started.
+                let path = std::path::absolute(&path).unwrap_or(path);
                 let saved = save(&path, &text).map(|()| path);
-                let _ = self.done.0.send(Input::Saved(saved));
+                self.tell(Input::Saved(saved));
             }
             Effect::Mouse(on) => terminal::mouse(on)?,
             Effect::Suspend => self.suspend()?,
@@ -87,37 +94,49 @@ impl Driver {
         Ok(())
     }
 
-    /// Runs something slow beside the loop; its result comes back as an input.
-    fn background(&self, work: impl FnOnce() -> Input + Send + 'static) -> io::Result<()> {
+    /// What the state is told of something that is done.
+    pub(super) fn finish(&mut self, done: Done) -> Input {
+        match done {
+            Done::Input(input) => input,
+            Done::Synced(done) => {
+                self.synced(done);
+                Input::Tick
+            }
+            // It would take the place of what is being said.
+            Done::Found(Ok(_)) if self.state.activity.phase.busy() => Input::Opened(Err(
+                "another question was asked meanwhile; stop it (Esc) and open it again".into(),
+            )),
+            Done::Found(found) => Input::Opened(found.map(|found| self.sessions.resume(found))),
+        }
+    }
+
+    fn reading(&self, work: impl FnOnce() -> Input + Send + 'static) -> io::Result<()> {
+        self.background(move || Done::Input(work()))
+    }
+
+    /// Runs something slow beside the loop; its result comes back to it.
+    pub(super) fn background(
+        &self,
+        work: impl FnOnce() -> Done + Send + 'static,
+    ) -> io::Result<()> {
         let done = self.done.0.clone();
         let run = move || {
             let _ = done.send(work());
         };
         std::thread::Builder::new()
-            .name("document".into())
+            .name("background".into())
             .spawn(run)?;
         Ok(())
     }
 
-    fn tell(&self, input: Input) {
-        let _ = self.done.0.send(input);
-    }
-
-    /// Says once that nothing is saved, and why.
-    fn complain(&mut self, written: Result<(), String>) {
-        if let Err(why) = written {
-            self.tell(Input::Engine(Event::Notice(why)));
-        }
+    pub(super) fn tell(&self, input: Input) {
+        let _ = self.done.0.send(Done::Input(input));
     }
 }
 
 /// Writes a file that does not exist yet.
 fn save(path: &Path, text: &str) -> Result<(), String> {
-    let write = || {
-        let mut file = std::fs::File::create_new(path)?;
-        io::Write::write_all(&mut file, text.as_bytes())
-    };
-    write().map_err(|error: io::Error| match error.kind() {
+    crate::disk::write_new(path, text.as_bytes()).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
             format!("{} exists already; name another file", path.display())
         }

@@ -5,7 +5,8 @@ use std::io;
 /// What the system asks of the process.
 #[derive(Clone, Copy, Debug)]
 pub enum Signal {
-    /// SIGTERM, SIGHUP, or Ctrl-C where there is no other.
+    /// SIGTERM, SIGHUP, SIGINT or SIGQUIT (from outside: as keys they are read), or Ctrl-C where there
+    /// is no other.
     End,
     /// SIGTSTP.
     Stop,
@@ -18,6 +19,8 @@ pub enum Signal {
 pub struct Signals {
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
     go_on: tokio::signal::unix::Signal,
 }
@@ -30,6 +33,8 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
             stop: signal(SignalKind::from_raw(SIGTSTP))?,
             go_on: signal(SignalKind::from_raw(SIGCONT))?,
         })
@@ -40,6 +45,8 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Signal::End,
             _ = self.hang_up.recv() => Signal::End,
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.quit.recv() => Signal::End,
             _ = self.stop.recv() => Signal::Stop,
             _ = self.go_on.recv() => Signal::Continue,
         }

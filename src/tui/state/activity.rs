@@ -37,6 +37,19 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Takes in how far a model is that is on its way.
+    pub(super) fn told(&mut self, event: &Event) {
+        *self = match event {
+            Event::Fetching { what, done, total } => Phase::Fetching {
+                what: what.clone(),
+                done: *done,
+                total: *total,
+            },
+            Event::Loading { share } => Phase::Loading(*share),
+            _ => return,
+        };
+    }
+
     /// A turn is running.
     pub fn busy(&self) -> bool {
         matches!(
@@ -113,13 +126,8 @@ impl Activity {
     /// Takes in what the engine says it does.
     pub(super) fn event(&mut self, event: &Event) {
         let speeds = &mut self.speeds;
+        self.phase.told(event);
         self.phase = match event {
-            Event::Fetching { what, done, total } => Phase::Fetching {
-                what: what.clone(),
-                done: *done,
-                total: *total,
-            },
-            Event::Loading { share } => Phase::Loading(*share),
             // An answer goes on from the cache: nothing is read.
             Event::TurnStarted {
                 prompt_tokens: 0, ..

@@ -8,6 +8,7 @@ impl State {
     pub(super) fn set_archive(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         match argument.to_ascii_lowercase().parse::<Mode>() {
             Ok(mode) => {
+                self.archive_set = Some(mode);
                 effects.push(Effect::Engine(Command::SetArchive(mode)));
                 self.archive_changed(mode);
             }

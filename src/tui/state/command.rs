@@ -1,7 +1,10 @@
 //! THE COMMANDS that can be typed after `/`, a row each: the parser, the popup, the help sheet and
 //! what is done all come from this table.
 
-use super::completers::{ARCHIVES, BUDGETS, COPIES, FILES, MODELS, POLICIES, SESSIONS, THEMES};
+use super::completers::{
+    ARCHIVES, BUDGETS, COMPARED, COPIES, FILES, MODELS, NEW_FILES, POLICIES, SESSIONS, SYSTEMS,
+    THEMES,
+};
 use super::slash::Slash;
 use super::{Effect, State, sampling};
 use crate::engine::event::Command;
@@ -34,19 +37,21 @@ pub static COMMANDS: &[Slash] = commands! {
     "edit" "" "change the last question" => |state, _, _| state.edit(None);
     "continue" "" "go on with a stopped answer" => |state, _, effects| state.go_on(effects);
     "compare" "[POLICY …] [BUDGET] [QUESTION]" "full, uniform and adaptive side by side"
-        => State::compare, question;
+        => State::compare, question, completed(&COMPARED);
     "copy" "[code [N] | all]" "copy the answer or its code" => State::copy, completed(&COPIES);
     "open" "[NAME | WORDS]" "an earlier conversation" => State::open, quiet, completed(&SESSIONS);
     "branch" "" "go on in a copy, keep this one"
         => |state, _, effects| state.branch(effects), quiet;
-    "system" "TEXT" "system prompt, from the next /new on" => set_system;
+    "system" "[TEXT | none]" "system prompt, from the next /new on"
+        => State::set_system, completed(&SYSTEMS);
     "set" "NAME VALUE" "sampling: temperature, top-p, …"
         => set_sampling, completed(&sampling::COMPLETER);
     "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
     "save" "[PATH]" "write the conversation as Markdown"
-        => |state, path, effects| effects.push(state.save(path, false));
+        => |state, path, effects| effects.push(state.save(path, false)), completed(&NEW_FILES);
     "export" "[PATH.md | PATH.json]" "Markdown or JSON"
-        => |state, path, effects| effects.push(state.save(path, path.ends_with(".json")));
+        => |state, path, effects| effects.push(state.save(path, path.ends_with(".json"))),
+        completed(&NEW_FILES);
     "quit" "" "leave" => |state, _, effects| state.leave(effects);
 };
 
@@ -86,22 +91,13 @@ impl State {
         self.conversation.clear();
         self.comparison = None;
         self.sending.go_on_first = false;
+        self.began = None;
         self.dashboard.restart();
         self.activity.position = 0;
+        self.system.renew();
         effects.push(Effect::NewSession(Vec::new()));
         effects.push(Effect::Engine(Command::Reset));
     }
-}
-
-fn set_system(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Engine(Command::SetSystem(argument.to_owned())));
-    state.note(
-        Level::Info,
-        match argument {
-            "" => "no system prompt from the next conversation on; /new begins one",
-            _ => "this system prompt holds from the next conversation on; /new begins one",
-        },
-    );
 }
 
 fn set_sampling(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {

@@ -3,7 +3,7 @@
 use super::command::COMMANDS;
 use super::completion::Completion;
 use super::listing::Listing;
-use super::slash::{Slash, Source};
+use super::slash::{Completer, Slash, Source};
 use super::{Effect, State, command, files};
 
 /// Commands whose names begin so.
@@ -22,9 +22,13 @@ fn commands(start: &str) -> Vec<Completion> {
 
 /// The path that is being typed: where it begins, and how it is written.
 fn path(text: &str) -> Option<(usize, &str)> {
-    let of_command = command::behind(text).filter(|(command, _)| {
-        let completer = command.completer();
-        completer.is_some_and(|c| c.source == Source::Folder)
+    let of_command = command::behind(text).filter(|(command, argument)| {
+        let of_path = |c: &Completer| match c.source {
+            Source::Folder => true,
+            Source::Models => argument.contains('/') || argument.starts_with(['.', '~']),
+            Source::State | Source::Sessions => false,
+        };
+        command.completer().is_some_and(of_path)
     });
     match of_command {
         Some((_, path)) => Some((text.len() - path.len(), path)),
@@ -62,14 +66,41 @@ impl State {
         }
     }
 
+    /// A path is being typed.
+    pub(super) fn typing_path(&self) -> bool {
+        path(self.composer.buffer.text()).is_some()
+    }
+
+    /// Whether what is typed does as it stands, so that Enter takes it and no line of the popup.
+    pub(super) fn stands(&self) -> bool {
+        let text = self.composer.buffer.text();
+        let listing = &self.popup.listing;
+        let mention = files::mention(text).map(|(_, path)| path);
+        if let Some(path) = mention.filter(|path| !listing.completions(path).is_empty()) {
+            return path.is_empty() || listing.has(path);
+        }
+        match command::behind(text) {
+            Some((command, argument)) => {
+                let completer = command.completer();
+                completer.is_none_or(|c| (c.stands)(self, argument))
+            }
+            None => text
+                .strip_prefix('/')
+                .is_some_and(|name| command::named(name).is_some()),
+        }
+    }
+
     /// Asks for the names that what is being typed may be one of.
     pub(super) fn ask_for_names(&mut self, effects: &mut Vec<Effect>) {
         let text = self.composer.buffer.text();
         if let Some((command, "")) = command::behind(text)
             && let Some(completer) = command.completer()
-            && completer.source == Source::Sessions
         {
-            effects.push(Effect::Sessions);
+            match completer.source {
+                Source::Sessions => effects.push(Effect::Sessions),
+                Source::Models => effects.push(Effect::Models),
+                Source::State | Source::Folder => {}
+            }
         }
         let popup = &mut self.popup;
         match path(text) {

@@ -1,48 +1,123 @@
-//! What can stand behind a command.
+//! What can stand behind a command, and what of it does as it is.
 
-use super::completion::{containing, values};
+use super::compare;
+use super::completion::{Completion, containing, values};
 use super::slash::{Completer, Source};
-use crate::policy::Preset;
+use crate::engine::event::Mode;
+use crate::policy::{Budget, Preset};
+use crate::tui::text::safe;
 
-pub(super) static POLICIES: Completer = Completer::new(|_, start| {
-    let presets = Preset::ALL.iter();
-    values(presets.map(|p| (p.name(), p.describe())), start)
-});
-pub(super) static BUDGETS: Completer = Completer::new(|_, start| {
-    let budgets = [
-        ("128", "very tight"),
-        ("256", "tight"),
-        ("512", ""),
-        ("1024", "comfortable"),
-        ("25%", "a quarter of the prompt"),
-    ];
-    values(budgets, start)
-});
-pub(super) static ARCHIVES: Completer = Completer::new(|_, start| {
-    let places = [
-        ("disk", "every question reads everything; also tomorrow"),
-        ("memory", "every question reads everything"),
-        ("off", "what is evicted is gone"),
-    ];
-    values(places, start)
-});
-pub(super) static COPIES: Completer = Completer::new(|_, start| {
-    let parts = [
-        ("code", "the last code block"),
-        ("all", "the whole conversation"),
-    ];
-    values(parts, start)
-});
+/// What a system prompt is called where there is to be none.
+pub(super) const NO_SYSTEM: &str = "none";
+
+const BUDGET_VALUES: [(&str, &str); 5] = [
+    ("128", "very tight"),
+    ("256", "tight"),
+    ("512", ""),
+    ("1024", "comfortable"),
+    ("25%", "a quarter of the prompt"),
+];
+
+fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Preset::ALL.iter().map(|p| (p.name(), p.describe()))
+}
+
+pub(super) static POLICIES: Completer = Completer {
+    source: Source::State,
+    lines: |_, start| values(presets(), start),
+    stands: |_, typed| typed.parse::<Preset>().is_ok(),
+};
+pub(super) static BUDGETS: Completer = Completer {
+    source: Source::State,
+    lines: |_, start| values(BUDGET_VALUES, start),
+    stands: |_, typed| typed.parse::<Budget>().is_ok(),
+};
+/// Word by word, as long as they are policies and a budget.
+pub(super) static COMPARED: Completer = Completer {
+    source: Source::State,
+    lines: |_, typed| {
+        let Some((before, word)) = compare::last_word(typed) else {
+            return Vec::new();
+        };
+        let mut lines = values(presets().chain(BUDGET_VALUES), word);
+        lines.retain(|line| !before.split_whitespace().any(|said| said == line.text));
+        for line in &mut lines {
+            line.text = format!("{before}{} ", line.text);
+        }
+        lines
+    },
+    stands: |_, typed| {
+        let word = compare::last_word(typed).map_or("", |(_, word)| word);
+        word.is_empty() || word.parse::<Preset>().is_ok() || word.parse::<Budget>().is_ok()
+    },
+};
+pub(super) static ARCHIVES: Completer = Completer {
+    source: Source::State,
+    lines: |_, start| {
+        let places = [
+            ("disk", "every question reads everything; also tomorrow"),
+            ("memory", "every question reads everything"),
+            ("off", "what is evicted is gone"),
+        ];
+        values(places, start)
+    },
+    stands: |_, typed| typed.parse::<Mode>().is_ok(),
+};
+pub(super) static COPIES: Completer = Completer {
+    source: Source::State,
+    lines: |_, start| {
+        let parts = [
+            ("code", "the last code block"),
+            ("all", "the whole conversation"),
+        ];
+        values(parts, start)
+    },
+    stands: |_, typed| matches!(typed, "" | "code" | "all"),
+};
 /// The user's own as well.
-pub(super) static THEMES: Completer =
-    Completer::new(|state, start| values(state.themes.names().map(|name| (name, "")), start));
-pub(super) static MODELS: Completer =
-    Completer::new(|state, start| containing(&state.popup.models, start));
+pub(super) static THEMES: Completer = Completer {
+    source: Source::State,
+    lines: |state, start| values(state.themes.names().map(|name| (name, "")), start),
+    stands: |state, typed| state.themes.names().any(|name| name == typed),
+};
+pub(super) static SYSTEMS: Completer = Completer {
+    source: Source::State,
+    lines: |state, typed| {
+        let now = state.system.next.iter().map(|text| Completion {
+            text: text.clone(),
+            label: safe::one_line(text),
+            hint: "as it is".to_owned(),
+        });
+        let mut lines: Vec<Completion> = now.filter(|c| c.text.starts_with(typed)).collect();
+        lines.retain(|c| c.text != typed);
+        lines.extend(values([(NO_SYSTEM, "no system prompt")], typed));
+        lines
+    },
+    stands: |_, _| true,
+};
+/// Names, or a path once it looks like one.
+pub(super) static MODELS: Completer = Completer {
+    source: Source::Models,
+    lines: |state, start| containing(&state.popup.models, start),
+    stands: |state, typed| {
+        typed.ends_with(".gguf")
+            || typed.contains('/')
+            || state.popup.models.iter().any(|(name, _)| name == typed)
+    },
+};
 pub(super) static SESSIONS: Completer = Completer {
     source: Source::Sessions,
     lines: |state, start| containing(&state.popup.sessions, start),
+    stands: |state, typed| state.popup.sessions.iter().any(|(name, _)| name == typed),
 };
 pub(super) static FILES: Completer = Completer {
     source: Source::Folder,
     lines: |state, path| state.popup.listing.completions(path),
+    stands: |state, path| path.is_empty() || state.popup.listing.has(path),
+};
+/// Where something new is written: no name that is there is meant unless it is picked.
+pub(super) static NEW_FILES: Completer = Completer {
+    source: Source::Folder,
+    lines: |state, path| state.popup.listing.completions(path),
+    stands: |_, _| true,
 };

@@ -7,7 +7,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use super::listing::Listing;
 use crate::document::{Document, DocumentError};
 use crate::engine::event::{CachePicture, Command, Event};
-use crate::saved::{Record, SavedTurn};
+use crate::saved::{Record, SavedConversation};
 use crate::tui::conversation::Level;
 
 /// Something happened.
@@ -22,14 +22,18 @@ pub enum Input {
     Picture(CachePicture),
     /// The engine's channel is closed.
     EngineGone,
+    /// What the engine of [`Effect::Model`] says, until it is switched to; `None`: it ended.
+    Coming(Option<Box<Event>>),
     /// The answer to [`Effect::Read`].
     Read(Box<Result<Document, DocumentError>>),
     /// The answer to [`Effect::Save`]: where it went, or why not.
     Saved(Result<PathBuf, String>),
     /// The answer to [`Effect::Sessions`]: names, each with a word on it.
     Sessions(Vec<(String, String)>),
+    /// The answer to [`Effect::Models`]: names, each with a word on it.
+    Models(Vec<(String, String)>),
     /// The answer to [`Effect::Open`]: its name and what was said.
-    Opened(Result<(String, Vec<SavedTurn>), String>),
+    Opened(Result<(String, SavedConversation), String>),
     /// The answer to [`Effect::List`].
     Listed(Listing),
     /// The answer to [`Effect::Mention`].
@@ -44,6 +48,8 @@ pub enum Input {
     },
     /// The answer to [`Effect::Editor`].
     Edited(Result<String, String>),
+    /// Why what was said is not saved yet; `None` once it is.
+    NotSaved(Option<String>),
     /// Something of the world's own, for a moment.
     Said(Level, String),
     /// Nothing but time; see [`super::State::wake`].
@@ -82,10 +88,15 @@ pub enum Effect {
     NewSession(Vec<Record>),
     /// List the earlier conversations.
     Sessions,
+    /// List the models that can be named.
+    Models,
     /// Go on with an earlier conversation.
     Open(String),
-    /// Start an engine with another model.
+    /// Start an engine with another model beside the one that runs, in place of one that is on its
+    /// way.
     Model(String),
+    /// That engine is the one from now on.
+    Switch,
     /// Let the terminal take the mouse or give it back.
     Mouse(bool),
     Suspend,

@@ -3,7 +3,7 @@
 use super::activity::rate;
 use super::saved::ending;
 use super::{Clock, Effect, Phase, State};
-use crate::engine::event::{Command, Event, EvictionRound, Stop, Trigger, TurnStats};
+use crate::engine::event::{Event, EvictionRound, Stop, Trigger, TurnStats};
 use crate::human;
 use crate::saved::Record;
 use crate::tui::conversation::{Did, Level};
@@ -16,13 +16,16 @@ impl State {
         self.activity.event(&event);
         match event {
             Event::Ready { .. } => {
-                let said = self.transcript();
-                if !said.is_empty() {
+                // Another model may have room for what filled the context of the one before.
+                self.activity.position = 0;
+                self.open_last();
+                if !self.transcript().is_empty() {
                     // Brought back, or said to another model.
-                    effects.push(Effect::Engine(Command::Load(said)));
+                    self.load(effects);
                 }
                 self.next(effects);
             }
+            Event::Archive(archived) => self.archived = archived.tokens > 0,
             Event::PolicyChanged(policy) => self.policy_changed(&policy),
             Event::TurnStarted { .. } | Event::Prefill { .. } => self.show_reading(),
             Event::Eviction(round) => {
@@ -64,12 +67,12 @@ impl State {
                 self.broken_off(effects);
                 self.drop_comparison();
                 self.note(Level::Error, message);
+                self.left_alone();
             }
             // For the panels and the status line.
             Event::Fetching { .. }
             | Event::Loading { .. }
             | Event::Tokens(_)
-            | Event::Archive(_)
             | Event::InForce(_) => {}
         }
     }
@@ -128,6 +131,13 @@ impl State {
         }
         match stats.stop {
             Stop::Eos => {}
+            Stop::Length if self.context_full() => {
+                let context = human::thousands(self.context().unwrap_or(0));
+                footer.push_str(&format!(
+                    " · the model's context of {context} tokens is full (/new, or /model with a \
+                     longer one)"
+                ));
+            }
             Stop::Length => footer.push_str(" · ended at the longest length (/set max-tokens)"),
             Stop::Interrupted => footer.push_str(" · stopped"),
         }
@@ -159,10 +169,13 @@ impl State {
     }
 
     pub(super) fn engine_gone(&mut self, effects: &mut Vec<Effect>) {
-        if self.activity.phase != Phase::Ended {
+        // A model that is on its way may have been told of the end already.
+        let told = self.coming.as_ref().is_some_and(|c| c.alone);
+        if self.activity.phase != Phase::Ended && !told {
             self.activity.phase = Phase::Ended;
             self.put_back(effects);
             self.drop_comparison();
+            self.left_alone();
         }
     }
 }

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::listing::at_home;
 use super::{Effect, State};
 use crate::document::{Document, DocumentError, Excerpt};
+use crate::tui::composer::Draft;
 use crate::tui::conversation::Level;
 
 /// The mention of a file that is being typed, an `@` at the beginning of a word: where its path
@@ -30,6 +31,11 @@ pub(super) fn mentioned(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// A mention that is meant as a path, and not as somebody's name.
+fn looks_like_path(mention: &str) -> bool {
+    mention.contains('/') || mention.starts_with('~')
+}
+
 impl State {
     /// `/file PATH`.
     pub(super) fn attach_file(&mut self, argument: &str, effects: &mut Vec<Effect>) {
@@ -38,7 +44,20 @@ impl State {
                 Level::Warning,
                 "/file needs a path: /file notes.md, or /file report.pdf 3-7",
             ),
-            argument => effects.push(Effect::Read(self.path(argument))),
+            argument => {
+                self.sending.file = Some(argument.to_owned());
+                effects.push(Effect::Read(self.path(argument)));
+            }
+        }
+    }
+
+    /// A file that cannot be read: why, and its path is there to be mended.
+    pub(super) fn unread(&mut self, why: &DocumentError) {
+        self.note(Level::Error, why.to_string());
+        let argument = self.sending.file.take();
+        if let Some(argument) = argument.filter(|_| self.composer.is_empty()) {
+            let raw = format!("/file {argument}");
+            self.composer.restore(&Draft { raw });
         }
     }
 
@@ -59,8 +78,8 @@ impl State {
         at_home(text, self.home.as_deref())
     }
 
-    /// A file that was mentioned: its mention becomes the element. What is no file stays a word;
-    /// a file that cannot be read is said, and nothing is sent.
+    /// A file that was mentioned: its mention becomes the element. A word that is no file stays a
+    /// word; a path that is none, and a file that cannot be read, are said, and nothing is sent.
     pub(super) fn mentioned_file(
         &mut self,
         path: &str,
@@ -79,10 +98,17 @@ impl State {
                     self.composer.buffer.set_caret(usize::MAX);
                 }
             }
-            Err(DocumentError::Missing(_) | DocumentError::Folder(_)) => {}
+            Err(DocumentError::Missing(_) | DocumentError::Folder(_)) if !looks_like_path(path) => {
+            }
             Err(error) => {
                 self.sending.mentions = None;
-                self.note(Level::Error, error.to_string());
+                let literally = match error {
+                    DocumentError::Missing(_) | DocumentError::Folder(_) => {
+                        "; with a space behind the @ it goes out as it stands"
+                    }
+                    _ => "",
+                };
+                self.note(Level::Error, format!("{error}{literally}"));
             }
         }
         if self.sending.mentions.take_if(|m| m.is_empty()).is_some() {

@@ -16,6 +16,11 @@ impl State {
         if key.kind == KeyEventKind::Release {
             return;
         }
+        self.pressed(key, effects);
+        self.preview_theme();
+    }
+
+    fn pressed(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) {
         if self.global(key, effects) {
             return;
         }
@@ -43,7 +48,6 @@ impl State {
             self.input_key(key, effects);
         }
         self.ask_for_names(effects);
-        self.preview_theme();
     }
 
     /// Keys that mean the same everywhere.
@@ -88,7 +92,7 @@ impl State {
             if !self.dashboard.key(panel, KeyCode::Esc.into()) {
                 self.screen.leave_panel(panel);
             }
-        } else if !self.popup().is_empty() {
+        } else if !self.popup().is_empty() || self.themes.looked_at() {
             self.popup.dismiss(self.composer.buffer.text());
         } else if self.activity.phase.busy() || !self.sending.queue.is_empty() {
             self.stop(effects);

@@ -18,9 +18,18 @@ pub struct Listing {
     /// The path as typed so far.
     pub prefix: String,
     pub names: Vec<Name>,
+    /// How many more there are.
+    pub more: usize,
 }
 
 impl Listing {
+    /// A file has this very name.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let name = &path[folder(path).len()..];
+        let here = self.names.iter().any(|n| !n.folder && n.name == name);
+        here && folder(&self.prefix) == folder(path)
+    }
+
     /// What the path could become.
     pub(super) fn completions(&self, path: &str) -> Vec<Completion> {
         if self.prefix != path {
@@ -68,10 +77,12 @@ mod tests {
                     folder,
                 })
                 .to_vec(),
+            more: 0,
         };
         let lines = listing.completions("a/no");
         let texts: Vec<&str> = lines.iter().map(|c| c.text.as_str()).collect();
         assert_eq!(texts, ["a/notes/", "a/no.md"]);
         assert_eq!(listing.completions("a/n"), []);
+        assert!(listing.has("a/no.md") && !listing.has("a/notes") && !listing.has("no.md"));
     }
 }

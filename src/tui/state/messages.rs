@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::coming::NO_MODEL;
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Message, Role};
 use crate::human;
@@ -137,6 +138,9 @@ impl State {
 
     /// Asks a question once more.
     pub(super) fn retry(&mut self, entry: Option<usize>, effects: &mut Vec<Effect>) {
+        if self.activity.phase == Phase::Ended {
+            return self.toast(Level::Warning, NO_MODEL);
+        }
         if let Some(draft) = self.rewind(entry, effects) {
             // Another seed, or the same answer would come.
             self.sampling.seed = self.sampling.seed.wrapping_add(1);
@@ -151,7 +155,7 @@ impl State {
             .last_answer()
             .and_then(|at| self.conversation.entry(at));
         let why = match (&self.activity.phase, last) {
-            (Phase::Ended, _) => "no model is running; restart cachat",
+            (Phase::Ended, _) => NO_MODEL,
             (phase, _) if phase.busy() => "stop the answer first (Esc)",
             (_, Some(Entry::Answer(a))) if a.end == Some(Ending::Complete) => {
                 "the last answer is complete: the model ended it itself"
@@ -161,6 +165,12 @@ impl State {
         };
         if !why.is_empty() {
             return self.toast(Level::Warning, why);
+        }
+        if self.context_full() {
+            let context = human::thousands(self.context().unwrap_or(0));
+            let full = format!("the model's context of {context} tokens is full");
+            let text = format!("{full}; /new begins anew, /model takes a longer one");
+            return self.toast(Level::Warning, text);
         }
         if self.activity.phase.waiting() {
             self.sending.go_on_first = true;
@@ -176,10 +186,17 @@ impl State {
         effects.push(Effect::Engine(Command::Continue));
     }
 
-    /// The last answer can be gone on with, if it is not complete.
+    /// No token has room any more.
+    pub(super) fn context_full(&self) -> bool {
+        let context = self.context();
+        context.is_some_and(|context| self.activity.position >= context)
+    }
+
+    /// The last answer can be gone on with, if it is not complete and has room to.
     pub(super) fn open_last(&mut self) {
+        let room = !self.context_full();
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.open = answer.end != Some(Ending::Complete);
+            answer.open = room && answer.end != Some(Ending::Complete);
         }
     }
 

@@ -4,6 +4,7 @@
 mod activity;
 mod archive;
 mod clock;
+mod coming;
 pub mod command;
 pub mod compare;
 mod complete;
@@ -31,6 +32,7 @@ mod search;
 mod sending;
 mod setup;
 mod slash;
+mod system;
 #[cfg(test)]
 mod tests;
 mod themes;
@@ -40,6 +42,7 @@ use std::path::PathBuf;
 
 pub use activity::{Activity, Phase, Speeds};
 pub use clock::Clock;
+pub use coming::Coming;
 pub use compare::ComparisonView;
 pub use completion::Completion;
 pub use dashboard::Dashboard;
@@ -50,6 +53,7 @@ pub use screen::{Focus, Screen};
 pub use search::Search;
 pub use sending::Sending;
 pub use setup::Setup;
+pub use system::System;
 pub use themes::Themes;
 pub use toast::Toast;
 
@@ -57,7 +61,7 @@ use super::composer::Composer;
 use super::conversation::{Level, Scrollback};
 use super::observed::Observed;
 use super::theme::Theme;
-use crate::engine::event::Sampling;
+use crate::engine::event::{Mode, Sampling};
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -70,6 +74,8 @@ pub struct State {
     pub popup: Popup,
     /// What the engine does.
     pub activity: Activity,
+    /// The model that is on its way beside it.
+    pub coming: Option<Coming>,
     /// What it has told, as the panels show it.
     pub dashboard: Dashboard,
     pub screen: Screen,
@@ -82,6 +88,15 @@ pub struct State {
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
     pub sampling: Sampling,
+    /// Why what was said is not in its file yet.
+    pub not_saved: Option<String>,
+    pub system: System,
+    /// When the conversation that was brought back began, RFC 3339.
+    began: Option<String>,
+    /// What was said is in the archive, as far as it was read.
+    archived: bool,
+    /// Where it is kept, where that was set since the start.
+    archive_set: Option<Mode>,
     /// What the cache did is shown below every answer, not only below the newest.
     pub(super) details: bool,
     /// A question that was said is being changed.
@@ -148,11 +163,16 @@ impl State {
                 self.dashboard.observed.picture(picture, self.clock.now);
             }
             Input::EngineGone => self.engine_gone(&mut effects),
+            Input::Coming(event) => self.coming(event.map(|event| *event)),
             Input::Read(result) => match *result {
-                Ok(document) => self.attach_document(document, &mut effects),
-                Err(error) => self.note(Level::Error, error.to_string()),
+                Ok(document) => {
+                    self.sending.file = None;
+                    self.attach_document(document, &mut effects);
+                }
+                Err(error) => self.unread(&error),
             },
             Input::Sessions(sessions) => self.popup.sessions = sessions,
+            Input::Models(models) => self.popup.models = models,
             Input::Opened(opened) => self.opened(opened, &mut effects),
             Input::Listed(listing) => self.popup.listing = listing,
             Input::Mentioned { path, document } => {
@@ -164,13 +184,15 @@ impl State {
                 self.opened = None;
                 self.note(Level::Error, why);
             }
+            Input::NotSaved(why) => self.not_saved(why),
             Input::Said(level, text) => self.toast(level, text),
             Input::Saved(Ok(path)) => {
-                self.toast(Level::Info, format!("saved as {}", path.display()));
+                self.note(Level::Info, format!("saved as {}", path.display()))
             }
             Input::Saved(Err(why)) => self.note(Level::Error, format!("could not save: {why}")),
             Input::Tick => {}
         }
+        self.switch(&mut effects);
         self.toast.take_if(|t| t.until <= self.clock.now);
         effects
     }

@@ -48,7 +48,14 @@ impl State {
     }
 
     pub(super) fn policy_changed(&mut self, policy: &PolicyInfo) {
+        let evicted = self.dashboard.observed.saved().is_some_and(|s| s > 0.0);
         let budget = match policy.in_force {
+            InForce::Unbounded if evicted && self.archived => {
+                ", nothing is evicted; what was comes back from the archive".to_owned()
+            }
+            InForce::Unbounded if evicted => ", nothing more is evicted; what was evicted \
+                 before stays away until the conversation is read again, as /retry does"
+                .to_owned(),
             InForce::Unbounded => ", nothing is evicted".to_owned(),
             _ => format!(" with {}", bound(policy)),
         };

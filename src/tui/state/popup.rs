@@ -4,12 +4,12 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::completion::Completion;
 use super::listing::Listing;
-use super::{Effect, Focus, State};
+use super::{Effect, Focus, State, command, files};
 
 /// The popup's own state, and the names it knows from outside.
 #[derive(Clone, Debug, Default)]
 pub struct Popup {
-    /// Selected line; `None` until a key goes there.
+    /// Selected line; `None` until a key goes there. See [`State::picked`].
     pub choice: Option<usize>,
     /// It was closed for this text.
     dismissed: Option<String>,
@@ -26,6 +26,11 @@ impl Popup {
     /// Esc: not for this text.
     pub(super) fn dismiss(&mut self, text: &str) {
         (self.dismissed, self.choice) = (Some(text.to_owned()), None);
+    }
+
+    /// It was closed for this text.
+    pub(super) fn closed(&self, text: &str) -> bool {
+        self.dismissed.as_deref() == Some(text)
     }
 
     /// Shows itself for whatever is in the input, on its first line.
@@ -45,7 +50,7 @@ impl State {
     /// The lines of the completion popup.
     pub fn popup(&self) -> Vec<Completion> {
         let buffer = &self.composer.buffer;
-        let dismissed = self.popup.dismissed.as_deref() == Some(buffer.text());
+        let dismissed = self.popup.closed(buffer.text());
         if self.screen.focus != Focus::Input || dismissed {
             return Vec::new();
         }
@@ -53,6 +58,25 @@ impl State {
             Some(choices) => choices,
             None if buffer.caret() != buffer.text().len() => Vec::new(),
             None => self.completions(),
+        }
+    }
+
+    /// The line of the popup that Enter takes: the first one, before a key goes to another; none
+    /// where what is typed does as it stands.
+    pub fn picked(&self, lines: usize) -> Option<usize> {
+        let last = lines.checked_sub(1)?;
+        match self.popup.choice {
+            Some(choice) => Some(choice.min(last)),
+            None if self.refusal_choices().is_some() || self.stands() => None,
+            None => Some(0),
+        }
+    }
+
+    /// Names that the popup leaves out.
+    pub fn popup_more(&self) -> usize {
+        match self.refusal_choices() {
+            None if self.typing_path() => self.popup.listing.more,
+            _ => 0,
         }
     }
 
@@ -64,30 +88,50 @@ impl State {
             return false;
         };
         let choice = self.popup.choice.map(|c| c.min(last));
+        let picked = self.picked(lines.len());
         let refused = self.refusal_choices().is_some();
         let plain = key.modifiers.is_empty();
         match (key.code, choice) {
             (KeyCode::Down, _) => {
-                self.popup.choice = Some(choice.map_or(0, |c| (c + 1).min(last)));
+                self.popup.choice = Some(picked.map_or(0, |c| (c + 1).min(last)));
             }
             (KeyCode::Up, Some(at)) => self.popup.choice = at.checked_sub(1),
             (KeyCode::Tab, _) if refused => return false,
             (KeyCode::Tab, _) => self.complete(&lines[choice.unwrap_or(0)].text),
             (KeyCode::Enter, Some(at)) if plain && refused => self.choose(at, effects),
-            (KeyCode::Enter, Some(at)) if plain => {
+            (KeyCode::Enter, _) if plain => {
+                let Some(at) = picked else {
+                    return false;
+                };
                 let text = &lines[at].text;
+                let whole = self.needs_nothing(text);
                 self.complete(text);
-                if text.starts_with('/') && !text.ends_with([' ', '/']) {
+                if whole {
                     self.send(effects);
                 }
             }
-            (KeyCode::Enter, None) if plain => return false,
             _ => {
                 self.popup.choice = None;
                 return false;
             }
         }
         true
+    }
+
+    /// A command that Enter does at once; others wait for what they need.
+    fn needs_nothing(&self, text: &str) -> bool {
+        // A question may go on behind the file that it mentions.
+        let Some(name) = text
+            .strip_prefix('/')
+            .filter(|_| files::mention(text).is_none())
+        else {
+            return false;
+        };
+        match command::named(name.trim_end()) {
+            // Its argument may be left out.
+            Some(slash) => slash.argument.is_empty() || slash.argument.starts_with('['),
+            None => !text.ends_with([' ', '/']),
+        }
     }
 
     fn complete(&mut self, text: &str) {

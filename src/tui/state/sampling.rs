@@ -1,7 +1,7 @@
 //! `/set`: how tokens are drawn, one row for each setting.
 
 use super::completion::values;
-use super::slash::Completer;
+use super::slash::{Completer, Source};
 use crate::engine::event::Sampling;
 
 struct Setting {
@@ -15,9 +15,9 @@ struct Setting {
 static SETTINGS: [Setting; 7] = [
     Setting {
         name: "temperature",
-        hint: "0 = always the likeliest",
+        hint: "0–2, 0 = always the likeliest",
         shown: |s| s.temperature.to_string(),
-        set: |s, value| number(value, 0.0, 10.0).map(|x| s.temperature = x),
+        set: |s, value| number(value, 0.0, 2.0).map(|x| s.temperature = x),
     },
     Setting {
         name: "top-p",
@@ -57,15 +57,39 @@ static SETTINGS: [Setting; 7] = [
     },
 ];
 
-/// Names, and then the value is typed.
-pub(super) static COMPLETER: Completer = Completer::new(|_, start| {
-    let names = SETTINGS.iter().map(|s| (s.name, s.hint));
-    let mut lines = values(names, start);
-    for line in &mut lines {
-        line.text.push(' ');
-    }
-    lines
-});
+/// Names, and then the values that are known: the one in force and the default.
+pub(super) static COMPLETER: Completer = Completer {
+    source: Source::State,
+    lines: |state, typed| {
+        let Some((name, value)) = typed.split_once(' ') else {
+            let names = SETTINGS.iter().map(|s| (s.name, s.hint));
+            let mut lines = values(names, typed);
+            for line in &mut lines {
+                line.text.push(' ');
+            }
+            return lines;
+        };
+        let Some(setting) = SETTINGS.iter().find(|s| s.name == name) else {
+            return Vec::new();
+        };
+        let now = (setting.shown)(&state.sampling);
+        let usual = (setting.shown)(&Sampling::default());
+        let mut known = vec![(now.as_str(), "as it is")];
+        if usual != now {
+            known.push((&usual, "the default"));
+        }
+        let mut lines = values(known, value);
+        for line in &mut lines {
+            line.text = format!("{name} {}", line.text);
+        }
+        lines
+    },
+    // All are said where nothing is named.
+    stands: |_, typed| match typed.split_once(' ') {
+        Some((_, value)) => !value.is_empty(),
+        None => typed.is_empty(),
+    },
+};
 
 /// `temperature 0.2` and so on; returns what is said about it.
 ///

@@ -1,8 +1,8 @@
 //! What is written down as it happens, and earlier conversations brought back.
 
-use super::{Effect, Phase, State};
+use super::{Effect, State};
 use crate::engine::event::{Command, Stop};
-use crate::saved::{Ending, Piece, Record, SavedTurn};
+use crate::saved::{Ending, Piece, Record, SavedConversation, SavedTurn};
 use crate::tui::composer::{Draft, ElementKind};
 use crate::tui::conversation::{Entry, Level};
 use crate::tui::text::safe;
@@ -58,6 +58,25 @@ impl State {
         }
     }
 
+    /// Before the app ends: what is still to be written down.
+    pub fn last_words(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.save_answer("", true, &mut effects);
+        effects
+    }
+
+    /// The status line shows it for as long as it lasts.
+    pub(super) fn not_saved(&mut self, why: Option<String>) {
+        match &why {
+            Some(why) => self.note(
+                Level::Warning,
+                format!("this conversation is not being saved: {why}; it is tried again"),
+            ),
+            None => self.toast(Level::Info, "everything is saved again"),
+        }
+        self.not_saved = why;
+    }
+
     /// Shows an earlier conversation; the engine reads it with the next question.
     pub(super) fn bring_back(&mut self, turns: Vec<SavedTurn>) {
         self.conversation.clear();
@@ -91,6 +110,13 @@ impl State {
         self.open_last();
     }
 
+    /// The engine is told what was said, and when.
+    pub(super) fn load(&self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Engine(Command::Load(self.transcript())));
+        let began = self.began.clone().map(Command::Began);
+        effects.extend(began.map(Effect::Engine));
+    }
+
     /// `/open NAME`.
     pub(super) fn open(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         match argument {
@@ -104,17 +130,19 @@ impl State {
 
     pub(super) fn opened(
         &mut self,
-        opened: Result<(String, Vec<SavedTurn>), String>,
+        opened: Result<(String, SavedConversation), String>,
         effects: &mut Vec<Effect>,
     ) {
         match opened {
-            Ok((name, turns)) => {
-                self.bring_back(turns);
+            Ok((name, conversation)) => {
+                self.bring_back(conversation.turns);
+                self.began = Some(conversation.header.created);
+                self.system.renew();
                 self.note(
                     Level::Info,
-                    format!("opened {name}; it is read with the next question"),
+                    format!("opened {name}; it goes on with the next question"),
                 );
-                effects.push(Effect::Engine(Command::Load(self.transcript())));
+                self.load(effects);
             }
             Err(why) => self.note(Level::Error, why),
         }
@@ -147,34 +175,13 @@ impl State {
         );
     }
 
-    /// `/model NAME`: another engine; the conversation is read by it with the next question.
-    pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
-        if argument.is_empty() {
-            let said = match &self.dashboard.observed.model {
-                Some(m) => format!(
-                    "{} · {} · {} layers × {} KV heads · {}",
-                    m.name,
-                    m.architecture,
-                    m.layers,
-                    m.kv_heads,
-                    m.path.display()
-                ),
-                None => "no model is running".to_owned(),
-            };
-            return self.note(Level::Info, said);
-        }
-        if self.activity.phase.busy() {
-            return self.toast(Level::Warning, "stop the answer first (Esc)");
-        }
-        self.activity.phase = Phase::Starting;
-        self.dashboard.observed.restart();
-        effects.push(Effect::Model(argument.to_owned()));
-    }
-
     /// `/save` and `/export`.
     pub(super) fn save(&self, argument: &str, json: bool) -> Effect {
         let text = match json {
-            true => serde_json::to_string_pretty(&self.transcript()).unwrap_or_default(),
+            true => {
+                let said = serde_json::to_string_pretty(&self.transcript()).unwrap_or_default();
+                crate::unseen::json(&said).into_owned()
+            }
             false => {
                 let elements = &self.composer.elements;
                 let said = self.conversation.markdown(|raw| elements.expand(raw));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::coming::NO_MODEL;
 use super::refusal::Refusal;
 use super::{Effect, Phase, State, command, files};
 use crate::engine::event::Command;
@@ -16,6 +17,8 @@ pub struct Sending {
     pub queue: VecDeque<Draft>,
     /// The message being answered, until its prefill is through.
     pub(super) asked: Option<Draft>,
+    /// What stood behind the last `/file`, until the file is read.
+    pub(super) file: Option<String>,
     /// The message in the input is being sent: what it mentions and is not looked at yet.
     pub(super) mentions: Option<Vec<String>>,
     /// A message that came back because it does not fit.
@@ -32,8 +35,10 @@ impl State {
         if self.composer.is_empty() {
             return;
         }
+        self.command_first();
         let text = self.composer.buffer.text().trim().to_owned();
-        match command::parse(&text) {
+        let (attached, typed) = self.attached();
+        match command::parse(&typed) {
             Some(Err(why)) => self.toast(Level::Warning, why),
             Some(Ok((command, argument))) => {
                 let mentions = match command.is_question() {
@@ -45,12 +50,16 @@ impl State {
                 }
                 self.composer.take();
                 self.command(command, argument, effects);
+                if !attached.is_empty() {
+                    // What stood before the command waits for its question.
+                    self.composer.restore(&Draft { raw: attached });
+                }
                 if let Some(draft) = self.sending.stashed.take() {
                     self.composer.restore(&draft);
                 }
             }
             None if self.activity.phase == Phase::Ended => {
-                self.toast(Level::Warning, "no model is running; restart cachat");
+                self.toast(Level::Warning, NO_MODEL);
             }
             None => match files::mentioned(&text) {
                 none if none.is_empty() => {
@@ -60,6 +69,15 @@ impl State {
                 mentions => self.send_with(mentions, effects),
             },
         }
+    }
+
+    /// The pastes and files at the beginning of the input, and what is typed behind them.
+    pub(super) fn attached(&self) -> (String, String) {
+        let text = self.composer.buffer.text().trim();
+        let of_element = |c: char| self.composer.elements.get(c).is_some() || c.is_whitespace();
+        let typed = text.trim_start_matches(of_element);
+        let attached = text[..text.len() - typed.len()].trim();
+        (attached.to_owned(), typed.to_owned())
     }
 
     /// Sends the input as soon as these files are read.
@@ -142,6 +160,7 @@ impl State {
 
     /// What waits, once nothing runs.
     pub(super) fn next(&mut self, effects: &mut Vec<Effect>) {
+        self.switch(effects);
         let waiting = |state: &State| state.activity.phase.waiting();
         if !waiting(self) && std::mem::take(&mut self.sending.go_on_first) {
             self.go_on(effects);
@@ -165,7 +184,7 @@ impl State {
         }
     }
 
-    fn put_back_queue(&mut self) {
+    pub(super) fn put_back_queue(&mut self) {
         while let Some(draft) = self.sending.queue.pop_back() {
             self.composer.restore(&draft);
         }

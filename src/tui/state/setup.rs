@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::themes::Themes;
-use super::{Effect, State};
+use super::{Effect, State, System};
 use crate::engine::event::Sampling;
 use crate::saved::SavedTurn;
 use crate::tui::conversation::Level;
@@ -14,6 +14,7 @@ pub struct Setup {
     /// The one in force first; `/theme` goes through them.
     pub themes: Vec<Theme>,
     pub sampling: Sampling,
+    pub system: Option<String>,
     pub ascii: bool,
     pub mouse: bool,
     /// Asked as soon as the model is ready.
@@ -24,8 +25,8 @@ pub struct Setup {
     pub notices: Vec<String>,
     /// An earlier conversation to go on with.
     pub turns: Vec<SavedTurn>,
-    /// Models that can be named, each with a word on it.
-    pub models: Vec<(String, String)>,
+    /// When it began, RFC 3339.
+    pub began: Option<String>,
     /// The folder that `~` stands for.
     pub home: Option<PathBuf>,
 }
@@ -35,11 +36,12 @@ impl State {
         let mut state = State {
             themes: Themes::new(setup.themes),
             sampling: setup.sampling,
+            system: System::new(setup.system),
             home: setup.home,
+            began: setup.began,
             ..State::default()
         };
         (state.screen.ascii, state.screen.mouse) = (setup.ascii, setup.mouse);
-        state.popup.models = setup.models;
         state.bring_back(setup.turns);
         for notice in setup.notices {
             state.note(Level::Warning, notice);

@@ -28,6 +28,8 @@ pub struct Completer {
     pub(super) source: Source,
     /// What could stand behind the command, from what stands there so far.
     pub(super) lines: fn(&State, &str) -> Vec<Completion>,
+    /// Whether what stands there does as it is: then no line is picked before a key goes to one.
+    pub(super) stands: fn(&State, &str) -> bool,
 }
 
 /// Where a command's values are known.
@@ -39,14 +41,8 @@ pub(super) enum Source {
     Sessions,
     /// On the disk: the names in a folder.
     Folder,
-}
-
-impl Completer {
-    /// Of values that the state knows.
-    pub(super) const fn new(lines: fn(&State, &str) -> Vec<Completion>) -> Completer {
-        let source = Source::State;
-        Completer { source, lines }
-    }
+    /// On the disk: the models that are here; and those that can be fetched.
+    Models,
 }
 
 impl Slash {

@@ -3,8 +3,10 @@
 mod archive;
 mod commands;
 mod comparing;
+mod completing;
 mod documents;
 mod editing;
+mod models;
 mod turns;
 
 use std::path::PathBuf;
@@ -112,4 +114,13 @@ fn said(state: &mut State, question: &str, answer: &str) {
 fn message(role: crate::engine::event::Role, content: &str) -> crate::engine::event::Message {
     let content = content.to_owned();
     crate::engine::event::Message { role, content }
+}
+
+/// What was said in the conversation by the app itself.
+fn notes(state: &State) -> String {
+    let note = |e: &Entry| match e {
+        Entry::Note { text, .. } => Some(text.clone()),
+        _ => None,
+    };
+    state.conversation.entries().filter_map(note).collect()
 }

@@ -61,6 +61,11 @@ impl Themes {
         }
     }
 
+    /// Another one than that in force is looked at.
+    pub(super) fn looked_at(&self) -> bool {
+        self.preview.is_some_and(|at| at != self.at)
+    }
+
     fn look_at(&mut self, name: Option<&str>) {
         self.preview = name.and_then(|name| self.names().position(|n| n == name));
     }
@@ -69,11 +74,12 @@ impl Themes {
 impl State {
     /// The theme under the popup's cursor, or the one that is typed whole, is looked at.
     pub(super) fn preview_theme(&mut self) {
-        let typed = command::behind(self.composer.buffer.text());
-        let typed = typed.filter(|(command, _)| command.name == "theme");
+        let text = self.composer.buffer.text();
+        let typed = command::behind(text).filter(|(command, _)| command.name == "theme");
+        let typed = typed.filter(|_| !self.popup.closed(text));
         let name = typed.map(|(_, typed)| {
             let lines = self.popup();
-            let chosen = self.popup.choice.and_then(|c| lines.get(c));
+            let chosen = self.picked(lines.len()).and_then(|c| lines.get(c));
             chosen.map_or(typed, |line| line.label.as_str()).to_owned()
         });
         self.themes.look_at(name.as_deref());

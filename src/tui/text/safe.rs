@@ -2,39 +2,14 @@
 
 use std::borrow::Cow;
 
+use crate::unseen::{harmless, stand_in};
+
 /// Line ends become `\n` (`\r\n` and lone `\r`).
 pub fn newlines(text: &str) -> Cow<'_, str> {
     if text.contains('\r') {
         Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
     } else {
         Cow::Borrowed(text)
-    }
-}
-
-fn harmless(c: char) -> bool {
-    !matches!(
-        c,
-        '\0'..='\u{9}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200b}'
-            | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{f0000}'..='\u{10ffff}'
-    )
-}
-
-/// What to show in place of one character; `None` for one that is shown as it is.
-fn stand_in(c: char, out: &mut String) {
-    match c {
-        '\t' => out.push_str("    "),
-        '\u{1b}' => out.push('␛'),
-        '\u{7f}' => out.push_str("^?"),
-        '\0'..='\u{1f}' => {
-            out.push('^');
-            out.push((c as u8 + 64) as char);
-        }
-        // Zero-width space and byte-order mark carry nothing to see.
-        '\u{200b}' | '\u{feff}' => {}
-        '\u{2028}' | '\u{2029}' => out.push('\n'),
-        '\u{f0000}'..='\u{10ffff}' => out.push('\u{fffd}'),
-        _ => out.push_str(&format!("<U+{:04X}>", c as u32)),
     }
 }
 

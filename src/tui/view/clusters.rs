@@ -2,12 +2,14 @@
 //!
 //! A cluster such as `क` with a spacing vowel sign counts as one glyph of two cells here, but a
 //! terminal writes it as two characters of one cell each. Drawing over its first cell alone would
-//! leave the second one standing.
+//! leave the second one standing. And a mark before its base, such as `\u{8e2}`, would be written
+//! onto whatever stands to the left.
 
 use ratatui::buffer::Buffer;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Splits clusters whose marks take cells of their own over those cells.
+/// Splits clusters whose marks take cells of their own over those cells; puts marks without a cell
+/// behind their base.
 pub(super) fn split(buf: &mut Buffer) {
     let width = usize::from(buf.area.width);
     for at in 0..buf.content.len() {
@@ -15,6 +17,10 @@ pub(super) fn split(buf: &mut Buffer) {
         if symbol.len() < 3 || symbol.chars().nth(1).is_none() {
             continue;
         }
+        if let Some(symbol) = based(symbol) {
+            buf.content[at].set_symbol(&symbol);
+        }
+        let symbol = buf.content[at].symbol();
         let first = symbol.chars().next().and_then(char::width).unwrap_or(0);
         // Real emoji sequences are as wide as their first character.
         if first == 0 || symbol.width() <= first {
@@ -38,6 +44,14 @@ pub(super) fn split(buf: &mut Buffer) {
         }
         put(buf, here, row_end, &piece, style);
     }
+}
+
+/// The cluster with its first character that takes a cell in front; `None` where it is there already.
+fn based(symbol: &str) -> Option<String> {
+    let wide = |c: char| c.width().unwrap_or(0) > 0;
+    let (at, base) = symbol.char_indices().find(|&(_, c)| wide(c))?;
+    let (marks, rest) = (&symbol[..at], &symbol[at + base.len_utf8()..]);
+    (at > 0).then(|| format!("{base}{marks}{rest}"))
 }
 
 fn put(buf: &mut Buffer, at: usize, row_end: usize, piece: &str, style: ratatui::style::Style) {
@@ -89,7 +103,29 @@ mod tests {
             prop::char::range('\u{300}', '\u{a00}'),
             prop::char::range('\u{4e00}', '\u{4e80}'),
             prop::char::range('\u{1f300}', '\u{1f5ff}'),
+            Just('\u{8e2}'),
         ]
+    }
+
+    /// `U+08E2` and others stand before what they belong to and take no cell.
+    #[test]
+    fn marks_before_their_base_stay_in_its_cell() {
+        for mark in [
+            '\u{605}',
+            '\u{70f}',
+            '\u{890}',
+            '\u{8e2}',
+            '\u{d4e}',
+            '\u{110bd}',
+        ] {
+            for text in ["a", " ", "漢", "\u{93e}", "ab", "\u{8e2}a"] {
+                let now = [format!("{mark}{text}"), format!("x{mark}{text}")];
+                for now in now {
+                    let frames = ["abcdef".to_owned(), now];
+                    assert_eq!(shown(&frames), shown(&frames[1..]), "{:?}", frames[1]);
+                }
+            }
+        }
     }
 
     proptest! {

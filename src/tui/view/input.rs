@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
 use super::plan::PROMPT;
+use crate::human;
 use crate::tui::composer;
 use crate::tui::state::{Completion, Focus, Phase, State};
 use crate::tui::text::wrap;
@@ -59,7 +60,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
 
 fn placeholder(state: &State) -> &'static str {
     match &state.activity.phase {
-        Phase::Ended => "no model is running; /save keeps the conversation",
+        Phase::Ended => "no model is running; /model starts one, /save keeps what was said",
         p if p.busy() => "write on; it is asked after this answer",
         p if p.waiting() => "write already; it is asked as soon as the model is ready",
         _ => "ask something, paste a text, / for commands",
@@ -68,7 +69,12 @@ fn placeholder(state: &State) -> &'static str {
 
 fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     let lines = state.popup();
-    let room = input.y.saturating_sub(1);
+    // Choices have a place of their own, below the rule; other lines stand over the conversation.
+    let conversation = state.screen.areas.conversation;
+    let (room, below) = match state.refusal_choices() {
+        Some(_) => (input.y.saturating_sub(conversation.bottom() + 1), 0),
+        None => (input.y.saturating_sub(1), 1),
+    };
     let height = (lines.len().min(POPUP) as u16).min(room);
     if height == 0 {
         return;
@@ -76,15 +82,21 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     let theme = state.theme();
     let area = Rect {
         x: input.x.saturating_sub(PROMPT),
-        y: input.y - 1 - height,
+        y: input.y - below - height,
         width: input.width + PROMPT,
         height,
     };
     Clear.render(area, buf);
     let base = Style::new().fg(theme.text).bg(theme.code_background);
     buf.set_style(area, base);
-    let chosen = state.popup.choice.map(|c| c.min(lines.len() - 1));
-    let first = chosen.map_or(0, |c| (c + 1).saturating_sub(height.into()));
+    let chosen = state.picked(lines.len());
+    let all = lines.len() + state.popup_more();
+    // The last row says that the list goes on, where there is room for it.
+    let rows = match all > usize::from(height) && height > 2 {
+        true => height - 1,
+        false => height,
+    };
+    let first = chosen.map_or(0, |c| (c + 1).saturating_sub(rows.into()));
     let label_width = lines
         .iter()
         .map(|l| wrap::width(&l.label))
@@ -102,7 +114,7 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     };
     let hint = usize::from(area.width).saturating_sub(label_width + 4);
     let visible = lines.iter().enumerate().skip(first);
-    for ((i, line), y) in visible.zip(area.top()..area.bottom()) {
+    for ((i, line), y) in visible.zip(area.top()..area.top() + rows) {
         let selected = chosen == Some(i);
         let style = match selected {
             true => Style::new()
@@ -126,5 +138,20 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         ];
         Line::from(spans).render(row, buf);
         buf.set_style(row, style);
+    }
+    if rows < height {
+        let last = (first + usize::from(rows)).min(lines.len());
+        let text = format!("  {}–{last} of {}", first + 1, human::thousands(all));
+        let goes_on = match last < all {
+            true => format!("{text} · ↓ or more letters"),
+            false => text,
+        };
+        let text = wrap::truncate(&goes_on, area.width.into());
+        buf.set_string(
+            area.x,
+            area.bottom() - 1,
+            text,
+            Style::new().fg(theme.faint),
+        );
     }
 }

@@ -98,6 +98,12 @@ impl Areas {
             height: (bottom - rows).saturating_sub(rule + top),
         };
         let unseen = state.conversation.scroll.unseen() || !state.conversation.scroll.following();
+        // The choices stand below the rule, and not over the message that they belong to.
+        let choices = match state.refusal_choices() {
+            Some(_) => state.popup().len() as u16,
+            None => 0,
+        };
+        self.conversation.height -= choices.min(self.conversation.height / 2);
         self.badge = (unseen && rule > 0 && width > 16).then(|| Rect {
             x: self.conversation.right() - 14,
             y: self.conversation.bottom(),

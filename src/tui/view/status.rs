@@ -10,7 +10,7 @@ use crate::engine::event::{InForce, PolicyInfo};
 use crate::human;
 use crate::policy::Budget;
 use crate::tui::conversation::Level;
-use crate::tui::state::{Phase, State};
+use crate::tui::state::{Coming, Phase, State};
 use crate::tui::text::{safe, wrap};
 
 /// Rank of the model's name, and the fewest cells it may be shown in.
@@ -29,6 +29,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         return;
     }
     let theme = state.theme();
+    let area = mark(state, area, buf);
     let room = usize::from(area.width).saturating_sub(2);
     if let Some(toast) = &state.toast {
         let colour = match toast.level {
@@ -107,6 +108,23 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     Line::from(spans).render(row, buf);
 }
 
+/// The mark that stands until everything is saved, before whatever else the line says; returns what
+/// is left of it.
+fn mark(state: &State, area: Rect, buf: &mut Buffer) -> Rect {
+    if state.not_saved.is_none() {
+        return area;
+    }
+    let room = usize::from(area.width).saturating_sub(2);
+    let mark = wrap::truncate("not saved", room);
+    let style = Style::new().fg(state.theme().bad);
+    let (end, _) = buf.set_stringn(area.x + 1, area.y, mark, room, style);
+    Rect {
+        x: end + 1,
+        width: area.right().saturating_sub(end + 1),
+        ..area
+    }
+}
+
 /// A long model's name loses its end before it goes as a whole.
 fn shorten(pieces: &mut [Piece], excess: usize) -> bool {
     let last = pieces.iter().map(|p| p.rank).max();
@@ -145,6 +163,9 @@ fn pieces(state: &State) -> Vec<Piece> {
             add(format!("answering {tokens}"), theme.accent, 2);
         }
         Phase::Idle => {}
+    }
+    if let Some(coming) = state.coming.as_ref().filter(|c| !c.alone) {
+        add(on_its_way(coming), theme.accent, 0);
     }
     if let Some(model) = &state.dashboard.observed.model {
         add(safe::one_line(&model.name), theme.text, NAME);
@@ -185,6 +206,20 @@ fn policy(policy: &PolicyInfo) -> String {
     }
 }
 
+/// How far a model is that is loaded beside the one that answers; while its weights are read, both
+/// are in memory.
+fn on_its_way(coming: &Coming) -> String {
+    let name = wrap::truncate(&coming.shown(), SHORTEST * 3);
+    match &coming.phase {
+        Phase::Fetching { done, total, .. } => format!("{name}: {}", fetching(*done, *total)),
+        Phase::Loading(share) => {
+            let share = human::percent_whole(f64::from(*share));
+            format!("{name}: loading {share}, both in memory")
+        }
+        _ => format!("{name}: looked for"),
+    }
+}
+
 pub(super) fn fetching(done: u64, total: Option<u64>) -> String {
     match total.filter(|t| *t > 0) {
         Some(total) => format!(
@@ -200,6 +235,7 @@ pub(super) fn fetching(done: u64, total: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::state::Input;
 
     #[test]
     fn the_budget_is_the_one_in_force() {
@@ -217,5 +253,25 @@ mod tests {
         let stated = InForce::Entries(1024);
         assert_eq!(shown("1024", stated), "ada-snapkv 1024");
         assert_eq!(shown("1024", InForce::Unbounded), "ada-snapkv");
+    }
+
+    #[test]
+    fn what_is_not_saved_is_said_for_as_long_as_it_lasts_at_any_width() {
+        let (mut state, _) = State::new(crate::tui::state::Setup::default());
+        let line = |state: &State, width| {
+            let area = Rect::new(0, 0, width, 1);
+            let mut buf = Buffer::empty(area);
+            draw(state, area, &mut buf);
+            buf.content.iter().map(|c| c.symbol()).collect::<String>()
+        };
+        state.update(Input::NotSaved(Some("the disk is full".into())));
+        state.update(Input::Said(Level::Info, "copied".into()));
+        assert_eq!(line(&state, 30).trim(), "not saved  copied");
+        for width in 0..60 {
+            let shown = line(&state, width);
+            assert!(width < 11 || shown.starts_with(" not saved "), "{shown}");
+        }
+        state.update(Input::NotSaved(None));
+        assert!(!line(&state, 60).contains("not saved"));
     }
 }

@@ -1,5 +1,6 @@
 //! Golden screens: what a person sees, at the sizes and colours people have.
 
+mod comparisons;
 mod mouse;
 mod states;
 

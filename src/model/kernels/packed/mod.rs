@@ -19,6 +19,7 @@ mod residue;
 #[cfg(test)]
 mod tests;
 
+use crate::model::plain::plain;
 use candle_core::quantized::GgmlDType;
 pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
@@ -40,9 +41,11 @@ pub enum PackError {
     },
     #[error("stacked matrices must have the same number of columns: {0} and {1}")]
     Stack(usize, usize),
-    #[error("no memory for the weights: {0}")]
+    #[error(
+        "there is no memory left for the weights ({0}); use a smaller model, or end other programs"
+    )]
     Memory(#[from] std::io::Error),
-    #[error(transparent)]
+    #[error("{}", plain(.0))]
     Candle(#[from] candle_core::Error),
 }
 

@@ -62,7 +62,9 @@ impl Lines {
         let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut region, mut at) = (current.0.upgrade(), current.1);
         if region.as_ref().is_none_or(|r| r.map.len() - at < bytes) {
-            let map = MmapMut::map_anon(bytes.max(MAPPING) + HUGE)?;
+            // Where little is left, no more than is needed.
+            let map = MmapMut::map_anon(bytes.max(MAPPING) + HUGE)
+                .or_else(|_| MmapMut::map_anon(bytes + HUGE))?;
             // A wish: where it is not granted everything works, at the speed of small pages.
             #[cfg(target_os = "linux")]
             let _ = map.advise(memmap2::Advice::HugePage);

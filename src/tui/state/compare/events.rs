@@ -27,6 +27,8 @@ impl State {
                         ..Column::default()
                     })
                     .collect();
+                // Kept, one of the answers takes the place of the earlier one.
+                c.draft.take_if(|_| plan.left_out);
                 c.plan = Some(*plan);
             }
             CompareEvent::Prefill { run, share } => c.at(run, Stage::Reading(share)),

@@ -5,6 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::ComparisonView;
 use crate::engine::compare::MAX_TOKENS;
 use crate::tui::conversation::Level;
+use crate::tui::state::coming::NO_MODEL;
 use crate::tui::state::{Effect, Phase, State};
 
 impl State {
@@ -49,7 +50,7 @@ impl State {
                 }
             }
             KeyCode::Char('r') if self.activity.phase == Phase::Ended => {
-                self.toast(Level::Warning, "no model is running; restart cachat");
+                self.toast(Level::Warning, NO_MODEL);
             }
             KeyCode::Char('r') if self.activity.phase.waiting() => {
                 self.toast(Level::Warning, "the model is not ready yet");

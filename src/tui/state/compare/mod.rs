@@ -4,6 +4,9 @@ mod events;
 mod keep;
 mod keys;
 mod start;
+mod words;
+
+pub(in crate::tui::state) use words::last_word;
 
 use super::State;
 use crate::engine::compare::{Past, Plan, PolicyRun};
@@ -94,7 +97,11 @@ impl ComparisonView {
             Past::Archived => "from the conversation's archive",
             Past::Reread => "the whole conversation, read anew under each policy",
         };
-        format!("greedy · {tokens} tokens read, {past}")
+        let left_out = match plan.left_out {
+            true => " · its earlier answer is left out",
+            false => "",
+        };
+        format!("greedy · {tokens} tokens read, {past}{left_out}")
     }
 
     /// Why there is nothing to see, where the budget holds everything.

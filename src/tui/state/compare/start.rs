@@ -1,29 +1,31 @@
 //! A comparison is asked for.
 
 use super::ComparisonView;
+use super::words::{parse, unknown};
 use crate::engine::compare::MAX_TOKENS;
 use crate::engine::event::{Command, Compare};
-use crate::policy::{Budget, Preset};
+use crate::policy::preset::UnknownPolicy;
 use crate::tui::composer::Draft;
 use crate::tui::conversation::Level;
-use crate::tui::state::{Effect, Phase, State};
+use crate::tui::state::coming::NO_MODEL;
+use crate::tui::state::{Effect, Phase, State, command};
 
-/// Policies and a budget at the beginning of `/compare`'s argument, and the question behind them.
-fn parse(argument: &str, window: usize) -> (Vec<Preset>, Option<Budget>, &str) {
-    let (mut policies, mut budget, mut rest) = (Vec::new(), None, argument.trim_start());
-    while !rest.is_empty() {
-        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        let word = &rest[..end];
-        match (word.parse::<Preset>(), word.parse::<Budget>()) {
-            (Ok(preset), _) => policies.push(preset),
-            // A number that could be no budget begins a question: `/compare 2 + 2?`.
-            (_, Ok(Budget::Tokens(n))) if n <= window => break,
-            (_, Ok(stated)) if budget.is_none() => budget = Some(stated),
-            _ => break,
+impl State {
+    /// A command for a question that is typed behind pastes and files takes these along: they stand
+    /// before the question, and the command before all.
+    pub(in crate::tui::state) fn command_first(&mut self) {
+        let (attached, typed) = self.attached();
+        let Some(Ok((command, argument))) = command::parse(&typed) else {
+            return;
+        };
+        if attached.is_empty() || !command.is_question() {
+            return;
         }
-        rest = rest[end..].trim_start();
+        let (_, _, question) = parse(argument, self.dashboard.observed.policy.window);
+        let before = argument[..argument.len() - question.len()].trim_end();
+        let text = format!("/{} {before} {attached} {question}", command.name);
+        self.composer.buffer.replace(text.trim_end().to_owned());
     }
-    (policies, budget, rest)
 }
 
 impl State {
@@ -39,13 +41,19 @@ impl State {
         }
         let window = self.dashboard.observed.policy.window;
         let (mut policies, budget, question) = parse(argument, window);
+        if let Some(word) = unknown(question, budget.is_some(), window) {
+            self.restore_compare(argument);
+            let unknown = UnknownPolicy(word.to_owned());
+            let text = format!("{unknown}; a question that begins so needs a budget before it");
+            return self.note(Level::Warning, text);
+        }
         if policies.is_empty() {
-            policies = Compare::USUAL.to_vec();
+            policies = Compare::usual();
         }
         let raw = question.trim_end().to_owned();
         let draft = (!raw.is_empty()).then_some(Draft { raw });
         let why = match self.activity.phase {
-            Phase::Ended => "no model is running; restart cachat",
+            Phase::Ended => NO_MODEL,
             ref phase if phase.busy() => "stop the answer first (Esc)",
             ref phase if phase.waiting() => "the model is not ready yet",
             _ if draft.is_none() && messages == 0 => {
@@ -99,29 +107,5 @@ impl State {
         self.selected = None;
         self.screen.enter_input();
         effects.push(Effect::Engine(Command::Compare(wish)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn policies_and_a_budget_stand_before_the_question() {
-        let words = |text| {
-            let (policies, budget, rest) = parse(text, 32);
-            let names: Vec<_> = policies.into_iter().map(Preset::name).collect();
-            let budget = budget.map_or(String::new(), |b| b.to_string());
-            (names.join(" "), budget, rest.to_owned())
-        };
-        let found = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
-        assert_eq!(words(""), found("", "", ""));
-        assert_eq!(words("who may end it?"), found("", "", "who may end it?"));
-        assert_eq!(
-            words("full snapkv ada-reach 256 why 3?"),
-            found("full snapkv ada-reach", "256", "why 3?")
-        );
-        assert_eq!(words("25% why?"), found("", "25%", "why?"));
-        assert_eq!(words("2 + 2?"), found("", "", "2 + 2?"));
     }
 }

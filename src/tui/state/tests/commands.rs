@@ -98,14 +98,7 @@ fn what_would_change_the_conversation_waits_for_the_answer() {
     let mut state = ready();
     said(&mut state, "one", "first");
     say(&mut state, "two");
-    for command in [
-        "/new",
-        "/open earlier",
-        "/branch",
-        "/model other",
-        "/edit",
-        "/retry",
-    ] {
+    for command in ["/new", "/open earlier", "/branch", "/edit", "/retry"] {
         assert_eq!(say(&mut state, command), [], "{command}");
         let toast = state.toast.take().unwrap().text;
         assert!(toast.contains("stop the answer first"), "{command}");
@@ -146,4 +139,103 @@ fn the_budget_in_force_is_known_and_only_a_change_is_said() {
     let note = state.conversation.entries().next_back().cloned();
     assert!(matches!(note, Some(Entry::Note { text, .. })
         if text.starts_with("ada-snapkv: 25%, 1,860 entries per KV head")));
+}
+
+#[test]
+fn a_policy_that_keeps_everything_does_not_bring_back_what_is_gone() {
+    let unbounded = || {
+        Event::PolicyChanged(PolicyInfo {
+            preset: Preset::FULL,
+            in_force: InForce::Unbounded,
+            ..PolicyInfo::default()
+        })
+    };
+    let mut state = ready();
+    tell(&mut state, unbounded());
+    assert!(notes(&state).ends_with("full, nothing is evicted"));
+    let picture = crate::engine::event::CachePicture {
+        used_bytes: 7,
+        full_bytes: 100,
+        ..Default::default()
+    };
+    state.update(Input::Picture(picture));
+    tell(&mut state, unbounded());
+    let said = notes(&state);
+    assert!(
+        said.contains("nothing more is evicted") && said.contains("/retry"),
+        "{said}"
+    );
+    // The archive has it still.
+    let archived = crate::engine::event::Archived {
+        tokens: 100,
+        ..Default::default()
+    };
+    tell(&mut state, Event::Archive(Box::new(archived)));
+    tell(&mut state, unbounded());
+    assert!(notes(&state).ends_with("comes back from the archive"));
+}
+
+#[test]
+fn a_bare_system_shows_the_prompt_and_none_takes_it_away() {
+    let (mut state, _) = State::new(Setup {
+        system: Some("Be brief.".into()),
+        ..Setup::default()
+    });
+    tell(&mut state, ready_event());
+    assert_eq!(say(&mut state, "/system"), []);
+    assert!(notes(&state).contains("system prompt: Be brief."));
+    let set = |text: &str| [Effect::Engine(Command::SetSystem(text.into()))];
+    assert_eq!(say(&mut state, "/system Be long."), set("Be long."));
+    assert_eq!(state.system.next.as_deref(), Some("Be long."));
+    assert_eq!(say(&mut state, "/system none"), set(""));
+    say(&mut state, "/system");
+    assert!(notes(&state).contains("there is no system prompt"));
+}
+
+#[test]
+fn a_temperature_that_gives_noise_is_refused() {
+    let mut state = ready();
+    assert_eq!(say(&mut state, "/set temperature 9"), []);
+    let toast = state.toast.take().unwrap().text;
+    assert!(toast.contains("a number from 0 to 2, not `9`"), "{toast}");
+    assert_eq!(state.sampling.temperature, Sampling::default().temperature);
+}
+
+#[test]
+fn a_theme_that_was_only_looked_at_does_not_stay() {
+    use crate::tui::theme::{Depth, Theme};
+    let themes = ["cachat-dark", "cachat-light"];
+    let themes = themes.map(|n| Theme::built_in(n, Depth::True).unwrap());
+    let (mut state, _) = State::new(Setup {
+        themes: themes.to_vec(),
+        ..Setup::default()
+    });
+    let type_in = |state: &mut State, text: &str| {
+        for c in text.chars() {
+            press(state, KeyCode::Char(c));
+        }
+    };
+    let leave: [fn(&mut State); 3] = [
+        |state| drop(press(state, KeyCode::Esc)),
+        |state| drop(control(state, 'c')),
+        |state| drop(control(state, 'u')),
+    ];
+    for typed in ["/theme cachat-l", "/theme cachat-light"] {
+        for leave in leave {
+            type_in(&mut state, typed);
+            assert_eq!(state.theme().name, "cachat-light", "{typed} is looked at");
+            leave(&mut state);
+            assert_eq!(state.theme().name, "cachat-dark", "{typed} was left");
+            control(&mut state, 'u');
+        }
+    }
+    assert_eq!(say(&mut state, "/theme cachat-l"), []);
+    assert_eq!(state.theme().name, "cachat-light");
+}
+
+#[test]
+fn a_saved_file_is_named_for_good() {
+    let mut state = ready();
+    state.update(Input::Saved(Ok("/home/me/talk.md".into())));
+    assert!(notes(&state).contains("saved as /home/me/talk.md"));
 }

@@ -34,6 +34,7 @@ fn compared(state: &mut State, question: &str, answers: &[&str]) {
         prompt_tokens: 10,
         position: 10,
         past: crate::engine::compare::Past::Empty,
+        left_out: false,
         max_tokens: 9,
     };
     compare_event(state, CompareEvent::Started(Box::new(plan)));
@@ -122,7 +123,14 @@ fn a_comparison_without_an_engine_ends_and_loses_nothing() {
         state.update(gone());
         assert!(state.comparing(), "what there is stays");
         assert_eq!(press(&mut state, KeyCode::Char('r')), []);
-        assert!(state.toast.take().unwrap().text.contains("restart"));
+        assert!(
+            state
+                .toast
+                .take()
+                .unwrap()
+                .text
+                .contains("/model starts one")
+        );
         assert_eq!(press(&mut state, KeyCode::Esc), []);
         assert!(!state.comparing());
     }
@@ -173,5 +181,69 @@ fn one_of_the_compared_answers_becomes_the_turn() {
     assert_eq!(written[0], Record::Truncate(2));
     assert_eq!(written.len(), 4);
     now[3] = message(Assistant, "answer full");
+    assert_eq!(state.transcript(), now);
+}
+
+#[test]
+fn a_policy_that_there_is_not_is_no_question() {
+    let mut state = ready();
+    assert_eq!(say(&mut state, "/compare foo 64 hi"), []);
+    assert!(!state.comparing());
+    assert!(notes(&state).contains("there is no policy 'foo'"));
+    assert_eq!(input(&state), "/compare foo 64 hi", "it waits to be mended");
+}
+
+#[test]
+fn what_is_attached_goes_along_with_a_comparison_and_waits_for_other_commands() {
+    let mut state = ready();
+    let document = crate::document::from_bytes("a.md", b"alpha");
+    state.update(Input::Read(Box::new(document)));
+    let policy = say(&mut state, "/policy snapkv");
+    assert!(matches!(
+        &policy[..],
+        [Effect::Engine(Command::SetPolicy { .. })]
+    ));
+    let effects = say(&mut state, "/compare 64 what is it?");
+    let [Effect::Engine(Command::Compare(wish))] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(wish.budget, Some(Budget::Tokens(64)));
+    let question = wish.question.as_deref().unwrap();
+    assert!(question.contains("alpha") && question.ends_with("what is it?"));
+    // Also the file alone.
+    compare_event(&mut state, CompareEvent::Failed("no room".into()));
+    control(&mut state, 'u');
+    let document = crate::document::from_bytes("a.md", b"alpha");
+    state.update(Input::Read(Box::new(document)));
+    let effects = say(&mut state, "/compare");
+    assert!(
+        matches!(&effects[..], [Effect::Engine(Command::Compare(wish))]
+        if wish.question.as_deref().is_some_and(|q| q.contains("alpha") && !q.contains('/')))
+    );
+}
+
+#[test]
+fn where_the_earlier_answer_is_left_out_it_is_said_and_replaced() {
+    let mut state = ready();
+    said(&mut state, "one", "first");
+    say(&mut state, "/compare one");
+    let plan = crate::engine::compare::Plan {
+        question: "one".into(),
+        policies: vec![("full".into(), None)],
+        prompt_tokens: 10,
+        position: 10,
+        past: crate::engine::compare::Past::Empty,
+        left_out: true,
+        max_tokens: 9,
+    };
+    compare_event(&mut state, CompareEvent::Started(Box::new(plan)));
+    let past = state.comparison.as_ref().unwrap().past();
+    assert!(past.contains("earlier answer is left out"), "{past}");
+    let result = Box::new(a_run("full", "another"));
+    compare_event(&mut state, CompareEvent::Finished { run: 0, result });
+    compare_event(&mut state, CompareEvent::Ended { stopped: false });
+    press(&mut state, KeyCode::Char('1'));
+    use crate::engine::event::Role::{Assistant, User};
+    let now = [message(User, "one"), message(Assistant, "another")];
     assert_eq!(state.transcript(), now);
 }

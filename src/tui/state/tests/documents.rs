@@ -28,14 +28,6 @@ fn refused(held: usize) -> State {
     state
 }
 
-fn notes(state: &State) -> String {
-    let note = |e: &Entry| match e {
-        Entry::Note { text, .. } => Some(text.clone()),
-        _ => None,
-    };
-    state.conversation.entries().filter_map(note).collect()
-}
-
 #[test]
 fn what_does_not_fit_comes_back_with_figures_and_choices() {
     let mut state = refused(0);
@@ -288,5 +280,49 @@ fn mentioned_files_go_out_with_the_message() {
         Effect::Engine(Command::Ask { text }) => Some(text.clone()),
         _ => None,
     });
-    assert!(asked.is_some_and(|t| t.contains("alpha") && t.starts_with("sum up")));
+    assert!(asked.is_some_and(|t| t.contains("alpha") && t.ends_with("\n\nsum up [a.md]")));
+}
+
+#[test]
+fn a_path_that_is_mentioned_and_is_none_does_not_go_out_as_text() {
+    let missing = |path: &str| DocumentError::Missing(path.into());
+    let folder = |path: &str| DocumentError::Folder(path.into());
+    for (path, error) in [
+        ("/no/such.txt", missing("/no/such.txt")),
+        ("folder/", folder("folder/")),
+        ("~/notes", missing("/home/me/notes")),
+    ] {
+        let mut state = ready();
+        let text = format!("sum up @{path}");
+        assert_eq!(say(&mut state, &text), [Effect::Mention(path.into())]);
+        let document = Box::new(Err(error));
+        let path = path.to_owned();
+        let effects = tell_input(&mut state, Input::Mentioned { path, document });
+        assert_eq!(effects, []);
+        assert!(notes(&state).contains("with a space behind the @"));
+        assert_eq!(input(&state), text, "it waits to be mended");
+    }
+    // Somebody's name is one.
+    let mut state = ready();
+    say(&mut state, "tell @someone");
+    let document = Box::new(Err(missing("someone")));
+    let path = "someone".to_owned();
+    let effects = tell_input(&mut state, Input::Mentioned { path, document });
+    assert_eq!(effects, [ask("tell @someone")]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_its_path_to_be_mended() {
+    let mut state = ready();
+    say(&mut state, "/file ~/rport.pdf 3-7");
+    let missing = || Input::Read(Box::new(Err(DocumentError::Missing("rport.pdf".into()))));
+    state.update(missing());
+    assert_eq!(input(&state), "/file ~/rport.pdf 3-7");
+    assert!(notes(&state).contains("there is no file rport.pdf"));
+    // What is written meanwhile stays alone.
+    press(&mut state, KeyCode::Enter);
+    say(&mut state, "/file a");
+    press(&mut state, KeyCode::Char('x'));
+    state.update(missing());
+    assert_eq!(input(&state), "x");
 }

@@ -212,3 +212,38 @@ fn an_earlier_conversation_is_shown_and_read_by_the_model() {
     let effects = [load, Command::Continue].map(Effect::Engine);
     assert_eq!(tell(&mut state, ready_event()), effects);
 }
+
+#[test]
+fn an_answer_that_fills_the_context_does_not_offer_to_go_on() {
+    let mut state = ready();
+    say(&mut state, "why?");
+    tell(&mut state, started());
+    let piece = "Because".to_owned();
+    tell(&mut state, Event::Text { turn: 1, piece });
+    let decoded = |position| Event::Decoded {
+        turn: 1,
+        generated: 9,
+        seconds: 0.1,
+        position,
+    };
+    tell(&mut state, decoded(8192));
+    tell(&mut state, finished(Stop::Length, 9));
+    let answer = state.conversation.answer_mut().unwrap();
+    let footer = answer.footer.clone().unwrap();
+    assert!(!answer.open, "Ctrl-O could not");
+    assert!(footer.contains("context of 8,192 tokens is full") && footer.contains("/new"));
+    assert_eq!(control(&mut state, 'o'), []);
+    let toast = state.toast.take().unwrap().text;
+    assert!(toast.contains("is full; /new"), "{toast}");
+    // A model with a longer context can.
+    let Event::Ready { mut model, policy } = ready_event() else {
+        return;
+    };
+    model.context = 32_768;
+    tell(&mut state, Event::Ready { model, policy });
+    assert!(state.conversation.answer_mut().unwrap().open);
+    assert_eq!(
+        control(&mut state, 'o'),
+        [Effect::Engine(Command::Continue)]
+    );
+}

@@ -32,8 +32,8 @@ impl Renderer<'_> {
                 let style = Style::new().fg(self.theme.dim);
                 self.text(&literal::clean(&text), style);
             }
-            Event::SoftBreak => self.text(" ", self.style()),
-            Event::HardBreak => self.text("\n", self.style()),
+            // In a chat the lines of a poem or an address are meant as lines.
+            Event::SoftBreak | Event::HardBreak => self.text("\n", self.style()),
             Event::Rule => {
                 self.begin(Block::Rule);
                 let rule = "─".repeat(self.room().min(40));

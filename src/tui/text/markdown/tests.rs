@@ -66,8 +66,28 @@ fn tasks_links_and_definitions() {
     // Models close with their sources: they stay on the page.
     assert_eq!(
         plain("as [1] says[^n]\n\n[1]: http://a.b\n[^n]: note", 60),
-        ["as [1] says[^n]", "", "[1]: http://a.b [^n]: note"]
+        ["as [1] says[^n]", "", "[1]: http://a.b", "[^n]: note"]
     );
+}
+
+#[test]
+fn a_line_break_in_a_paragraph_stays_one() {
+    let poem = "The fog comes\non *little\ncat* feet.\n\nIt sits looking";
+    let lines = [
+        "The fog comes",
+        "on little",
+        "cat feet.",
+        "",
+        "It sits looking",
+    ];
+    assert_eq!(plain(poem, 40), lines);
+    assert_eq!(plain("> a\n> b\nc", 20), ["▎ a", "▎ b", "▎ c"]);
+    assert_eq!(
+        plain("1. one\n   two\n2. x", 20),
+        ["1. one", "   two", "2. x"]
+    );
+    let long = plain("some words of a line\nand more", 10);
+    assert_eq!(long, ["some words", "of a line", "and more"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Everything the screen can be, each as a person gets there.
 
-use crate::engine::compare::{CompareEvent, Past, Plan, PolicyRun};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::comparisons::{compared, comparing};
 use super::{answered, fresh, press, ready, screen, tell, type_in};
 use crate::engine::event::{Event, Stop, TooLong, TurnStats};
 use crate::tui::panel::tests::fixture::SMOL;
@@ -20,17 +20,21 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("stopping", pressed(answering(depth), KeyCode::Esc)),
         ("answered", answered(depth)),
         ("stopped", stopped(depth)),
+        ("context_full", context_full(depth)),
         ("recalled", recalled(depth)),
         ("editing", editing(depth)),
         ("scrolled", scrolled(depth)),
         ("new_below", new_below(depth)),
         ("help", pressed(answered(depth), KeyCode::F(1))),
         ("completions", completions(depth)),
+        ("completions_go_on", completions_go_on(depth)),
         ("search", search(depth)),
         ("selected", selected(depth)),
         ("failed", failed(depth)),
         ("refused", refused(depth)),
         ("no_model", no_model(depth)),
+        ("another_model", another_model(depth)),
+        ("not_another_model", not_another_model(depth)),
         ("frozen", frozen(depth)),
         ("toast", toast(depth)),
         ("theme_preview", theme_preview(depth)),
@@ -48,115 +52,6 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         all.push((name, pressed(answered(depth), KeyCode::F(n))));
     }
     all
-}
-
-fn compare_started(depth: Depth) -> State {
-    let mut state = answered(depth);
-    type_in(&mut state, "/compare 256");
-    press(&mut state, KeyCode::Enter);
-    let policies = [
-        ("full", None),
-        ("snapkv", Some(256)),
-        ("ada-snapkv", Some(256)),
-    ];
-    let plan = Plan {
-        question: "A clause.\nWho may end it, and when?".into(),
-        policies: policies.map(|(name, n)| (name.to_owned(), n)).to_vec(),
-        prompt_tokens: 7440,
-        position: 7440,
-        past: Past::Empty,
-        max_tokens: 128,
-    };
-    tell(
-        &mut state,
-        Event::Compare(CompareEvent::Started(Box::new(plan))),
-    );
-    state
-}
-
-/// One policy's run, with the text that is the full cache's and what follows.
-fn compare_run(state: &mut State, run: usize, same: &str, rest: &str) {
-    let text = |piece: &str| {
-        let piece = piece.to_owned();
-        Event::Compare(CompareEvent::Text { run, piece })
-    };
-    tell(state, text(same));
-    if !rest.is_empty() {
-        tell(state, Event::Compare(CompareEvent::Diverged { run }));
-        for piece in rest.split_inclusive(' ') {
-            tell(state, text(piece));
-        }
-    }
-    let bounded = run > 0;
-    let kl: Vec<f64> = (0..40)
-        .map(|i| f64::from(i * i % 17) / (200.0 * run as f64))
-        .collect();
-    let (policy, budget) = match run {
-        0 => ("full", None),
-        1 => ("snapkv", Some(256)),
-        _ => ("ada-snapkv", Some(256)),
-    };
-    let result = Box::new(PolicyRun {
-        policy: policy.into(),
-        budget,
-        kv_used_bytes: if bounded { 5_898_240 } else { 171_417_600 },
-        kv_full_bytes: 171_417_600,
-        prefill_seconds: 9.16,
-        prefill_tokens_per_second: 812.0,
-        decode_tokens_per_second: if bounded { 96.0 } else { 45.0 },
-        generated_tokens: 41,
-        stop: Stop::Eos,
-        retained_mass: [1.0, 0.958, 0.971][run],
-        kl_mean: bounded.then_some([0.0, 0.0714, 0.0318][run]),
-        top1_agree: bounded.then_some([0.0, 0.91, 0.97][run]),
-        kl: if bounded { kl } else { Vec::new() },
-        first_divergence: (!rest.is_empty()).then_some(7 * run),
-        same_bytes: same.len(),
-        answer: format!("{same}{rest}"),
-    });
-    tell(
-        state,
-        Event::Compare(CompareEvent::Finished { run, result }),
-    );
-}
-
-const FULL: &str = "Either party may end the agreement with thirty days' notice, given in writing. A \
-    notice by e-mail counts as received on the next working day.";
-
-fn comparing(depth: Depth) -> State {
-    let mut state = compare_started(depth);
-    compare_run(&mut state, 0, FULL, "");
-    let (run, share) = (1, 0.43);
-    tell(
-        &mut state,
-        Event::Compare(CompareEvent::Prefill { run, share }),
-    );
-    state
-}
-
-fn compared(depth: Depth) -> State {
-    let mut state = compare_started(depth);
-    compare_run(&mut state, 0, FULL, "");
-    let rest = "the end of the month, if the other one agrees.\n\nThe agreement does not say how.";
-    compare_run(
-        &mut state,
-        1,
-        "Either party may end the agreement with ",
-        rest,
-    );
-    let (same, rest) = FULL.split_at(FULL.find("counts").unwrap_or(0));
-    compare_run(
-        &mut state,
-        2,
-        same,
-        &rest.replace("counts as received", "is received"),
-    );
-    tell(
-        &mut state,
-        Event::Compare(CompareEvent::Ended { stopped: false }),
-    );
-    press(&mut state, KeyCode::Right);
-    state
 }
 
 fn with(mut state: State, event: Event) -> State {
@@ -256,6 +151,34 @@ fn stopped(depth: Depth) -> State {
     state
 }
 
+/// The answer ended where the context did.
+fn context_full(depth: Depth) -> State {
+    let mut state = answering(depth);
+    let (turn, generated, seconds) = (2, 9, 0.2);
+    let position = state.context().unwrap_or_default();
+    tell(
+        &mut state,
+        Event::Decoded {
+            turn,
+            generated,
+            seconds,
+            position,
+        },
+    );
+    let stats = TurnStats {
+        turn,
+        stop: Stop::Length,
+        prompt_tokens: 24,
+        reused_tokens: 0,
+        recalled_entries: 0,
+        generated_tokens: 9,
+        prefill_seconds: 0.1,
+        decode_seconds: 0.2,
+    };
+    tell(&mut state, Event::TurnFinished(stats));
+    state
+}
+
 /// A second question brought back what it needs.
 fn recalled(depth: Depth) -> State {
     let mut state = answered(depth);
@@ -311,6 +234,13 @@ fn completions(depth: Depth) -> State {
     pressed(state, KeyCode::Down)
 }
 
+/// More commands than there is room for; the first one is what Enter takes.
+fn completions_go_on(depth: Depth) -> State {
+    let mut state = answered(depth);
+    type_in(&mut state, "/");
+    state
+}
+
 fn search(depth: Depth) -> State {
     let mut state = answered(depth);
     screen(&mut state, (80, 24));
@@ -347,6 +277,24 @@ fn failed(depth: Depth) -> State {
 fn no_model(depth: Depth) -> State {
     let why = "cannot read /m.gguf: no space; free some";
     with(answered(depth), Event::Fatal(why.into()))
+}
+
+/// Another model is loaded while the one there is goes on.
+fn another_model(depth: Depth) -> State {
+    let mut state = answered(depth);
+    type_in(&mut state, "/model qwen2.5-0.5b");
+    press(&mut state, KeyCode::Enter);
+    let loading = Box::new(Event::Loading { share: 0.4 });
+    state.update(Input::Coming(Some(loading)));
+    state
+}
+
+fn not_another_model(depth: Depth) -> State {
+    let mut state = another_model(depth);
+    let why = "qwen2.5-0.5b.gguf is damaged; fetch it again";
+    let failed = Box::new(Event::Fatal(why.into()));
+    state.update(Input::Coming(Some(failed)));
+    state
 }
 
 fn frozen(depth: Depth) -> State {

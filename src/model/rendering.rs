@@ -1,0 +1,185 @@
+//! A template rendered where it can do no harm. Its fuel bounds most of what it may cost, but not
+//! what the engine does in one step: lists that hold each other many times can be compared for
+//! ever. So a helper does it, with bounds on time and memory; where there are none (tests, other
+//! programs), fuel has to do.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{DateTime, Local};
+use minijinja::{Environment, Value, context};
+use serde::{Deserialize, Serialize};
+
+use super::jinja::{self, REFUSED};
+use super::message::Message;
+use crate::aside;
+
+/// The program's first argument when it is the helper.
+const ARGUMENT: &str = "internal-render";
+const TIME: Duration = Duration::from_secs(4);
+/// Beside what the conversation takes.
+const MEMORY: usize = 512 << 20;
+/// Most bytes of a conversation in the template's words, beside those of the conversation.
+const LIMIT: usize = 16 << 20;
+
+/// A conversation to be written as a template says.
+#[derive(Debug, Serialize)]
+pub struct Job<'a> {
+    pub source: &'a str,
+    pub messages: Vec<Message>,
+    pub add_generation_prompt: bool,
+    pub bos: &'a str,
+    pub eos: &'a str,
+    /// RFC 3339.
+    pub began: String,
+}
+
+/// Why there is no text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// The template says so.
+    Refused(String),
+    Failed(String),
+}
+
+impl Job<'_> {
+    fn bytes(&self) -> usize {
+        self.messages.iter().map(|m| m.content.len()).sum()
+    }
+
+    /// The text, in a process of its own where there is one.
+    pub fn render(&self, compiled: &Environment<'static>) -> Result<String, Failure> {
+        let aside = aside::helpers().then(|| self.aside());
+        match aside {
+            Some(Ok(rendered)) => rendered,
+            // No process is to be had: a conversation with an honest model goes on.
+            Some(Err(_)) | None => self.here(compiled.clone()),
+        }
+    }
+
+    /// The text, within the fuel's bounds.
+    fn here(&self, mut env: Environment<'static>) -> Result<String, Failure> {
+        env.set_fuel(Some(jinja::fuel(self.messages.len(), self.bytes())));
+        let began = DateTime::parse_from_rfc3339(&self.began);
+        jinja::set_clock(&mut env, began.map_or_else(|_| Local::now(), Into::into));
+        let messages: Vec<Value> = self
+            .messages
+            .iter()
+            .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
+            .collect();
+        let rendered = env.get_template("chat").and_then(|template| {
+            template.render(context! {
+                messages, add_generation_prompt => self.add_generation_prompt,
+                bos_token => self.bos, eos_token => self.eos,
+            })
+        });
+        rendered.map_err(|error| match error.detail() {
+            Some(detail) if detail.starts_with(REFUSED) => {
+                Failure::Refused(detail[REFUSED.len()..].escape_debug().to_string())
+            }
+            _ => Failure::Failed(error.to_string().escape_debug().to_string()),
+        })
+    }
+
+    fn aside(&self) -> io::Result<Result<String, Failure>> {
+        let job = serde_json::to_vec(self)?;
+        let limit = LIMIT + 2 * job.len();
+        let bytes = self.bytes().to_string();
+        let (status, text) = aside::call(&[ARGUMENT, &bytes], &job, limit)?;
+        let why = match status {
+            _ if text.len() >= limit => "it writes too much",
+            Some(0) => match serde_json::from_slice(&text) {
+                Ok(rendered) => return Ok(rendered),
+                Err(_) => "it writes what cannot be read",
+            },
+            Some(code) if code == i32::from(aside::TOO_SLOW) => "it takes too long",
+            Some(code) if code == i32::from(aside::TOO_LARGE) => "it takes too much memory",
+            _ => "the engine for templates met a fault",
+        };
+        Ok(Err(Failure::Failed(why.into())))
+    }
+}
+
+/// The whole program, where it was started as the helper.
+pub fn helper() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().as_deref() != Some(OsStr::new(ARGUMENT)) {
+        return None;
+    }
+    let bytes: Option<usize> = arguments
+        .next()
+        .and_then(|text| text.to_str()?.parse().ok());
+    // The conversation is here as JSON, as text and as what becomes of it.
+    aside::bound(TIME, MEMORY + 8 * bytes.unwrap_or(0));
+    let mut job = Vec::new();
+    let rendered = match io::stdin().lock().read_to_end(&mut job) {
+        Ok(_) => rendered(&job),
+        Err(error) => Err(Failure::Failed(error.to_string())),
+    };
+    let written = serde_json::to_writer(io::stdout().lock(), &rendered);
+    Some(match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// What the helper makes of a job that came through the pipe.
+///
+/// # Errors
+/// A [`Failure`], whatever the bytes are.
+pub fn rendered(job: &[u8]) -> Result<String, Failure> {
+    let failed = |error: String| Failure::Failed(error.escape_debug().to_string());
+    let job: OwnedJob = serde_json::from_slice(job).map_err(|e| failed(e.to_string()))?;
+    let env = jinja::compile(&job.source).map_err(|e| failed(e.to_string()))?;
+    Job {
+        source: &job.source,
+        messages: job.messages,
+        add_generation_prompt: job.add_generation_prompt,
+        bos: &job.bos,
+        eos: &job.eos,
+        began: job.began,
+    }
+    .here(env)
+}
+
+/// As it comes through the pipe.
+#[derive(Deserialize)]
+struct OwnedJob {
+    source: String,
+    messages: Vec<Message>,
+    add_generation_prompt: bool,
+    bos: String,
+    eos: String,
+    began: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::message::Role;
+
+    #[test]
+    fn what_goes_through_the_pipe_says_the_same() {
+        let source = "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n\
+            {% endfor %}{{ strftime_now('%Y-%m-%d %H') }}{% if add_generation_prompt %}!{% endif %}";
+        let job = |source| Job {
+            source,
+            messages: vec![Message {
+                role: Role::User,
+                content: "a\u{10fffd}\u{0}日本\n".into(),
+            }],
+            add_generation_prompt: true,
+            bos: "<s>",
+            eos: "",
+            began: "2026-11-03T10:00:00+00:00".into(),
+        };
+        let here = job(source).here(jinja::compile(source).unwrap()).unwrap();
+        let sent = serde_json::to_vec(&job(source)).unwrap();
+        assert_eq!(rendered(&sent).unwrap(), here);
+        assert!(here.starts_with("<s>user: a\u{10fffd}\u{0}日本\n\n2026-11-0"));
+        let refusing = serde_json::to_vec(&job("{{ raise_exception('no') }}")).unwrap();
+        assert_eq!(rendered(&refusing), Err(Failure::Refused("no".into())));
+    }
+}

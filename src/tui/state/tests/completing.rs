@@ -1,0 +1,140 @@
+//! What Enter makes of what is typed while the popup offers something.
+
+use super::*;
+
+fn type_in(state: &mut State, text: &str) -> Vec<Effect> {
+    let mut last = Vec::new();
+    for c in text.chars() {
+        last = state.update(Input::Key(KeyEvent::new(
+            KeyCode::Char(c),
+            KeyModifiers::NONE,
+        )));
+    }
+    last
+}
+
+fn listed(state: &mut State, prefix: &str, names: &[(&str, bool)]) {
+    let name = |&(name, folder): &(&str, bool)| Name {
+        name: name.into(),
+        folder,
+    };
+    state.update(Input::Listed(Listing {
+        prefix: prefix.into(),
+        names: names.iter().map(name).collect(),
+        more: 0,
+    }));
+}
+
+#[test]
+fn enter_takes_the_first_line_of_the_popup() {
+    let mut state = ready();
+    // A command that needs nothing is done, another waits for what it needs.
+    let effects = say(&mut state, "/ne");
+    assert!(effects.contains(&Effect::Engine(Command::Reset)));
+    assert_eq!(say(&mut state, "/po"), []);
+    assert_eq!(input(&state), "/policy ");
+    let policy = |preset| {
+        [Effect::Engine(Command::SetPolicy {
+            policy: Some(preset),
+            budget: None,
+        })]
+    };
+    assert_eq!(say(&mut state, "ada-p"), policy(Preset::ADA_PYRAMIDKV));
+    assert_eq!(say(&mut state, "/policy str"), policy(Preset::STREAMING));
+    type_in(&mut state, "/file ~/rep");
+    listed(&mut state, "~/rep", &[("report.pdf", false)]);
+    let read = Effect::Read(PathBuf::from("~/report.pdf"));
+    assert_eq!(press(&mut state, KeyCode::Enter), [read]);
+}
+
+#[test]
+fn a_folder_is_gone_into_and_a_mention_is_written_out() {
+    let mut state = ready();
+    type_in(&mut state, "/file no");
+    listed(&mut state, "no", &[("notes", true), ("notes.md", false)]);
+    let effects = state.update(Input::Key(KeyCode::Enter.into()));
+    assert_eq!(input(&state), "/file notes/");
+    assert_eq!(effects, [Effect::List("notes/".into())]);
+    control(&mut state, 'u');
+    type_in(&mut state, "sum up @min");
+    listed(&mut state, "min", &[("minutes.md", false)]);
+    assert_eq!(press(&mut state, KeyCode::Enter), []);
+    assert_eq!(input(&state), "sum up @minutes.md");
+    let mention = || [Effect::Mention("minutes.md".into())];
+    assert_eq!(press(&mut state, KeyCode::Enter), mention());
+    // Also in the question of a command, which goes on behind it.
+    control(&mut state, 'u');
+    type_in(&mut state, "/compare 64 what says @min");
+    listed(&mut state, "min", &[("minutes.md", false)]);
+    assert_eq!(press(&mut state, KeyCode::Enter), []);
+    assert_eq!(input(&state), "/compare 64 what says @minutes.md");
+    assert_eq!(press(&mut state, KeyCode::Enter), mention());
+}
+
+#[test]
+fn what_does_as_it_stands_is_taken_as_it_stands() {
+    let mut state = ready();
+    let policy = |policy, budget| Effect::Engine(Command::SetPolicy { policy, budget });
+    let budget = Some(Budget::Tokens(51));
+    assert_eq!(say(&mut state, "/budget 51"), [policy(None, budget)]);
+    let alias = Some(Preset::ADA_SNAPKV);
+    assert_eq!(say(&mut state, "/policy ada-snap"), [policy(alias, None)]);
+    // Its own name is the beginning of another's.
+    type_in(&mut state, "/file a.md");
+    listed(&mut state, "a.md", &[("a.md", false), ("a.md.bak", false)]);
+    let read = Effect::Read(PathBuf::from("a.md"));
+    assert_eq!(press(&mut state, KeyCode::Enter), [read]);
+    // Nothing new is written over what is there.
+    type_in(&mut state, "/save no");
+    listed(&mut state, "no", &[("notes.md", false)]);
+    let effects = press(&mut state, KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Save { path, .. }] if path == "no"));
+    // Bare commands do what they do; Tab writes them out.
+    assert_eq!(say(&mut state, "/policy"), []);
+    assert!(!state.conversation.is_empty() && input(&state).is_empty());
+    type_in(&mut state, "/policy");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!(input(&state), "/policy ");
+    // Closed, the popup takes no part.
+    control(&mut state, 'u');
+    type_in(&mut state, "/ne");
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(press(&mut state, KeyCode::Enter), []);
+    assert!(state.toast.take().unwrap().text.contains("no command /ne"));
+}
+
+#[test]
+fn every_argument_is_completed() {
+    for command in command::COMMANDS {
+        let takes = !command.argument.is_empty();
+        assert_eq!(takes, command.completer().is_some(), "/{}", command.name);
+    }
+    let mut state = ready();
+    say(&mut state, "/set temperature 0.5");
+    let texts = |state: &mut State, typed: &str| -> Vec<String> {
+        control(state, 'u');
+        type_in(state, typed);
+        state.popup().into_iter().map(|c| c.text).collect()
+    };
+    let values = ["/set temperature 0.5", "/set temperature 0.2"];
+    assert_eq!(texts(&mut state, "/set temperature "), values);
+    let words = ["/compare full ada-reach "];
+    assert_eq!(texts(&mut state, "/compare full ada-r"), words);
+    assert_eq!(texts(&mut state, "/compare why a").len(), 0, "a question");
+    assert_eq!(texts(&mut state, "/system n"), ["/system none"]);
+    texts(&mut state, "/export a/no");
+    listed(&mut state, "a/no", &[("notes", true)]);
+    assert_eq!(state.popup()[0].text, "/export a/notes/");
+}
+
+#[test]
+fn models_are_looked_for_when_they_are_asked_for() {
+    let mut state = ready();
+    assert_eq!(type_in(&mut state, "/model "), [Effect::Models]);
+    let models = vec![("qwen".to_owned(), "398 MB, here".to_owned())];
+    state.update(Input::Models(models));
+    assert_eq!(state.popup()[0].hint, "398 MB, here");
+    control(&mut state, 'u');
+    let asked = type_in(&mut state, "/model ./mo");
+    assert_eq!(asked, [Effect::List("./mo".into())]);
+}

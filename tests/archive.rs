@@ -1,0 +1,277 @@
+//! The archive as scripts meet it: questions in turn, another process, one that is killed.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use cachat::testing::random::Random;
+use cachat::testing::{TinySpec, write_tiny_gguf};
+use serde_json::Value;
+
+/// A home of its own with a tiny model, a document and questions about it.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+const QUESTIONS: [&str; 5] = [
+    "what is in line 3?",
+    "and in line 30?",
+    "which is the longest?",
+    "say it again",
+    "is that all?",
+];
+
+impl Home {
+    fn new() -> Home {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = TinySpec {
+            context: 4096,
+            ..TinySpec::llama()
+        };
+        write_tiny_gguf(folder.path().join("tiny.gguf"), &spec).unwrap();
+        let document: String = (0..40).map(|i| format!("line {i} of the text\n")).collect();
+        std::fs::write(folder.path().join("text.txt"), document).unwrap();
+        let home = Home { folder };
+        home.questions("all.json", &QUESTIONS);
+        home
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn questions(&self, name: &str, questions: &[&str]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, serde_json::to_vec(questions).unwrap()).unwrap();
+        path
+    }
+
+    fn cachat(&self, command: &str) -> Command {
+        let mut cachat = Command::new(env!("CARGO_BIN_EXE_cachat"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CACHAT_") {
+                cachat.env_remove(name);
+            }
+        }
+        cachat
+            .env("CACHAT_HOME", self.folder.path())
+            .arg(command)
+            .stdin(Stdio::null());
+        cachat
+    }
+
+    fn ask(&self) -> Command {
+        let mut ask = self.cachat("ask");
+        ask.args([
+            "--exact",
+            "--threads",
+            "1",
+            "--temperature",
+            "0",
+            "--repeat-penalty",
+            "1",
+        ])
+        .args([
+            "--budget", "40", "--window", "8", "--slack", "8", "-n", "12", "--model",
+        ])
+        .arg(self.path("tiny.gguf"));
+        ask
+    }
+
+    fn with_document(&self) -> Command {
+        let mut ask = self.ask();
+        ask.arg("--file").arg(self.path("text.txt"));
+        ask
+    }
+}
+
+fn json(output: &Output) -> Value {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value[name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {name} in {value}"))
+}
+
+#[test]
+fn questions_in_turn_read_the_document_once() {
+    let home = Home::new();
+    let turns = |archive: &str| {
+        let mut ask = home.with_document();
+        ask.args(["--json", "--archive", archive, "--turns"]);
+        json(&ask.arg(home.path("all.json")).output().unwrap())
+    };
+    for (mode, again) in [("disk", true), ("memory", false)] {
+        for time in 0..2 {
+            let record = turns(mode);
+            let of_turn = record["turns"].as_array().unwrap();
+            assert_eq!(of_turn.len(), 5);
+            for (i, turn) in of_turn.iter().enumerate() {
+                let anew = i == 0 && (time == 0 || !again);
+                assert_eq!(
+                    number(turn, "reused_tokens") > 500,
+                    !anew,
+                    "{mode}, turn {i}"
+                );
+                assert_eq!(
+                    number(turn, "prompt_tokens") > 500,
+                    anew,
+                    "{mode}, turn {i}"
+                );
+                let round = &turn["evictions"][0];
+                let trigger = if anew { "prefill" } else { "recall" };
+                assert_eq!(round["trigger"], trigger);
+                assert_eq!(number(turn, "recalled_entries") > 0, !anew);
+            }
+            let archive = &record["archive"];
+            assert_eq!(archive["mode"], mode);
+            assert!(number(archive, "bytes") > 100_000);
+            let path = archive["path"].as_str();
+            assert_eq!(
+                path.is_some_and(|path| std::fs::exists(path).unwrap()),
+                mode == "disk"
+            );
+        }
+    }
+    let off = turns("off");
+    assert_eq!(off["archive"]["mode"], "off");
+    assert_eq!(number(&off["archive"], "bytes"), 0);
+    let second = &off["turns"][1];
+    assert_eq!(number(second, "recalled_entries"), 0);
+    assert_eq!(second["evictions"][0]["trigger"], "prefill");
+}
+
+#[test]
+fn a_saved_conversation_goes_on_by_name_where_it_was_left() {
+    let home = Home::new();
+    let whole = {
+        let other = Home::new();
+        let mut ask = other.with_document();
+        ask.args(["--json", "--turns"]).arg(other.path("all.json"));
+        json(&ask.output().unwrap())
+    };
+    let mut first = home.with_document();
+    first.args(["--json", "--session", "contract", QUESTIONS[0]]);
+    let record = json(&first.output().unwrap());
+    assert_eq!(record["answer"], whole["turns"][0]["answer"]);
+    for (i, question) in QUESTIONS.iter().enumerate().skip(1) {
+        let mut next = home.ask();
+        next.args(["--json", "--session", "contract", question]);
+        let record = json(&next.output().unwrap());
+        assert_eq!(
+            record["answer"], whole["turns"][i]["answer"],
+            "question {i}"
+        );
+        assert!(number(&record, "prompt_tokens") < 100, "{record}");
+    }
+    let listed = home.cachat("sessions").output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains("contract") && listed.contains("5 turns"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn what_is_no_list_of_questions_is_wrong_usage() {
+    let home = Home::new();
+    for (text, says) in [
+        ("{}", "array"),
+        ("[]", "none"),
+        ("[\"a\", \"\"]", "empty"),
+        ("[1]", "string"),
+    ] {
+        let path = home.path("wrong.json");
+        std::fs::write(&path, text).unwrap();
+        let output = home.ask().arg("--turns").arg(&path).output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+/// The questions that were answered, as they are saved.
+fn answered(home: &Home) -> usize {
+    let shown = home
+        .cachat("sessions")
+        .args(["export", "s", "--json"])
+        .output()
+        .unwrap();
+    let messages: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
+    let messages = messages.as_array().cloned().unwrap_or_default();
+    messages.iter().filter(|m| m["role"] == "assistant").count()
+}
+
+/// `kill -9` at any moment: what was answered stays, and the next answers are those of a conversation
+/// that nobody disturbed. `CACHAT_TEST_KILLS` sets how often.
+#[test]
+fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
+    let kills = std::env::var("CACHAT_TEST_KILLS").map_or(12, |n| n.parse().unwrap());
+    let all = |home: &Home| {
+        let mut ask = home.with_document();
+        ask.args(["--json", "--session", "s", "--turns"])
+            .arg(home.path("all.json"));
+        ask
+    };
+    let undisturbed = Home::new();
+    let begun = Instant::now();
+    let record = json(&all(&undisturbed).output().unwrap());
+    let took = begun.elapsed();
+    let answers: Vec<&Value> = record["turns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|turn| &turn["answer"])
+        .collect();
+    let mut random = Random::new(5);
+    for kill in 0..kills {
+        let home = Home::new();
+        // Several times the same conversation, each time a little further.
+        for _ in 0..3 {
+            let done = answered(&home);
+            let rest = home.questions("rest.json", &QUESTIONS[done..]);
+            if done == QUESTIONS.len() {
+                break;
+            }
+            let mut ask = if done == 0 {
+                home.with_document()
+            } else {
+                home.ask()
+            };
+            ask.args(["--json", "--session", "s", "--turns"]).arg(rest);
+            let mut child = ask
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let wait = took.as_secs_f64() * f64::from(random.unit()) * 0.9;
+            std::thread::sleep(Duration::from_secs_f64(wait));
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+        let done = answered(&home);
+        if done == QUESTIONS.len() {
+            continue;
+        }
+        let rest = home.questions("rest.json", &QUESTIONS[done..]);
+        let mut ask = if done == 0 {
+            home.with_document()
+        } else {
+            home.ask()
+        };
+        ask.args(["--json", "--session", "s", "--turns"]).arg(rest);
+        let record = json(&ask.output().unwrap());
+        for (turn, answer) in record["turns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(&answers[done..])
+        {
+            assert_eq!(&&turn["answer"], answer, "kill {kill}, after {done} turns");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What fuzzing does, without its tools: seeds, changed at random, go where untrusted bytes go.
+//!
+//! `CACHAT_MUTATIONS=1000000 cargo test --test mutated` does more of it, `CACHAT_SEED` other ones; a
+//! failure says which input it was.
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+
+use std::time::{Duration, Instant};
+
+use cachat::testing::random::Random;
+
+fn number(name: &str, usual: u64) -> u64 {
+    let said = std::env::var(name).ok();
+    said.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Some bytes changed, cut out, doubled, or replaced by others that are worth trying.
+fn mutated(seed: &[u8], random: &mut Random) -> Vec<u8> {
+    const WORTH: [&[u8]; 10] = [
+        b"\xff\xff\xff\xff\xff\xff\xff\x7f",
+        b"\x00\x00\x00\x00",
+        b"{{",
+        b"}}",
+        b"{%",
+        b" % ",
+        b"\n",
+        b"\"",
+        b"\xe2\x80\xae",
+        b"\xf3\xa0\x81\x81",
+    ];
+    let mut bytes = seed.to_vec();
+    let mut below = |most: usize| (random.next_u64() % most.max(1) as u64) as usize;
+    for _ in 0..=below(6) {
+        let (at, len) = (below(bytes.len()), below(16) + 1);
+        let end = (at + len).min(bytes.len());
+        match below(6) {
+            0 if at < end => bytes[at] = below(256) as u8,
+            1 if at < end => bytes[at] ^= 1 << below(8),
+            2 => drop(bytes.drain(at..end)),
+            3 => {
+                let again = bytes[at..end].to_vec();
+                drop(bytes.splice(at..at, again.repeat(below(20) + 1)));
+            }
+            4 => drop(bytes.splice(at..end, WORTH[below(WORTH.len())].iter().copied())),
+            _ => bytes.truncate(bytes.len() - below(bytes.len() / 4)),
+        }
+    }
+    bytes
+}
+
+fn run(target: &str, body: fn(&[u8]), usual: u64) {
+    let seeds: Vec<_> = bodies::seeds()
+        .into_iter()
+        .filter(|s| s.0 == target)
+        .collect();
+    let (from, runs) = (number("CACHAT_SEED", 1), number("CACHAT_MUTATIONS", usual));
+    let mut slowest = Duration::ZERO;
+    for i in 0..runs {
+        let mut random = Random::new(from.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ i);
+        let (_, name, bytes) = &seeds[i as usize % seeds.len()];
+        let input = mutated(bytes, &mut random);
+        let begun = Instant::now();
+        if std::panic::catch_unwind(|| body(&input)).is_err() {
+            panic!("{target} {name}, CACHAT_SEED={from}, input {i}: {input:?}");
+        }
+        slowest = slowest.max(begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{target} {name}, input {i}: {input:?}"
+        );
+    }
+    println!("{target}: {runs} inputs, the slowest took {slowest:?}");
+}
+
+#[test]
+fn models() {
+    run("model", bodies::model, 400);
+}
+
+#[test]
+fn templates() {
+    run("template", bodies::template, 1_000);
+}
+
+#[test]
+fn saved_conversations() {
+    run("session", bodies::session, 4_000);
+}
+
+#[test]
+fn documents() {
+    run("document", bodies::document, 200);
+}
+
+#[test]
+fn texts() {
+    run("text", bodies::text, 4_000);
+}
