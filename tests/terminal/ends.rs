@@ -205,7 +205,7 @@ fn the_log_is_a_file_and_holds_nothing_of_what_was_said() {
     app.say("secretly, what is in @private.txt");
     app.until("90 tokens");
     app.say("/policy snapkv");
-    app.until("from the next turn on");
+    app.until("from now on");
     app.leave();
     let log = std::fs::read_to_string(home.path("logs/cachat.log")).unwrap();
     for said in [

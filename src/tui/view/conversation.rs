@@ -36,6 +36,12 @@ fn fade(state: &State, from: usize, area: Rect, buf: &mut Buffer) {
         ..area
     };
     faded = faded.intersection(area);
+    // The gap below the last message is not marked.
+    let blank =
+        |y: u16, buf: &Buffer| (area.left()..area.right()).all(|x| buf[(x, y)].symbol() == " ");
+    while faded.height > 0 && blank(faded.bottom() - 1, buf) {
+        faded.height -= 1;
+    }
     let mut style = Style::new().fg(theme.faint).bg(theme.background);
     if theme.depth == crate::tui::theme::Depth::None {
         style = style.add_modifier(Modifier::DIM);

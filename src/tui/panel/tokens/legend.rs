@@ -1,4 +1,5 @@
-//! The last two lines: what the colours say, and the figures of the cursor.
+//! How much is where: in the title, and in the last two lines, with what the colours say and the figures of
+//! the cursor.
 
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,6 +11,20 @@ use crate::tui::observed::Observed;
 use crate::tui::panel::pen::{Pen, span, strong};
 use crate::tui::text::wrap;
 use crate::tui::theme::{Depth, Theme};
+
+/// How much of what the heads could hold is in the cache, and where the rest is.
+pub fn summary(o: &Observed) -> String {
+    let Some(shares) = shares(o) else {
+        return String::new();
+    };
+    let cache = format!("{} % in cache", shares.cache);
+    match (shares.archived, shares.gone) {
+        (0, 0) => "all in cache".into(),
+        (_, 0) => format!("{cache} · rest archived"),
+        (0, _) => format!("{cache} · rest gone"),
+        (archived, _) => format!("{cache} · {archived} % archived"),
+    }
+}
 
 /// What the colours say; beside it, where there is room, how much is where.
 pub fn legend(o: &Observed, y: u16, pen: &mut Pen) {
@@ -100,7 +115,7 @@ pub fn figures(o: &Observed, at: usize, focused: bool, t: &Theme) -> Vec<Line<'s
     if !focused {
         let lines = everywhere(o).into_iter();
         let mut lines: Vec<Line> = lines.map(|text| Line::from(span(text, t.dim))).collect();
-        lines.push(Line::from(span(super::summary(o), t.dim)));
+        lines.push(Line::from(span(summary(o), t.dim)));
         return lines;
     }
     let raw = o.tokens.get(at).map_or("", String::as_str);

@@ -12,7 +12,8 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 
-use self::held::{Place, place, shares, style};
+use self::held::{Place, place, style};
+pub use self::legend::summary;
 use self::legend::{figures, legend};
 use self::lines::{View, line_of, moved, token_at};
 use self::strip::strip;
@@ -27,20 +28,6 @@ pub struct Tokens {
     cursor: Option<usize>,
     /// Columns and lines of the text as last drawn, for the keys that move over it.
     drawn: Cell<(u16, u16)>,
-}
-
-/// How much of what the heads could hold is in the cache, and where the rest is.
-pub fn summary(o: &Observed) -> String {
-    let Some(shares) = shares(o) else {
-        return String::new();
-    };
-    let cache = format!("{} % in cache", shares.cache);
-    match (shares.archived, shares.gone) {
-        (0, 0) => "all in cache".into(),
-        (_, 0) => format!("{cache} · rest archived"),
-        (0, _) => format!("{cache} · rest gone"),
-        (archived, _) => format!("{cache} · {archived} % archived"),
-    }
 }
 
 pub fn wanted(o: &Observed, width: u16) -> u16 {
