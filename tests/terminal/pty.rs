@@ -321,6 +321,16 @@ impl App {
         assert!(sent.unwrap().success());
     }
 
+    /// As a fault comes: again for as long as nobody has taken it away.
+    pub fn signal_until_ended(&mut self, name: &str) {
+        let begun = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < SOON, "still running:\n{}", self.screen());
+            self.signal(name);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// `R`, `S`, `T` (stopped) … as the system says.
     #[cfg(target_os = "linux")]
     pub fn process_state(&self) -> char {

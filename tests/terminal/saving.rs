@@ -84,7 +84,7 @@ fn a_fault_that_ends_it_gives_the_terminal_back_and_says_why() {
         let mut app = App::start_in(talkative(), (100, 30), &["--max-tokens", "3"], &[]).ready();
         app.say("hello");
         app.until("3 tokens");
-        app.signal(signal);
+        app.signal_until_ended(signal);
         assert_eq!(app.ended(), 1, "{signal}");
         app.assert_restored();
         app.until(why);
