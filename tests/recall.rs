@@ -21,7 +21,9 @@ impl Watcher for Nobody {
         false
     }
 
-    fn event(&mut self, _: Event) {}
+    fn event(&mut self, event: Event) {
+        assert!(!matches!(event, Event::Notice(_)), "{event:?}");
+    }
 
     fn picture(&mut self, _: CachePicture) {}
 }
@@ -97,7 +99,10 @@ fn the_fifth_question_keeps_what_one_prompt_keeps() {
             messages.push(said(Role::User, question));
             messages.push(said(Role::Assistant, "It is as clause 4 says."));
         }
-        assert!(read[0] > 500 && read[1..].iter().all(|&n| n < 64), "{read:?}");
+        assert!(
+            read[0] > 500 && read[1..].iter().all(|&n| n < 64),
+            "{read:?}"
+        );
         messages.truncate(8);
         let mut whole = Session::new(model(&path), eviction, None).unwrap();
         whole.restart(None, Some(messages)).unwrap();

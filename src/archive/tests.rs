@@ -259,6 +259,7 @@ fn the_bound_holds_and_what_was_not_used_for_longest_goes() {
     }
     // The first is used again; another model's counts as well.
     assert_eq!(archive.find(&talks[0]).len(), 128);
+    archive.settle(Duration::from_secs(60));
     let other = open(2);
     record(&other, &talks[3], 0);
     assert_eq!(other.find(&talks[3]).len(), 128);

@@ -206,7 +206,8 @@ impl<B: Backend> Sequence for Running<B> {
             position: from,
             layer: &|l| self.past_layer((!in_cache).then_some(&past), from, l),
         };
-        let first = from.min(whole) / PAGE * PAGE;
+        // Where the search for what is archived ends, so that it goes on from there.
+        let first = whole / PAGE * PAGE;
         let recording = (whole < tokens.len()).then(|| archive.record(tokens, first));
         let stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
         let stages = stages.archiving(Archiving {
