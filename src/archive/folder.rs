@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -30,12 +31,22 @@ pub struct Folder {
     layout: Layout,
     /// Mapped before, by file name.
     open: Mutex<HashMap<String, Arc<Segment>>>,
+    /// Those that were used last.
+    last: Mutex<Vec<PathBuf>>,
+    /// A file was no whole segment, or one that was in use is gone.
+    damaged: AtomicBool,
 }
 
 impl Folder {
     pub fn new(path: PathBuf, layout: Layout) -> Folder {
-        let open = Mutex::default();
-        Folder { path, layout, open }
+        let (open, damaged) = (Mutex::default(), AtomicBool::new(false));
+        Folder {
+            path,
+            layout,
+            open,
+            last: Mutex::default(),
+            damaged,
+        }
     }
 
     /// What the file of a segment of `ids` behind `start` is called.
@@ -49,6 +60,8 @@ impl Folder {
 
     /// Names of all segments there are.
     pub fn names(&self) -> Vec<String> {
+        let gone = lock(&self.last).iter().any(|path| !path.exists());
+        self.damaged.fetch_or(gone, Relaxed);
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         names.filter(|name| name.ends_with(END)).collect()
@@ -96,10 +109,21 @@ impl Folder {
                 Some(segment)
             }
             None => {
+                self.damaged.store(true, Relaxed);
                 let _ = fs::remove_file(&path);
                 None
             }
         }
+    }
+
+    /// These are in use now.
+    pub fn used(&self, paths: Vec<PathBuf>) {
+        *lock(&self.last) = paths;
+    }
+
+    /// Whether files were found damaged or gone since this was asked last; they are gone.
+    pub fn was_damaged(&self) -> bool {
+        self.damaged.swap(false, Relaxed)
     }
 
     /// Forgets a segment whose bytes are not what was written.
@@ -112,7 +136,6 @@ impl Folder {
 
 /// A file of our own for a segment, where nobody else can read it.
 pub fn create(folder: &Path) -> io::Result<(File, PathBuf)> {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

@@ -159,6 +159,7 @@ impl Archive {
                 });
                 let used = past.segments().filter_map(|(segment, _)| segment.path());
                 let used: Vec<PathBuf> = used.map(Path::to_owned).collect();
+                folder.used(used.clone());
                 if !used.is_empty() {
                     writer.touch(used);
                 }
@@ -201,6 +202,14 @@ impl Archive {
         match &self.place {
             Place::Disk { writer, .. } => Recording::on_disk(writer, layout, start, ids),
             Place::Memory(memory) => Recording::in_memory(memory, layout, start, ids),
+        }
+    }
+
+    /// Whether a search found files damaged or gone since this was asked last; they are forgotten.
+    pub fn was_damaged(&self) -> bool {
+        match &self.place {
+            Place::Disk { folder, .. } => folder.was_damaged(),
+            Place::Memory(_) => false,
         }
     }
 

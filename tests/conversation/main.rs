@@ -71,6 +71,7 @@ fn greedy(max_tokens: usize) -> Sampling {
 struct Seen {
     text: String,
     rounds: Vec<EvictionRound>,
+    notices: Vec<String>,
     steps: usize,
     patience: Option<usize>,
     decoded: usize,
@@ -89,6 +90,7 @@ impl Watcher for Seen {
         match event {
             Event::Text { piece, .. } => self.text.push_str(&piece),
             Event::Eviction(round) => self.rounds.push(*round),
+            Event::Notice(notice) => self.notices.push(notice),
             Event::Prefill { .. } | Event::Compare(CompareEvent::Prefill { .. }) => self.steps += 1,
             Event::Decoded { .. } => self.decoded += 1,
             _ => {}

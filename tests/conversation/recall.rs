@@ -333,11 +333,13 @@ fn a_damaged_archive_is_read_again_with_a_word_on_it() {
                 }
             }
         }
+        let mut notices = Vec::new();
         for session in [&mut hurt, &mut sound] {
-            session
-                .ask("and then?", &greedy(8), &mut Seen::default())
-                .unwrap();
+            let mut seen = Seen::default();
+            session.ask("and then?", &greedy(8), &mut seen).unwrap();
+            notices.push(seen.notices.len());
         }
+        assert_eq!(notices, [1, 0], "one word, in round {round}");
         assert_eq!(hurt.messages(), sound.messages(), "round {round}");
         assert_eq!(kept(&hurt), kept(&sound), "round {round}");
     }

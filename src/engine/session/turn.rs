@@ -12,6 +12,7 @@ use crate::engine::picture;
 use crate::engine::reading::{self, Reading, Text};
 use crate::model::ModelError;
 
+const DAMAGED: &str = "a part of the conversation's archive is damaged or gone; it is read again";
 /// How long the end of a turn may wait for the archive.
 const AT_THE_END: Duration = Duration::from_millis(200);
 /// Damaged segments of an archive that one turn gets over: each is forgotten, and read again.
@@ -146,6 +147,13 @@ impl Session {
                 break;
             }
             last = Some(from);
+            if self
+                .archive
+                .as_ref()
+                .is_some_and(|archive| archive.was_damaged())
+            {
+                self.tell_of_archive(DAMAGED.into(), watcher);
+            }
             watcher.event(Event::TurnStarted {
                 turn,
                 prompt_tokens: tokens.len() - from,
@@ -153,10 +161,7 @@ impl Session {
             });
             let text = Text::Whole { tokens, from };
             match reading::read(&mut self.lane, text, turn, watcher) {
-                Err(ModelError::Archive) => self.tell_of_archive(
-                    "a part of the conversation's archive is damaged; it is read again".into(),
-                    watcher,
-                ),
+                Err(ModelError::Archive) => self.tell_of_archive(DAMAGED.into(), watcher),
                 Err(error) => {
                     self.lane.set_evictor(before);
                     return Err(error.into());
