@@ -428,3 +428,27 @@ fn bounds_hold_over_any_sequence_of_turns() {
         }
     }
 }
+
+/// A long answer goes into the archive on its way, under every policy, and is found whole.
+#[test]
+fn a_long_answer_is_archived_on_its_way() {
+    for preset in [Preset::FULL, Preset::ADA_SNAPKV] {
+        let folder = tempfile::tempdir().unwrap();
+        let rule = eviction(preset, 40, 6);
+        let spec = TinySpec {
+            context: 4096,
+            endless: true,
+            ..TinySpec::llama()
+        };
+        let model = model(&spec, &EXACT);
+        let kept = archive(&model, In::Disk, folder.path(), LIMIT);
+        let mut session = Session::new(model, rule, None).unwrap();
+        session.set_archive(Some(kept)).unwrap();
+        session
+            .ask("go on", &greedy(1300), &mut Seen::default())
+            .unwrap();
+        let segments = std::fs::read_dir(session.archived().path.unwrap()).unwrap();
+        assert!(segments.count() >= 4, "the question and three parts");
+        assert_eq!(session.archived().tokens, session.position());
+    }
+}

@@ -69,10 +69,9 @@ impl<S: Store> Archiver<S> {
         Ok(())
     }
 
-    /// Whether so much was taken over that it should be written.
-    pub fn is_full(&self) -> bool {
-        let longest = self.tails.iter().flat_map(Store::lens).max();
-        longest.unwrap_or(0) >= WAITING
+    /// Whether so much of `position` tokens is not archived that it should be written now.
+    pub fn is_due(&self, position: usize) -> bool {
+        position >= self.archived + WAITING
     }
 
     /// Archives what was taken over of every layer; `tokens` are all there are, from the first on.

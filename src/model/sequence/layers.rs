@@ -69,11 +69,7 @@ impl<B: Backend> Held for Running<B> {
         let Some(archiver) = &mut self.archiver else {
             return Ok(());
         };
-        archiver.capture(layer, &self.cache.layers[layer].layer)?;
-        match archiver.is_full() {
-            true => self.archive_decoded(),
-            false => Ok(()),
-        }
+        archiver.capture(layer, &self.cache.layers[layer].layer)
     }
 }
 

@@ -243,6 +243,10 @@ impl<B: Backend> Sequence for Running<B> {
             return Ok(None);
         };
         self.tokens.push(token);
+        let position = self.cache.position;
+        if self.archiver.as_ref().is_some_and(|a| a.is_due(position)) {
+            self.archive_decoded()?;
+        }
         finite(logits, &self.decoder.description).map(Some)
     }
 
