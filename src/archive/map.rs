@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::fault;
 use crate::cache::Lent;
@@ -14,7 +13,6 @@ use crate::cache::Lent;
 pub struct Map {
     map: memmap2::Mmap,
     guard: fault::Guard,
-    broken: AtomicBool,
 }
 
 impl Map {
@@ -24,16 +22,12 @@ impl Map {
         // there is the guard.
         let map = unsafe { memmap2::Mmap::map(file)? };
         let guard = fault::Guard::new(map.as_ptr().addr()..map.as_ptr().addr() + map.len());
-        let broken = AtomicBool::new(false);
-        Ok(Map { map, guard, broken })
+        Ok(Map { map, guard })
     }
 
     /// False once bytes were gone that somebody wanted to read.
     pub fn is_whole(&self) -> bool {
-        if self.guard.struck() {
-            self.broken.store(true, Ordering::Relaxed);
-        }
-        !self.broken.load(Ordering::Relaxed)
+        !self.guard.struck()
     }
 
     /// Soon to be read, from the beginning to the end.

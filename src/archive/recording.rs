@@ -35,23 +35,14 @@ impl<'a> Recording<'a> {
         start: Name,
         ids: Vec<u32>,
     ) -> Self {
-        let to = match ids.is_empty() {
-            true => To::Nothing,
-            false => {
-                let order = Order {
-                    start: start.to_string(),
-                    file_name: Folder::file_name(&start, &ids),
-                    ids: ids.clone(),
-                };
-                To::Disk(writer, writer.begin(order))
-            }
-        };
-        Recording {
-            layout,
-            start,
-            ids,
-            to,
-        }
+        Recording::new(layout, start, ids, |ids| {
+            let order = Order {
+                start: start.to_string(),
+                file_name: Folder::file_name(&start, ids),
+                ids: ids.to_vec(),
+            };
+            To::Disk(writer, writer.begin(order))
+        })
     }
 
     /// Of `ids` behind `start`, into `memory`.
@@ -61,9 +52,20 @@ impl<'a> Recording<'a> {
         start: Name,
         ids: Vec<u32>,
     ) -> Self {
+        let layers = vec![Vec::new(); layout.layers()];
+        Recording::new(layout, start, ids, |_| To::Memory(memory, layers))
+    }
+
+    /// Without tokens it goes nowhere.
+    fn new(
+        layout: &'a Layout,
+        start: Name,
+        ids: Vec<u32>,
+        to: impl FnOnce(&[u32]) -> To<'a>,
+    ) -> Self {
         let to = match ids.is_empty() {
             true => To::Nothing,
-            false => To::Memory(memory, vec![Vec::new(); layout.layers()]),
+            false => to(&ids),
         };
         Recording {
             layout,

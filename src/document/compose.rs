@@ -10,14 +10,13 @@ pub fn framed(name: &str, text: &str) -> String {
 /// The documents first, each under its name, and the question last: what comes last decides what
 /// eviction keeps, and models answer best when the question stands next to the answer.
 pub fn compose(documents: &[Document], question: &str) -> String {
-    let mut text = String::new();
+    let mut message = Question::default();
     for document in documents {
-        text.push_str(&framed(&document.name, &document.text));
-        text.push_str("\n\n");
+        let name = &document.name;
+        message.document(name, &framed(name, &document.text));
     }
-    text.push_str(question.trim());
-    text.truncate(text.trim_end().len());
-    text
+    message.typed(question.trim());
+    message.text()
 }
 
 /// A question as it is put together: documents and pastes stand apart from what is around them.
