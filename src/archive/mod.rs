@@ -220,6 +220,14 @@ impl Archive {
         }
     }
 
+    /// Bytes in memory that are still to be written to the disk.
+    pub fn waiting(&self) -> usize {
+        match &self.place {
+            Place::Disk { writer, .. } => writer.waiting(),
+            Place::Memory(_) => 0,
+        }
+    }
+
     /// What went wrong in the background since this was asked last.
     pub fn trouble(&self) -> Option<String> {
         match &self.place {

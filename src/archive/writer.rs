@@ -12,6 +12,7 @@ use super::folder;
 use super::header::{Header, VERSION};
 use super::layout::Layout;
 use crate::cache::HeadPages;
+use crate::heap;
 
 /// Bytes that may wait to be written. A disk that is further behind goes on without the segment.
 const WAITING: usize = 256 << 20;
@@ -134,6 +135,11 @@ impl Writer {
         let _ = told.recv_timeout(most);
     }
 
+    /// Bytes that are still to be written.
+    pub fn waiting(&self) -> usize {
+        self.state.waiting.load(SeqCst)
+    }
+
     /// What went wrong since this was asked last.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.state.trouble).take()
@@ -205,8 +211,12 @@ impl Desk {
                         let _ = std::fs::remove_file(path);
                         self.complain(&error);
                     }
+                    heap::give_back();
                 }
-                Job::Abandon(number) => self.remove(number),
+                Job::Abandon(number) => {
+                    self.remove(number);
+                    heap::give_back();
+                }
                 Job::Touch(paths) => folder::touch(&paths),
                 Job::Tell(who) => {
                     let _ = who.send(());

@@ -228,6 +228,7 @@ impl Session {
             );
             self.tell_of_archive(message, watcher);
         }
+        crate::heap::give_back();
         watcher.picture(self.picture_with_holders());
         outcome?;
         archived?;
