@@ -4,6 +4,7 @@ use super::event::{CachePicture, EvictionRound, LayerEviction, Trigger, Turn};
 use super::lane::{Evicted, Lane, Peak};
 use super::memory::ProcessMemory;
 use crate::model::Layers;
+use crate::model::shape::LayerShape;
 
 /// A lane's cache as it is, without [`CachePicture::holders`].
 pub(super) fn picture(lane: &Lane) -> CachePicture {
@@ -37,10 +38,16 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
     }
 }
 
-/// Bytes of keys and values that a cache which evicts nothing would use.
+/// Bytes of keys and values that a cache which evicts nothing would use: layers that are bounded by
+/// themselves have what they have under every policy.
 pub(super) fn full_bytes(layers: &dyn Layers) -> u64 {
-    let d = layers.description();
-    d.full_bytes(layers.position(), layers.element_bytes()) as u64
+    let (d, element) = (layers.description(), layers.element_bytes());
+    let growing = layers.position() * d.token_bytes(element);
+    let bounded = d.layers.iter().enumerate().filter(|(_, s)| !s.grows());
+    let bytes = |(l, shape): (usize, &LayerShape)| {
+        layers.layer_entries(l) * shape.attention().entry_bytes(element)
+    };
+    (growing + bounded.map(bytes).sum::<usize>()) as u64
 }
 
 /// A round over the whole cache.

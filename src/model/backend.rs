@@ -8,6 +8,7 @@ use super::{
     gguf::GgufFile,
     rope::Rope,
     shape::{AttentionShape, Gate, Span},
+    weights::Scaled,
 };
 use crate::cache::{LayerState, QueryWindow, Store};
 use crate::policy::{Choice, Needs, Observed, Round};
@@ -54,13 +55,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// Rows of a prefill's block: enough to keep the device busy, few enough to stop soon.
     fn block_rows(&self, d: &Description) -> usize;
 
-    /// Stacks the named weights (`NAME.weight`, with `NAME.bias` where the file has it), each with
-    /// its outputs, over the same `inputs`.
+    /// Stacks the named weights (`NAME.weight`, with `NAME.bias` where the file has it, and
+    /// `NAME.scale` as `scaled` says), each with its outputs, over the same `inputs`.
     fn load_linear(
         &self,
         file: &GgufFile,
         parts: &[(String, usize)],
         inputs: usize,
+        scaled: Scaled,
     ) -> Result<Self::Linear>;
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Self::Vector>;
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Self::Embedding>;
@@ -84,6 +86,7 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// `gate(g) × u` of `[rows, g | u]`.
     fn gated(&self, gate: Gate, gate_up: &Self::Rows) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
+    fn scale(&self, x: Self::Rows, by: f32) -> Result<Self::Rows>;
 
     /// Angles of `rows` positions from `start` on; made once per step and kind of layer.
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Self::Angles>;

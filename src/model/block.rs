@@ -6,6 +6,7 @@ use super::{
     error::Result,
     gguf::GgufFile,
     shape::{LayerShape, Span},
+    weights::Scaled,
 };
 use crate::cache::LayerState;
 
@@ -33,31 +34,47 @@ impl<B: Backend> Block<B> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let vector = |part: &str, len| b.load_vector(file, &name(part), len);
         let norm = |part: Option<&str>| part.map(|p| vector(p, d.hidden)).transpose();
-        let linear = |parts: &[(&str, usize)], inputs: usize| {
+        let linear = |parts: &[(&str, usize)], inputs: usize, scaled: Scaled| {
             let parts: Vec<_> = parts
                 .iter()
                 .map(|(p, n)| (format!("blk.{layer}.{p}"), *n))
                 .collect();
-            b.load_linear(file, &parts, inputs)
+            b.load_linear(file, &parts, inputs, scaled)
         };
         let (q, kv) = attention.widths();
         let ff = shape.feed_forward;
+        let fused = "attn_qkv";
+        let qkv = match file.has_tensor(&name(fused)) {
+            true => linear(&[(fused, q + 2 * kv)], d.hidden, Scaled::Product)?,
+            false => linear(
+                &[(names.q, q), (names.k, kv), (names.v, kv)],
+                d.hidden,
+                Scaled::Product,
+            )?,
+        };
+        let gate_up = match names.gate {
+            Some(gate) => linear(&[(gate, ff), (names.up, ff)], d.hidden, names.mlp_scaled)?,
+            None => linear(&[(names.up, 2 * ff)], d.hidden, names.mlp_scaled)?,
+        };
+        // Of each head, or of all together.
+        let norm_of = |part: &str, width: usize| {
+            let info = file.tensor_info(&name(part))?;
+            let whole = info.shape.elem_count() == width;
+            vector(part, if whole { width } else { attention.head_dim })
+        };
         Ok(Block {
             shape,
             attention_norm: norm(names.attention_norm)?,
-            qkv: linear(&[(names.q, q), (names.k, kv), (names.v, kv)], d.hidden)?,
+            qkv,
             qk_norms: match names.qk_norms {
-                Some((q, k)) => {
-                    let dim = attention.head_dim;
-                    Some((vector(q, dim)?, vector(k, dim)?))
-                }
+                Some((of_q, of_k)) => Some((norm_of(of_q, q)?, norm_of(of_k, kv)?)),
                 None => None,
             },
-            attention_out: linear(&[(names.attention_out, d.hidden)], q)?,
+            attention_out: linear(&[(names.attention_out, d.hidden)], q, Scaled::Product)?,
             attention_out_norm: norm(names.attention_out_norm)?,
             mlp_norm: norm(names.mlp_norm)?,
-            gate_up: linear(&[(names.gate, ff), (names.up, ff)], d.hidden)?,
-            down: linear(&[(names.down, d.hidden)], ff)?,
+            gate_up,
+            down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
             mlp_out_norm: norm(names.mlp_out_norm)?,
         })
     }
@@ -84,6 +101,10 @@ impl<B: Backend> Block<B> {
             Some(norm) => b.rms_norm(&y, norm, epsilon),
             None => Ok(y),
         };
+        let residual = |y: B::Rows| match d.scales.residual {
+            1.0 => Ok(y),
+            scale => b.scale(y, scale),
+        };
 
         let qkv = linear_of_normed(&self.qkv, &self.attention_norm, &x)?;
         let norms = self.qk_norms.as_ref();
@@ -99,11 +120,11 @@ impl<B: Backend> Block<B> {
         };
         let a = b.attend(attention, &state.layer, &q, span)?;
         let y = normed(b.linear(&self.attention_out, &a)?, &self.attention_out_norm)?;
-        let x = b.add(x, y)?;
+        let x = b.add(x, residual(y)?)?;
 
         let h = linear_of_normed(&self.gate_up, &self.mlp_norm, &x)?;
         let h = b.gated(d.family.gate, &h)?;
         let y = normed(b.linear(&self.down, &h)?, &self.mlp_out_norm)?;
-        Ok(Some(b.add(x, y)?))
+        Ok(Some(b.add(x, residual(y)?)?))
     }
 }

@@ -12,6 +12,7 @@ use super::{
     gguf::GgufFile,
     rope::Rope,
     shape::Rotary,
+    weights::Scaled,
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, Store};
 
@@ -77,7 +78,12 @@ impl<B: Backend> Decoder<B> {
             block
         })?;
         let output = if d.tied { "token_embd" } else { "output" };
-        let head = backend.load_linear(file, &[(output.into(), d.vocabulary)], d.hidden)?;
+        let head = backend.load_linear(
+            file,
+            &[(output.into(), d.vocabulary)],
+            d.hidden,
+            Scaled::Product,
+        )?;
         let embedding = backend.load_embedding(file, &d)?;
         step();
         let rotaries: Vec<_> = d.layers.iter().map(|l| l.attention().rotary).collect();
@@ -112,8 +118,12 @@ impl<B: Backend> Decoder<B> {
         if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab) {
             return Err(ModelError::Token { id, vocab });
         }
-        self.backend
-            .embed(&self.embedding, &self.head, tokens, before)
+        let b = &self.backend;
+        let rows = b.embed(&self.embedding, &self.head, tokens, before)?;
+        match self.description.scales.embedding {
+            1.0 => Ok(rows),
+            scale => b.scale(rows, scale),
+        }
     }
 
     /// The angles of each kind of layer for a run of positions.
@@ -126,8 +136,22 @@ impl<B: Backend> Decoder<B> {
     fn logits(&self, rows: B::Rows) -> Result<Vec<f32>> {
         let b = &self.backend;
         let last = b.last(rows, 1)?;
-        let h = b.rms_norm(&last, &self.norm, self.description.rms_epsilon)?;
-        b.to_host(b.linear(&self.head, &h)?)
+        self.predicted(&last)
+    }
+
+    /// Logits of each of `rows`, one behind the other.
+    fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
+        let (b, scales) = (&self.backend, &self.description.scales);
+        let h = b.rms_norm(rows, &self.norm, self.description.rms_epsilon)?;
+        let mut logits = b.to_host(b.linear(&self.head, &h)?)?;
+        if scales.logits != 1.0 {
+            logits.iter_mut().for_each(|logit| *logit *= scales.logits);
+        }
+        if let Some(cap) = scales.logit_cap {
+            let squash = |logit: &mut f32| *logit = cap * (*logit / cap).tanh();
+            logits.iter_mut().for_each(squash);
+        }
+        Ok(logits)
     }
 
     pub(super) fn empty_cache(&self, window: usize) -> Result<KvCache<B::Layer>> {
@@ -226,8 +250,7 @@ impl<B: Backend> Decoder<B> {
         let block_rows = b.block_rows(&self.description).max(1);
         for (i, next) in tokens[1..].chunks(block_rows).enumerate() {
             let rows = b.slice(&x, i * block_rows, next.len())?;
-            let h = b.rms_norm(&rows, &self.norm, self.description.rms_epsilon)?;
-            let logits = b.to_host(b.linear(&self.head, &h)?)?;
+            let logits = self.predicted(&rows)?;
             let rows = logits.chunks_exact(self.description.vocabulary);
             out.extend(rows.zip(next).map(|(row, &id)| log_softmax(row, id)));
         }

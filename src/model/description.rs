@@ -4,7 +4,8 @@ use super::{
     error::{ModelError, Result},
     family::{self, Family},
     gguf::GgufFile,
-    shape::{AttentionShape, LayerShape, Mixer, Rotary},
+    keys::Keys,
+    shape::{AttentionShape, LayerShape, Mixer, RopePairing, Rotary, Scales, Sections, Yarn},
 };
 
 /// A decoder-only transformer with RMS norms, RoPE, grouped queries and a gated MLP.
@@ -20,6 +21,7 @@ pub struct Description {
     /// Positions the model was trained for.
     pub context: usize,
     pub rms_epsilon: f32,
+    pub scales: Scales,
     /// The output head is the embedding matrix.
     pub tied: bool,
 }
@@ -33,51 +35,41 @@ impl Description {
         let architecture = file.architecture()?.to_owned();
         let family = family::of(&architecture)
             .ok_or_else(|| ModelError::Architecture(architecture.escape_debug().to_string()))?;
-        let key = |name: &str| format!("{architecture}.{name}");
-        let size = |name: &str| -> Result<usize> { Ok(file.u32(&key(name))? as usize) };
-        let optional = |name: &str| -> Result<Option<usize>> {
-            Ok(file.get_u32(&key(name))?.map(|x| x as usize))
-        };
-        let heads = size("attention.head_count")?;
-        let hidden = size("embedding_length")?;
-        let head_dim = match optional("attention.key_length")? {
+        let keys = Keys::new(file, &architecture);
+        let heads = keys.size("attention.head_count")?;
+        let hidden = keys.size("embedding_length")?;
+        let head_dim = match keys.positive("attention.key_length")? {
             Some(dim) => dim,
             None => hidden.checked_div(heads).unwrap_or(0),
         };
+        if keys.positive("attention.value_length")?.unwrap_or(head_dim) != head_dim {
+            return wrong("its values are not as long as its keys".into());
+        }
         let embedding = file.tensor_info("token_embd.weight")?;
-        let scaled = file.get_str(&key("rope.scaling.type"))?.unwrap_or("none");
-        let scale = match scaled {
-            "none" => 1.0,
-            "linear" => file.get_f32(&key("rope.scaling.factor"))?.unwrap_or(1.0),
-            other => {
-                return Err(ModelError::Description(format!(
-                    "it needs RoPE scaling '{}', which is not supported",
-                    other.escape_debug()
-                )));
-            }
-        };
-        let rotary = Rotary {
-            dim: optional("rope.dimension_count")?.unwrap_or(head_dim),
-            base: file.get_f32(&key("rope.freq_base"))?.unwrap_or(10_000.0),
-            scale,
-            pairing: family.pairing,
-        };
-        let attention = AttentionShape {
-            heads,
-            kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
-            head_dim,
-            rotary: Some(rotary),
-            window: None,
-            scale: 1.0 / (head_dim as f32).sqrt(),
-            soft_cap: None,
-        };
-        let layer = LayerShape {
-            mixer: Mixer::Attention(attention),
-            feed_forward: size("feed_forward_length")?,
-        };
-        let layers = size("block_count")?;
+        let layers = keys.size("block_count")?;
         // Before so many shapes are made.
         within("layers", layers, 1024)?;
+        let kv_heads = keys.each("attention.head_count_kv", layers)?;
+        let kv_heads = kv_heads.unwrap_or_else(|| vec![heads; layers]);
+        let feed_forward = keys.each("feed_forward_length", layers)?;
+        let feed_forward = feed_forward.unwrap_or_else(|| vec![0; layers]);
+        let rotary = rotary(&keys, family.pairing, head_dim)?;
+        let layer = |(kv_heads, feed_forward): (usize, usize)| LayerShape {
+            mixer: Mixer::Attention(AttentionShape {
+                heads,
+                kv_heads,
+                head_dim,
+                rotary: Some(rotary),
+                window: None,
+                scale: 1.0 / (head_dim as f32).sqrt(),
+                soft_cap: None,
+                temperature: None,
+            }),
+            feed_forward,
+        };
+        let mut layers: Vec<_> = kv_heads.into_iter().zip(feed_forward).map(layer).collect();
+        let mut scales = Scales::default();
+        (family.specify)(&keys, &mut layers, &mut scales)?;
         let description = Description {
             name: match file.get_str("general.name")? {
                 Some(name) if !name.trim().is_empty() => name.trim().to_owned(),
@@ -89,11 +81,12 @@ impl Description {
                     .into_owned(),
             },
             file: file.path().display().to_string().escape_debug().to_string(),
-            layers: vec![layer; layers],
+            layers,
             hidden,
             vocabulary: embedding.shape.dims().first().copied().unwrap_or(0),
-            context: size("context_length")?,
-            rms_epsilon: file.f32(&key("attention.layer_norm_rms_epsilon"))?,
+            context: keys.size("context_length")?,
+            rms_epsilon: file.f32(&format!("{architecture}.attention.layer_norm_rms_epsilon"))?,
+            scales,
             tied: !file.has_tensor("output.weight"),
             family,
         };
@@ -113,16 +106,32 @@ impl Description {
                 let (heads, kv_heads) = (a.heads, a.kv_heads);
                 return wrong(format!("{heads} heads do not share {kv_heads} KV heads"));
             }
+            positive(&[a.scale, a.soft_cap.unwrap_or(1.0)])?;
+            within("attention window", a.window.unwrap_or(1), 1 << 26)?;
+            if let Some(temperature) = a.temperature {
+                positive(&[temperature.scale])?;
+                within("length of a temperature", temperature.every, 1 << 30)?;
+            }
             let Some(rotary) = a.rotary else { continue };
             if rotary.dim == 0 || !rotary.dim.is_multiple_of(2) || rotary.dim > a.head_dim {
                 let (some, all) = (rotary.dim, a.head_dim);
                 return wrong(format!("RoPE turns {some} of {all} dimensions"));
             }
-            positive(&[rotary.base, rotary.scale])?;
+            positive(&[rotary.base, rotary.scale, rotary.magnitude])?;
+            if let Some(yarn) = rotary.yarn {
+                positive(&[yarn.fast, yarn.slow])?;
+                within("trained context", yarn.context, 1 << 26)?;
+            }
         }
         within("vocabulary", self.vocabulary, 1 << 24)?;
         within("context length", self.context, 1 << 26)?;
-        positive(&[self.rms_epsilon])
+        let scales = [
+            self.scales.embedding,
+            self.scales.residual,
+            self.scales.logits,
+        ];
+        positive(&scales)?;
+        positive(&[self.rms_epsilon, self.scales.logit_cap.unwrap_or(1.0)])
     }
 
     pub fn architecture(&self) -> &'static str {
@@ -158,15 +167,6 @@ impl Description {
         growing.map(|l| bytes(l.attention())).sum()
     }
 
-    /// Bytes of keys and values of `position` tokens where a policy evicts nothing.
-    pub fn full_bytes(&self, position: usize, element: usize) -> usize {
-        let bytes = |layer: &LayerShape| {
-            let a = layer.attention();
-            position * a.kv_heads * a.entry_bytes(element)
-        };
-        self.layers.iter().map(bytes).sum()
-    }
-
     /// Multiply–accumulates of one token in the largest layer's matrices.
     pub fn layer_macs(&self) -> usize {
         let macs = |layer: &LayerShape| {
@@ -177,7 +177,58 @@ impl Description {
     }
 }
 
-fn wrong(what: String) -> Result<()> {
+/// How positions are told, but for what a family says.
+fn rotary(keys: &Keys, pairing: RopePairing, head_dim: usize) -> Result<Rotary> {
+    let factor = match keys.factor("rope.scaling.factor")? {
+        Some(factor) => Some(factor),
+        // As older files call it.
+        None => keys.factor("rope.scale_linear")?,
+    };
+    let (mut scale, mut yarn) = (factor.unwrap_or(1.0), None);
+    let mut magnitude = keys.factor("rope.scaling.attn_factor")?.unwrap_or(1.0);
+    match keys.text("rope.scaling.type")?.unwrap_or("linear") {
+        "none" => scale = 1.0,
+        "linear" | "longrope" | "su" => {}
+        "yarn" => {
+            let context = keys.positive("rope.scaling.original_context_length")?;
+            let told = |key, usual| -> Result<f32> { Ok(keys.factor(key)?.unwrap_or(usual)) };
+            let share = keys.float("rope.scaling.yarn_ext_factor")?;
+            yarn = Some(Yarn {
+                context: context.map_or_else(|| keys.size("context_length"), Ok)?,
+                fast: told("rope.scaling.yarn_beta_fast", 32.0)?,
+                slow: told("rope.scaling.yarn_beta_slow", 1.0)?,
+                share: share.filter(|x| *x >= 0.0).map_or(1.0, |x| x.min(1.0)),
+            });
+            let grown = |by: f32| {
+                if scale <= 1.0 {
+                    1.0
+                } else {
+                    0.1 * by * scale.ln() + 1.0
+                }
+            };
+            let all = keys.factor("rope.scaling.yarn_log_multiplier")?;
+            magnitude *= grown(1.0) / all.map_or(1.0, grown);
+        }
+        other => {
+            return wrong(format!(
+                "it needs RoPE scaling '{}', which is not supported",
+                other.escape_debug()
+            ));
+        }
+    }
+    Ok(Rotary {
+        dim: keys.positive("rope.dimension_count")?.unwrap_or(head_dim),
+        base: keys.float("rope.freq_base")?.unwrap_or(10_000.0),
+        scale,
+        pairing,
+        yarn,
+        factors: Some("rope_freqs.weight"),
+        magnitude,
+        sections: Sections::None,
+    })
+}
+
+fn wrong<T>(what: String) -> Result<T> {
     Err(ModelError::Description(what))
 }
 

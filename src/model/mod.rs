@@ -11,6 +11,7 @@ pub mod gguf;
 pub mod host;
 mod jinja;
 pub mod kernels;
+mod keys;
 pub mod load;
 pub mod message;
 pub mod network;

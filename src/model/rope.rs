@@ -1,14 +1,21 @@
 //! Rotary position embedding: the angles. Turning is the kernels' and the backends' business.
 
-use super::{error::Result, gguf::GgufFile, shape::Rotary};
+use super::{
+    error::Result,
+    gguf::GgufFile,
+    shape::{Rotary, Sections, Yarn},
+    weights,
+};
 
 /// Inverse frequencies of a layer, `[rotary dimensions / 2]`.
 #[derive(Clone, Debug)]
 pub struct Rope {
     frequencies: Vec<f32>,
+    magnitude: f32,
 }
 
-/// Cosines and sines of a run of positions, each `[rows, rotary dimensions / 2]`.
+/// Cosines and sines of a run of positions, each `[rows, rotary dimensions / 2]`, times the
+/// layer's magnitude.
 #[derive(Clone, Debug)]
 pub struct Angles {
     pub cos: Vec<f32>,
@@ -17,27 +24,34 @@ pub struct Angles {
 }
 
 impl Rope {
-    /// From the base; `rope_freqs.weight`, where the file has it (llama 3), stretches each
-    /// frequency by its own factor.
+    /// From the base, stretched by the file's factors, by linear scaling or by YaRN.
     pub fn new(rotary: &Rotary, file: &GgufFile) -> Result<Self> {
         let half = rotary.dim / 2;
-        let mut frequencies: Vec<f32> = (0..half)
-            .map(|i| {
-                let exponent = 2.0 * i as f64 / rotary.dim as f64;
-                (f64::from(rotary.base).powf(-exponent) / f64::from(rotary.scale)) as f32
-            })
-            .collect();
-        if file.has_tensor("rope_freqs.weight") {
-            let factors = file
-                .qtensor("rope_freqs.weight", &candle_core::Device::Cpu)?
-                .dequantize(&candle_core::Device::Cpu)?
-                .flatten_all()?
-                .to_vec1::<f32>()?;
-            for (f, factor) in frequencies.iter_mut().zip(factors) {
-                *f /= factor;
+        let factors = match rotary.factors.filter(|name| file.has_tensor(name)) {
+            Some(name) => weights::vector(file, name, half)?,
+            None => vec![1.0; half],
+        };
+        let (low, high) = rotary.yarn.map_or((0.0, 0.0), |y| reach(rotary, &y));
+        let frequency = |(i, factor): (usize, &f32)| {
+            let exponent = 2.0 * i as f64 / rotary.dim as f64;
+            let own = f64::from(rotary.base).powf(-exponent) / f64::from(*factor);
+            let scaled = own / f64::from(rotary.scale);
+            if is_still(&rotary.sections, i) {
+                return 0.0;
             }
-        }
-        Ok(Rope { frequencies })
+            match rotary.yarn {
+                None => scaled as f32,
+                Some(yarn) => {
+                    let along = (i as f64 - low) / (high - low).max(0.001);
+                    let keeps = (1.0 - along.clamp(0.0, 1.0)) * f64::from(yarn.share);
+                    (scaled * (1.0 - keeps) + own * keeps) as f32
+                }
+            }
+        };
+        Ok(Rope {
+            frequencies: factors.iter().enumerate().map(frequency).collect(),
+            magnitude: rotary.magnitude,
+        })
     }
 
     /// Angles of `rows` positions from `start` on.
@@ -49,11 +63,31 @@ impl Rope {
             for &f in &self.frequencies {
                 // The product in f32, as the models were trained and the references computed.
                 let angle = f64::from(position as f32 * f);
-                cos.push(angle.cos() as f32);
-                sin.push(angle.sin() as f32);
+                cos.push(angle.cos() as f32 * self.magnitude);
+                sin.push(angle.sin() as f32 * self.magnitude);
             }
         }
         Angles { cos, sin, half }
+    }
+}
+
+/// Between which pairs YaRN mixes: those that turn `fast` and `slow` times within the context.
+fn reach(rotary: &Rotary, yarn: &Yarn) -> (f64, f64) {
+    let pair = |turns: f32| {
+        let lengths = yarn.context as f64 / (f64::from(turns) * std::f64::consts::TAU);
+        rotary.dim as f64 * lengths.ln() / (2.0 * f64::from(rotary.base).ln())
+    };
+    let low = pair(yarn.fast).floor().max(0.0);
+    let high = pair(yarn.slow).ceil().min(rotary.dim as f64 - 1.0);
+    (low, high)
+}
+
+/// Whether a pair is told a place that text does not have.
+fn is_still(sections: &Sections, pair: usize) -> bool {
+    match sections {
+        Sections::None => false,
+        Sections::InTurn([t, h, w, e]) => pair % (t + h + w + e).max(1) >= t + h + w,
+        Sections::Interleaved(sections) => pair >= 3 * sections[pair % 3],
     }
 }
 

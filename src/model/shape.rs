@@ -24,9 +24,49 @@ pub struct Rotary {
     /// Dimensions of a head that are turned, from the first on; even, at most the head's.
     pub dim: usize,
     pub base: f32,
-    /// Positions are divided by this (linear scaling).
+    /// Positions are divided by this.
     pub scale: f32,
     pub pairing: RopePairing,
+    /// Only slow dimensions are scaled (arXiv 2309.00071).
+    pub yarn: Option<Yarn>,
+    /// The tensor by whose numbers frequencies are divided, where the file has it.
+    pub factors: Option<&'static str>,
+    /// What turned queries and keys are multiplied by.
+    pub magnitude: f32,
+    pub sections: Sections,
+}
+
+/// How far YaRN's scaling reaches: dimensions that turn more than `fast` times within the context
+/// that was trained for keep their frequency, those below `slow` times are scaled, between them both
+/// are mixed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Yarn {
+    pub context: usize,
+    pub fast: f32,
+    pub slow: f32,
+    /// Its share, 0–1.
+    pub share: f32,
+}
+
+/// Dimensions told the place in time, height and width, and a fourth that text is not told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sections {
+    None,
+    InTurn([usize; 4]),
+    Interleaved([usize; 4]),
+}
+
+/// Queries grow with their position: times `1 + scale · ln(1 + ⌊position / every⌋)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Temperature {
+    pub scale: f32,
+    pub every: usize,
+}
+
+impl Temperature {
+    pub fn at(&self, position: usize) -> f32 {
+        1.0 + self.scale * ((position / self.every.max(1)) as f32 + 1.0).ln()
+    }
 }
 
 /// Grouped-query attention.
@@ -43,6 +83,7 @@ pub struct AttentionShape {
     pub scale: f32,
     /// Scores are squashed to `c · tanh(score / c)`.
     pub soft_cap: Option<f32>,
+    pub temperature: Option<Temperature>,
 }
 
 impl AttentionShape {
@@ -82,10 +123,37 @@ impl LayerShape {
         attention
     }
 
-    /// Whether a policy bounds its entries. Those of a sliding window are left to the window; that
-    /// entries behind it are dropped is to come with the first family that has one.
+    pub fn attention_mut(&mut self) -> &mut AttentionShape {
+        let Mixer::Attention(attention) = &mut self.mixer;
+        attention
+    }
+
+    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window.
     pub fn grows(&self) -> bool {
         self.attention().window.is_none()
+    }
+}
+
+/// Numbers that a model's stream is multiplied by; 1 where nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scales {
+    /// Rows of the token table.
+    pub embedding: f32,
+    /// What a block adds to the stream.
+    pub residual: f32,
+    pub logits: f32,
+    /// Logits are squashed to `c · tanh(logit / c)`.
+    pub logit_cap: Option<f32>,
+}
+
+impl Default for Scales {
+    fn default() -> Self {
+        Scales {
+            embedding: 1.0,
+            residual: 1.0,
+            logits: 1.0,
+            logit_cap: None,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Llama 2 and 3, SmolLM2, Mistral: the plain decoder. The file's q and k rows are permuted for
 //! interleaved RoPE.
 
-use super::fields::{Family, USUAL};
+use super::fields::{Family, SCALED, plain};
 use crate::model::shape::{Gate, RopePairing};
 
 pub const LLAMA: Family = Family {
@@ -9,5 +9,6 @@ pub const LLAMA: Family = Family {
     pairing: RopePairing::Interleaved,
     gate: Gate::Silu,
     half_activations: true,
-    names: USUAL,
+    names: SCALED,
+    specify: plain,
 };

@@ -2,15 +2,37 @@
 //! is one for all of them; a family that needs more than these fields say adds one.
 
 mod fields;
+mod gemma2;
+mod gemma3;
+mod glm4;
+mod granite;
 mod llama;
+mod mistral3;
+mod olmo2;
+mod phi3;
 mod qwen2;
+mod qwen3;
+mod smollm3;
+mod windows;
 
 pub use fields::{Family, Names, USUAL};
 pub use llama::LLAMA;
 pub use qwen2::QWEN2;
 
 /// Every family there is.
-pub const ALL: [&Family; 2] = [&LLAMA, &QWEN2];
+pub const ALL: [&Family; 11] = [
+    &LLAMA,
+    &QWEN2,
+    &qwen3::QWEN3,
+    &granite::GRANITE,
+    &mistral3::MISTRAL3,
+    &smollm3::SMOLLM3,
+    &phi3::PHI3,
+    &olmo2::OLMO2,
+    &glm4::GLM4,
+    &gemma2::GEMMA2,
+    &gemma3::GEMMA3,
+];
 
 /// The family of an architecture.
 pub fn of(architecture: &str) -> Option<&'static Family> {

@@ -19,7 +19,7 @@ use super::{
     kernels::{attention, ops, pool::Pool},
     rope::{Angles, Rope},
     shape::{AttentionShape, Gate, RopePairing, Span},
-    weights,
+    weights::{self, Scaled},
 };
 use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
 use crate::policy::{Needs, Observed};
@@ -74,10 +74,13 @@ impl<T: KvElement> Backend for Host<T> {
         file: &GgufFile,
         parts: &[(String, usize)],
         inputs: usize,
+        scaled: Scaled,
     ) -> Result<Linear> {
+        let behind = weights::behind(file, parts, scaled)?;
         Ok(Linear {
             weight: Weight::load(file, parts, inputs, self.exact)?,
-            bias: weights::biases(file, parts)?.unwrap_or_default(),
+            scales: behind.scales.unwrap_or_default(),
+            bias: behind.bias.unwrap_or_default(),
         })
     }
 
@@ -159,6 +162,13 @@ impl<T: KvElement> Backend for Host<T> {
                 x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?
             }
         };
+        if !linear.scales.is_empty() {
+            for row in data.chunks_exact_mut(linear.scales.len()) {
+                row.iter_mut()
+                    .zip(&linear.scales)
+                    .for_each(|(x, s)| *x *= s);
+            }
+        }
         if !linear.bias.is_empty() {
             for row in data.chunks_exact_mut(linear.bias.len()) {
                 row.iter_mut().zip(&linear.bias).for_each(|(x, b)| *x += b);
@@ -179,6 +189,11 @@ impl<T: KvElement> Backend for Host<T> {
 
     fn add(&self, mut x: Rows, y: Rows) -> Result<Rows> {
         x.data.iter_mut().zip(&y.data).for_each(|(x, y)| *x += y);
+        Ok(x)
+    }
+
+    fn scale(&self, mut x: Rows, by: f32) -> Result<Rows> {
+        x.data.iter_mut().for_each(|x| *x *= by);
         Ok(x)
     }
 
@@ -223,6 +238,12 @@ impl<T: KvElement> Backend for Host<T> {
             };
             ops::rope(&self.pool, &mut q, a.heads, dim, angles);
             ops::rope(&self.pool, &mut k, a.kv_heads, dim, angles);
+        }
+        if let Some(temperature) = a.temperature {
+            for (r, row) in q.chunks_exact_mut(q_width).enumerate() {
+                let by = temperature.at(place.start + r);
+                row.iter_mut().for_each(|x| *x *= by);
+            }
         }
         for (h, head) in state.layer.heads.iter_mut().enumerate() {
             for r in 0..place.rows {

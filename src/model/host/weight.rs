@@ -13,6 +13,8 @@ use crate::model::weights;
 pub struct Linear {
     pub weight: Weight,
     /// `[outputs]`, or nothing.
+    pub scales: Vec<f32>,
+    /// `[outputs]`, or nothing.
     pub bias: Vec<f32>,
 }
 

@@ -4,12 +4,18 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::device::ops;
-use crate::model::{error, gguf::GgufFile, weights};
+use crate::model::{
+    error,
+    gguf::GgufFile,
+    weights::{self, Scaled},
+};
 
 /// A weight matrix, stacked from parts, with its bias.
 pub struct Linear {
     /// As few as the parts' types allow: each is a product of its own.
     parts: Vec<Weight>,
+    /// `[1, outputs]`
+    scales: Option<Tensor>,
     /// `[1, outputs]`
     bias: Option<Tensor>,
     /// Rows are multiplied in this type.
@@ -36,6 +42,7 @@ impl Linear {
         file: &GgufFile,
         names: &[(String, usize)],
         inputs: usize,
+        scaled: Scaled,
         device: &Device,
         precision: Precision,
     ) -> error::Result<Linear> {
@@ -56,11 +63,18 @@ impl Linear {
             Weight::load(dtype, (outputs, inputs), &bytes, device, precision.exact)
         });
         let parts = parts.collect::<Result<Vec<_>>>()?;
-        let bias = weights::biases(file, names)?;
-        let bias = bias.map(|b| ops::cast(&ops::upload(&b, (1, b.len()), device)?, precision.rows));
+        let row = |row: Option<Vec<f32>>| {
+            let row = row.map(|row| {
+                let row = ops::upload(&row, (1, row.len()), device)?;
+                ops::cast(&row, precision.rows)
+            });
+            row.transpose()
+        };
+        let behind = weights::behind(file, names, scaled)?;
         Ok(Linear {
             parts,
-            bias: bias.transpose()?,
+            scales: row(behind.scales)?,
+            bias: row(behind.bias)?,
             dtype: precision.rows,
         })
     }
@@ -69,6 +83,10 @@ impl Linear {
         let x = &ops::cast(x, self.dtype)?;
         let outputs = self.parts.iter().map(|part| part.forward(x));
         let y = ops::cat(&outputs.collect::<Result<Vec<_>>>()?, 1)?;
+        let y = match &self.scales {
+            Some(scales) => y.broadcast_mul(scales)?,
+            None => y,
+        };
         match &self.bias {
             Some(bias) => ops::add_repeated(&y, bias),
             None => Ok(y),

@@ -25,7 +25,7 @@ use super::{
     gguf::GgufFile,
     rope::Rope,
     shape::{AttentionShape, Gate, RopePairing, Span},
-    weights,
+    weights::{self, Scaled},
 };
 use crate::cache::{
     LayerState, QueryWindow, Store, TensorLayer,
@@ -72,6 +72,7 @@ impl Portable {
         let (q_width, kv_width) = a.widths();
         let interleaved = |pairing| pairing == RopePairing::Interleaved;
         if let (None, Some(angles), Some(rotary)) = (&norms, place.angles, &a.rotary)
+            && a.temperature.is_none()
             && let Some((cos, sin)) = angles.whole_row(a)?
         {
             let x = qkv.reshape((a.heads + 2 * a.kv_heads, 1, 1, a.head_dim))?;
@@ -86,10 +87,13 @@ impl Portable {
         let heads = a.heads + a.kv_heads;
         let qk = match norms {
             Some(norms) => {
-                let normed = |start, heads: usize, weight| -> Result<Tensor> {
+                let normed = |start, heads: usize, weight: &Tensor| -> Result<Tensor> {
                     let x = qkv.narrow(1, start, heads * a.head_dim)?;
-                    let x = ops::contiguous(&x)?.reshape((rows, heads, a.head_dim))?;
-                    Ok(ops::rms_norm(&x, weight, norms.epsilon)?)
+                    // Of each head, or of all together.
+                    let of = weight.elem_count();
+                    let x = ops::contiguous(&x)?.reshape((rows, heads * a.head_dim / of, of))?;
+                    let x = ops::rms_norm(&x, weight, norms.epsilon)?;
+                    Ok(x.reshape((rows, heads, a.head_dim))?)
                 };
                 let q = normed(0, a.heads, norms.q)?;
                 ops::cat(&[q, normed(q_width, a.kv_heads, norms.k)?], 1)?
@@ -111,6 +115,14 @@ impl Portable {
         };
         let qk = qk.reshape((rows, q_width + kv_width))?;
         let q = ops::affine(&qk.narrow(1, 0, q_width)?, f64::from(a.scale), 0.0)?;
+        let q = match a.temperature {
+            Some(temperature) => {
+                let by: Vec<f32> = (0..rows).map(|r| temperature.at(place.start + r)).collect();
+                let by = ops::cast(&ops::upload(&by, (rows, 1), &self.device)?, q.dtype())?;
+                q.broadcast_mul(&by)?
+            }
+            None => q,
+        };
         let v = qkv.narrow(1, q_width + kv_width, kv_width)?;
         let both = ops::cat(&[qk.narrow(1, q_width, kv_width)?, v], 1)?;
         Ok((ops::cast(&q, self.cache)?, ops::cast(&both, self.cache)?))
@@ -159,6 +171,7 @@ impl Backend for Portable {
         file: &GgufFile,
         parts: &[(String, usize)],
         inputs: usize,
+        scaled: Scaled,
     ) -> Result<Linear> {
         // Logits are told apart more finely than activations.
         let in_block = parts.iter().all(|(name, _)| name.starts_with("blk."));
@@ -166,7 +179,7 @@ impl Backend for Portable {
             exact: self.exact,
             rows: if in_block { self.rows } else { DType::F32 },
         };
-        Linear::load(file, parts, inputs, &self.device, precision)
+        Linear::load(file, parts, inputs, scaled, &self.device, precision)
     }
 
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Tensor> {
@@ -226,6 +239,10 @@ impl Backend for Portable {
 
     fn add(&self, x: Tensor, y: Tensor) -> Result<Tensor> {
         Ok(ops::add(&x, &y)?)
+    }
+
+    fn scale(&self, x: Tensor, by: f32) -> Result<Tensor> {
+        Ok(ops::affine(&x, f64::from(by), 0.0)?)
     }
 
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Angles> {

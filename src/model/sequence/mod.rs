@@ -114,6 +114,25 @@ impl<B: Backend> Running<B> {
         }
     }
 
+    /// Drops of layers with a window what no query will see any more, a page at a time.
+    fn leave_behind(&mut self) -> Result<()> {
+        for (l, shape) in self.decoder.description.layers.iter().enumerate() {
+            let Some(window) = shape.attention().window else {
+                continue;
+            };
+            let layer = &self.cache.layers[l].layer;
+            if layer.lens().iter().all(|&len| len < window + PAGE) {
+                continue;
+            }
+            if let Some(archiver) = &mut self.archiver {
+                archiver.capture(l, layer)?;
+            }
+            let seen = layer.since(self.cache.position - window);
+            self.cache.layers[l].layer = layer.gather(&seen)?;
+        }
+        Ok(())
+    }
+
     /// Everything that was decoded goes into the archive.
     fn archive_decoded(&mut self) -> Result<()> {
         let Some(archiver) = &mut self.archiver else {
@@ -243,6 +262,7 @@ impl<B: Backend> Sequence for Running<B> {
             return Ok(None);
         };
         self.tokens.push(token);
+        self.leave_behind()?;
         let position = self.cache.position;
         if self.archiver.as_ref().is_some_and(|a| a.is_due(position)) {
             self.archive_decoded()?;

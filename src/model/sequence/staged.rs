@@ -155,6 +155,15 @@ impl<B: Backend> Stages<B> for Committing<'_, '_, B> {
 
     fn layer_done(&mut self, layer: usize, layers: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
         self.record(layer, &layers[layer].layer)?;
+        // No later query sees what is behind the window.
+        if let Some(window) = self.decoder.description.layers[layer].attention().window
+            && self.tokens > window
+        {
+            let state = &mut layers[layer];
+            state.layer = state
+                .layer
+                .gather(&state.layer.since(self.tokens - window))?;
+        }
         let (mut staged, hooks) = self.staged(layers);
         hooks.layer_done(layer, &mut staged)?;
         if let Some(archiving) = &self.archiving {

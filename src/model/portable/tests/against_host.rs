@@ -8,7 +8,7 @@ use crate::model::backend::{Backend, Place, QkNorms};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
-use crate::model::shape::{AttentionShape, Gate, RopePairing, Rotary, Span};
+use crate::model::shape::{AttentionShape, Gate, RopePairing, Rotary, Sections, Span};
 use crate::policy::Needs;
 use crate::testing::random::Random;
 
@@ -220,10 +220,15 @@ fn plain() -> AttentionShape {
             base: 1e4,
             scale: 1.0,
             pairing: RopePairing::Interleaved,
+            yarn: None,
+            factors: None,
+            magnitude: 1.0,
+            sections: Sections::None,
         }),
         window: None,
         scale: 0.3,
         soft_cap: None,
+        temperature: None,
     }
 }
 

@@ -1,0 +1,3 @@
+//! Logits of small random models of every architecture beside llama.cpp's.
+
+mod folder;
