@@ -112,7 +112,7 @@ pub fn write_tiny_gguf(path: impl AsRef<Path>, spec: &TinySpec) -> Result<()> {
     Ok(())
 }
 
-fn metadata(spec: &TinySpec) -> Vec<(String, Value)> {
+pub(super) fn metadata(spec: &TinySpec) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     let mut put = |key: &str, value: Value| out.push((key.to_owned(), value));
     let text = |s: &str| Value::String(s.to_owned());

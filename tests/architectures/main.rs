@@ -1,3 +1,4 @@
 //! Logits of small random models of every architecture beside llama.cpp's.
 
 mod folder;
+mod generated;

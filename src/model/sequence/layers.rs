@@ -64,13 +64,6 @@ impl<B: Backend> Held for Running<B> {
     fn can_wait(&self) -> bool {
         true
     }
-
-    fn before_cut(&mut self, layer: usize) -> Result<()> {
-        let Some(archiver) = &mut self.archiver else {
-            return Ok(());
-        };
-        archiver.capture(layer, &self.cache.layers[layer].layer)
-    }
 }
 
 impl<B: Backend> Held for Staged<'_, B> {

@@ -1,0 +1,248 @@
+//! Tiny models of every family: what its real files have, in a few hundred kilobytes.
+
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::{self, Value};
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Result, Tensor};
+
+use super::random::Random;
+use super::tiny::{TinySpec, metadata};
+
+/// Norms of queries and keys.
+#[derive(Clone, Copy, PartialEq)]
+enum QkNorms {
+    None,
+    Heads,
+    Whole,
+}
+
+/// What a family's tiny model has.
+struct Made {
+    qk_norms: QkNorms,
+    biases: bool,
+    /// Before and behind attention and MLP.
+    norms: (bool, bool),
+    /// q, k and v in one matrix; gate and up.
+    fused: (bool, bool),
+    tied: bool,
+    /// Keys without the architecture.
+    keys: Vec<(&'static str, Value)>,
+    /// Vectors of the file: name, length, mean.
+    vectors: Vec<(&'static str, usize, f32)>,
+}
+
+const HEAD: usize = 16;
+
+fn made(architecture: &str) -> Made {
+    let plain = Made {
+        qk_norms: QkNorms::None,
+        biases: false,
+        norms: (true, false),
+        fused: (false, false),
+        tied: false,
+        keys: Vec::new(),
+        vectors: Vec::new(),
+    };
+    let window = |n: u32| ("attention.sliding_window", Value::U32(n));
+    let float = |key, x| (key, Value::F32(x));
+    let text = |key, x: &str| (key, Value::String(x.into()));
+    let original = ("rope.scaling.original_context_length", Value::U32(32));
+    match architecture {
+        "qwen2" => Made {
+            biases: true,
+            ..plain
+        },
+        "qwen3" => Made {
+            qk_norms: QkNorms::Heads,
+            ..plain
+        },
+        "granite" => Made {
+            keys: vec![
+                float("embedding_scale", 12.0),
+                float("residual_scale", 0.22),
+                float("attention.scale", 0.0625),
+                float("logit_scale", 8.0),
+            ],
+            ..plain
+        },
+        "mistral3" => Made {
+            keys: vec![
+                text("rope.scaling.type", "yarn"),
+                float("rope.scaling.factor", 16.0),
+                float("rope.scaling.yarn_beta_fast", 4.0),
+                float("rope.scaling.yarn_log_multiplier", 1.0),
+                float("attention.temperature_scale", 0.1),
+                original,
+            ],
+            ..plain
+        },
+        "phi3" => Made {
+            fused: (true, true),
+            keys: vec![
+                ("rope.dimension_count", Value::U32(12)),
+                float("rope.scaling.attn_factor", 1.19),
+                original,
+            ],
+            vectors: vec![
+                ("rope_factors_long.weight", 6, 3.0),
+                ("rope_factors_short.weight", 6, 1.1),
+            ],
+            ..plain
+        },
+        "olmo2" => Made {
+            qk_norms: QkNorms::Whole,
+            norms: (false, true),
+            keys: vec![
+                window(16),
+                text("rope.scaling.type", "yarn"),
+                float("rope.scaling.factor", 8.0),
+                float("rope.scaling.attn_factor", 1.2),
+                original,
+            ],
+            ..plain
+        },
+        "glm4" => Made {
+            biases: true,
+            norms: (true, true),
+            fused: (false, true),
+            keys: vec![("rope.dimension_count", Value::U32(8))],
+            ..plain
+        },
+        "gemma2" => Made {
+            norms: (true, true),
+            tied: true,
+            keys: vec![
+                window(16),
+                float("attn_logit_softcapping", 5.0),
+                float("final_logit_softcapping", 3.0),
+            ],
+            ..plain
+        },
+        "gemma3" => Made {
+            qk_norms: QkNorms::Heads,
+            norms: (true, true),
+            tied: true,
+            keys: vec![window(16), float("rope.scaling.factor", 8.0)],
+            ..plain
+        },
+        _ => plain,
+    }
+}
+
+/// Writes a model of `architecture` with seven layers and 271 tokens.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_family_gguf(path: &Path, architecture: &'static str, seed: u64) -> Result<()> {
+    let made = made(architecture);
+    let spec = TinySpec {
+        architecture,
+        layers: 7,
+        head_dim: HEAD,
+        tied: made.tied,
+        ..TinySpec::llama()
+    };
+    let mut keys = metadata(&spec);
+    for (key, value) in &made.keys {
+        let key = format!("{architecture}.{key}");
+        keys.retain(|(k, _)| *k != key);
+        keys.push((key, value.clone()));
+    }
+    let tensors = tensors(&spec, &made, seed)?;
+    let keys: Vec<(&str, &Value)> = keys.iter().map(|(k, v)| (k.as_str(), v)).collect();
+    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    gguf_file::write(&mut file, &keys, &tensors)?;
+    std::io::Write::flush(&mut file)?;
+    Ok(())
+}
+
+fn tensors(spec: &TinySpec, made: &Made, seed: u64) -> Result<Vec<(String, QTensor)>> {
+    let mut make = Maker {
+        random: Random::new(seed),
+        out: Vec::new(),
+    };
+    let (hidden, ffn) = (spec.hidden, spec.ffn);
+    let (q, kv) = (spec.heads * HEAD, spec.kv_heads * HEAD);
+    make.matrix("token_embd.weight".into(), spec.vocab, hidden, 1.0)?;
+    for (name, len, mean) in &made.vectors {
+        make.vector((*name).into(), *len, *mean)?;
+    }
+    for layer in 0..spec.layers {
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let (before, behind) = made.norms;
+        let norms = [
+            ("attn_norm.weight", before),
+            ("post_attention_norm.weight", behind),
+            ("ffn_norm.weight", before),
+            ("post_ffw_norm.weight", behind),
+        ];
+        for (norm, _) in norms.into_iter().filter(|(_, has)| *has) {
+            make.vector(name(norm), hidden, 1.0)?;
+        }
+        let lens = match made.qk_norms {
+            QkNorms::None => None,
+            QkNorms::Heads => Some((HEAD, HEAD)),
+            QkNorms::Whole => Some((q, kv)),
+        };
+        if let Some((of_q, of_k)) = lens {
+            make.vector(name("attn_q_norm.weight"), of_q, 1.0)?;
+            make.vector(name("attn_k_norm.weight"), of_k, 1.0)?;
+        }
+        match made.fused.0 {
+            true => make.matrix(name("attn_qkv.weight"), q + 2 * kv, hidden, 1.5)?,
+            false => {
+                make.matrix(name("attn_q.weight"), q, hidden, 1.5)?;
+                make.matrix(name("attn_k.weight"), kv, hidden, 1.5)?;
+                make.matrix(name("attn_v.weight"), kv, hidden, 1.0)?;
+            }
+        }
+        if made.biases {
+            make.vector(name("attn_q.bias"), q, 0.0)?;
+            make.vector(name("attn_k.bias"), kv, 0.0)?;
+            make.vector(name("attn_v.bias"), kv, 0.0)?;
+        }
+        make.matrix(name("attn_output.weight"), hidden, q, 1.0)?;
+        match made.fused.1 {
+            true => make.matrix(name("ffn_up.weight"), 2 * ffn, hidden, 1.0)?,
+            false => {
+                make.matrix(name("ffn_gate.weight"), ffn, hidden, 1.0)?;
+                make.matrix(name("ffn_up.weight"), ffn, hidden, 1.0)?;
+            }
+        }
+        make.matrix(name("ffn_down.weight"), hidden, ffn, 1.0)?;
+    }
+    make.vector("output_norm.weight".into(), hidden, 1.0)?;
+    if !spec.tied {
+        make.matrix("output.weight".into(), spec.vocab, hidden, 1.0)?;
+    }
+    Ok(make.out)
+}
+
+struct Maker {
+    random: Random,
+    out: Vec<(String, QTensor)>,
+}
+
+impl Maker {
+    fn put(&mut self, name: String, data: Vec<f32>, shape: &[usize]) -> Result<()> {
+        let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
+        let tensor = QTensor::quantize(&tensor, GgmlDType::F32)?;
+        self.out.push((name, tensor));
+        Ok(())
+    }
+
+    fn matrix(&mut self, name: String, rows: usize, cols: usize, gain: f32) -> Result<()> {
+        let scale = gain / (cols as f32).sqrt();
+        let data = (0..rows * cols).map(|_| self.random.normal() * scale);
+        let data = data.collect();
+        self.put(name, data, &[rows, cols])
+    }
+
+    fn vector(&mut self, name: String, len: usize, mean: f32) -> Result<()> {
+        let data = (0..len).map(|_| mean + 0.1 * self.random.normal());
+        let data = data.collect();
+        self.put(name, data, &[len])
+    }
+}
