@@ -39,8 +39,8 @@ fn logits(network: Arc<dyn Network>) -> Vec<Vec<f32>> {
     let mut sequence = network.sequence(8).unwrap();
     let first = sequence.prefill(&ids[..=HELD[0]], &mut NoHooks);
     found.push(first.unwrap().unwrap());
-    for position in HELD[0] + 1..LEN {
-        let next = sequence.decode(ids[position], &|| false).unwrap().unwrap();
+    for (position, &id) in ids.iter().enumerate().skip(HELD[0] + 1) {
+        let next = sequence.decode(id, &|| false).unwrap().unwrap();
         if HELD.contains(&position) {
             found.push(next);
         }

@@ -445,7 +445,7 @@ fn a_long_answer_is_archived_as_a_full_cache_has_it() {
         let kept = archive(&model, In::Disk, folder.path(), LIMIT);
         let mut session = Session::new(model, rule, None).unwrap();
         session.set_archive(Some(kept)).unwrap();
-        let mut ask = |session: &mut Session, tokens| {
+        let ask = |session: &mut Session, tokens| {
             let seen = &mut Seen::default();
             session.ask("go on", &greedy(tokens), seen).unwrap();
         };
