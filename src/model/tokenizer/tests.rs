@@ -1,3 +1,4 @@
+mod files;
 mod vocabularies;
 
 use super::split::Split;

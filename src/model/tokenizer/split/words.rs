@@ -29,6 +29,9 @@ pub struct Words {
     pub blank: Blank,
 }
 
+/// How many spaces are looked through for a line end where they are cut into powers of two.
+const LOOK: usize = 1 << 14;
+
 /// Where `'s`, `'ve` and so on go.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Contraction {
@@ -291,7 +294,13 @@ impl Words {
         if self.blank == Blank::LineEndsAlone {
             return if line_end(first) { 1 } else { spaces(text) };
         }
-        let len = run(text, usize::MAX, space);
+        // Powers are looked for again and again in one run.
+        let most = if self.blank == Blank::Powers {
+            LOOK
+        } else {
+            usize::MAX
+        };
+        let len = run(text, most, space);
         if let Some(last) = text[..len].rfind(line_end) {
             return last + 1;
         }
