@@ -22,6 +22,7 @@ mod sequence;
 pub mod shape;
 pub mod source;
 pub mod template;
+pub mod thinking;
 pub mod tokenizer;
 mod weights;
 
