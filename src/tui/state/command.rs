@@ -44,7 +44,7 @@ pub static COMMANDS: &[Slash] = commands! {
         => |state, _, effects| state.branch(effects), quiet;
     "system" "[TEXT | none]" "system prompt, from the next /new on"
         => State::set_system, completed(&SYSTEMS);
-    "set" "NAME VALUE" "sampling: temperature, top-p, …"
+    "set" "NAME VALUE" "temperature, top-p, enable-thinking, …"
         => set_sampling, completed(&sampling::COMPLETER);
     "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
     "save" "[PATH]" "write the conversation as Markdown"
@@ -103,7 +103,7 @@ impl State {
 fn set_sampling(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
     match sampling::set(&mut state.sampling, argument) {
         Ok(said) => {
-            let sampling = state.sampling.clone();
+            let sampling = state.sampling.yours.clone();
             effects.push(Effect::Engine(Command::SetSampling(sampling)));
             state.note(Level::Info, said);
         }
