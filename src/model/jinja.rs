@@ -68,6 +68,10 @@ pub fn compile(source: &str) -> Result<Environment<'static>, Error> {
         check_values(value)?;
         Ok::<String, Error>(minijinja::filters::pprint(value))
     });
+    // Texts are sequences in Python.
+    env.add_test("sequence", |value: &Value| {
+        value.kind() == ValueKind::Seq || value.as_str().is_some()
+    });
     env.add_function(
         "raise_exception",
         |message: String| -> Result<String, Error> {

@@ -12,6 +12,7 @@ pub mod host;
 mod jinja;
 pub mod kernels;
 pub mod load;
+mod masks;
 pub mod message;
 pub mod network;
 mod plain;

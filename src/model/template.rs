@@ -2,13 +2,13 @@
 
 use super::gguf::{GgufError, GgufFile};
 use super::jinja::compile;
+use super::masks::Masks;
 use super::message::{Message, Role};
 use super::rendering::{Failure, Job};
 use super::thinking::Thinking;
-use super::tokenizer::{Segment, Tokenizer, TokenizerError};
+use super::tokenizer::{Tokenizer, TokenizerError};
 use chrono::{DateTime, Local};
 use minijinja::Environment;
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -232,69 +232,6 @@ fn without_system(messages: &[Message]) -> Vec<Message> {
         ),
     }
     rest
-}
-
-/// Stand-ins, through the rendering, for control tokens that occur in messages: one private-use
-/// character each, which occurs nowhere else. Templates may trim or cut messages; a stand-in
-/// survives that, where markers around a message would not.
-struct Masks {
-    pairs: Vec<(char, String)>,
-}
-
-impl Masks {
-    fn new(tokenizer: &Tokenizer, messages: &[Message]) -> Masks {
-        let inside = |t: &str| messages.iter().any(|m| m.content.contains(t));
-        let mut found: Vec<&str> = tokenizer.control_tokens().filter(|t| inside(t)).collect();
-        // Longest first, so that a token is not masked as a part of another.
-        found.sort_by_key(|t| std::cmp::Reverse(t.len()));
-        if found.is_empty() {
-            return Masks { pairs: Vec::new() };
-        }
-        let used: std::collections::HashSet<char> =
-            messages.iter().flat_map(|m| m.content.chars()).collect();
-        let free = ('\u{100000}'..='\u{10fffd}').filter(|c| !used.contains(c));
-        Masks {
-            pairs: free.zip(found.into_iter().map(str::to_owned)).collect(),
-        }
-    }
-
-    fn mask<'m>(&mut self, messages: &'m [Message]) -> Cow<'m, [Message]> {
-        if self.pairs.is_empty() {
-            return Cow::Borrowed(messages);
-        }
-        let mut masked = messages.to_vec();
-        for message in &mut masked {
-            for (mask, token) in &self.pairs {
-                message.content = message
-                    .content
-                    .replace(token, mask.encode_utf8(&mut [0; 4]));
-            }
-        }
-        Cow::Owned(masked)
-    }
-
-    fn parts<'a>(&'a self, text: &'a str) -> Vec<Segment<'a>> {
-        let mut parts = Vec::new();
-        let mut from = 0;
-        for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{100000}') {
-            if let Some((_, token)) = self.pairs.iter().find(|(mask, _)| *mask == c) {
-                parts.push(Segment {
-                    text: &text[from..at],
-                    special: true,
-                });
-                parts.push(Segment {
-                    text: token,
-                    special: false,
-                });
-                from = at + c.len_utf8();
-            }
-        }
-        parts.push(Segment {
-            text: &text[from..],
-            special: true,
-        });
-        parts
-    }
 }
 
 #[cfg(test)]

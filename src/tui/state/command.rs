@@ -44,7 +44,7 @@ pub static COMMANDS: &[Slash] = commands! {
         => |state, _, effects| state.branch(effects), quiet;
     "system" "[TEXT | none]" "system prompt, from the next /new on"
         => State::set_system, completed(&SYSTEMS);
-    "set" "NAME VALUE" "temperature, top-p, enable-thinking, …"
+    "set" "NAME VALUE" "sampling: temperature, top-p, …"
         => set_sampling, completed(&sampling::COMPLETER);
     "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
     "save" "[PATH]" "write the conversation as Markdown"

@@ -109,10 +109,11 @@ pub(super) static COMPLETER: Completer = Completer {
         let file = (setting.shown)(&state.sampling.file.in_force());
         let usual = (setting.shown)(&Sampling::default());
         let mut known = vec![(now.as_str(), "as it is")];
-        if file != now && (setting.said)(&state.sampling.file) {
+        let by_file = (setting.said)(&state.sampling.file);
+        if by_file && file != now {
             known.push((&file, "as the model's file says"));
         }
-        if usual != now && usual != file {
+        if usual != now && !(by_file && usual == file) {
             known.push((&usual, "the default"));
         }
         let mut lines = values(known, value);

@@ -1,7 +1,7 @@
 //! Which pre-tokenizer is which, as llama.cpp has them.
 
 use super::super::class;
-use super::Step::{self, Gpt2, Groups, Isolate, IsolateBehind, Thousands, TrailingSpaces};
+use super::step::Step::{self, Gpt2, Groups, Isolate, IsolateBehind, Thousands, TrailingSpaces};
 use super::words;
 
 /// A pre-tokenizer.
