@@ -35,6 +35,7 @@ fn session_with(preset: Preset, budget: usize, slack: usize) -> Session {
     let model = Model {
         network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
         template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        sampling: Default::default(),
         tokenizer,
     };
     let eviction = Eviction {

@@ -40,6 +40,7 @@ fn model(path: &std::path::Path) -> Model {
     Model {
         network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
         template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        sampling: Default::default(),
         tokenizer,
     }
 }

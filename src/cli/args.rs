@@ -9,6 +9,7 @@ use crate::archive::Mode;
 use crate::config::values::Size;
 use crate::config::{ConfigFile, DeviceChoice, KvDtype, Partial, PartialSampling, Settings};
 use crate::dirs::Dirs;
+use crate::model::thinking::{Effort, Enable};
 use crate::policy::{Budget, Preset};
 
 use super::CliError;
@@ -149,6 +150,10 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "X", env = "CACHAT_REPEAT_PENALTY", hide_env = true)]
     pub repeat_penalty: Option<f32>,
 
+    /// Tokens back that the repeat penalty looks [default: 64]
+    #[arg(long, value_name = "N", env = "CACHAT_REPEAT_LAST_N", hide_env = true)]
+    pub repeat_last_n: Option<usize>,
+
     /// The same seed gives the same answer [default: 1]
     #[arg(long, value_name = "N", env = "CACHAT_SEED", hide_env = true)]
     pub seed: Option<u64>,
@@ -162,6 +167,26 @@ pub struct SamplingArgs {
         hide_env = true
     )]
     pub max_tokens: Option<usize>,
+
+    /// Whether a model that can think does [default: auto, as its makers meant it]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "CACHAT_ENABLE_THINKING",
+        hide_env = true,
+        ignore_case = true
+    )]
+    pub enable_thinking: Option<Enable>,
+
+    /// How much it thinks, where its template asks [default: auto]
+    #[arg(
+        long,
+        value_name = "EFFORT",
+        env = "CACHAT_REASONING_EFFORT",
+        hide_env = true,
+        ignore_case = true
+    )]
+    pub reasoning_effort: Option<Effort>,
 }
 
 /// What is said besides the question.
@@ -231,8 +256,11 @@ pub fn settings(
             top_k: sampling.top_k,
             min_p: sampling.min_p,
             repeat_penalty: sampling.repeat_penalty,
+            repeat_last_n: sampling.repeat_last_n,
             seed: sampling.seed,
             max_tokens: sampling.max_tokens,
+            enable_thinking: sampling.enable_thinking,
+            reasoning_effort: sampling.reasoning_effort,
         },
     };
     Ok(Settings::load(&config_file(dirs, model), said)?)

@@ -98,9 +98,9 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut saved = saved.transpose()?;
     let eviction = super::load::eviction(&settings);
     let model = super::load::model(&settings, dirs)?;
-    if let Some(notice) = model.template.notice() {
-        say(notice);
-    }
+    model.template.notice().into_iter().for_each(say);
+    model.sampling.notices.iter().for_each(|notice| say(notice));
+    let sampling = settings.sampling.over(&model.sampling.said);
     let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
     let mut session =
         Session::new(model, eviction, settings.system.clone()).map_err(|e| failed(&e))?;
@@ -122,7 +122,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     while let Some((text, pieces)) = next.take() {
         let mut output = Output::new(stop.clone(), args.json);
         let stats = session
-            .ask(&text, &settings.sampling, &mut output)
+            .ask(&text, &sampling, &mut output)
             .map_err(|error| match error {
                 TurnError::TooLong(figures) if session.turn() == 0 => prompt.refusal(figures),
                 error => super::load::turn_error(error),

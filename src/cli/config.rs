@@ -80,15 +80,19 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     let theme = set.theme.as_deref().unwrap_or("auto");
     writeln!(out, "theme = {}", text(theme))?;
     writeln!(out, "mouse = {}", set.mouse)?;
-    let sampling = &set.sampling;
+    let sampling = set.sampling.in_force();
     writeln!(out, "\n[sampling]")?;
     writeln!(out, "temperature = {}", sampling.temperature)?;
     writeln!(out, "top-p = {}", sampling.top_p)?;
     writeln!(out, "top-k = {}", sampling.top_k)?;
     writeln!(out, "min-p = {}", sampling.min_p)?;
     writeln!(out, "repeat-penalty = {}", sampling.repeat_penalty)?;
+    writeln!(out, "repeat-last-n = {}", sampling.repeat_last_n)?;
     writeln!(out, "seed = {}", sampling.seed)?;
     writeln!(out, "max-tokens = {}", sampling.max_tokens)?;
+    let thinking = sampling.thinking;
+    writeln!(out, "enable-thinking = \"{}\"", thinking.enable.name())?;
+    writeln!(out, "reasoning-effort = \"{}\"", thinking.effort.name())?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::config::{DeviceChoice, KvDtype, Settings};
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
 use crate::engine::event::{Event, ModelInfo};
+use crate::engine::sampling::FileSampling;
 use crate::engine::session::{Eviction, Model, TurnError};
 use crate::engine::worker::Loaded;
 use crate::human::brief;
@@ -97,6 +98,7 @@ fn info(model: &Model, found: source::ResolvedModel) -> ModelInfo {
         context: d.context,
         weight_bytes: network.weight_bytes(),
         kv_dtype: network.kv_dtype().0.into(),
+        sampling: model.sampling.said.clone(),
     }
 }
 
@@ -126,6 +128,7 @@ fn open(
     let network = crate::model::load(file, &options, progress).map_err(|e| failed(&e))?;
     let tokenizer = Tokenizer::from_gguf(file).map_err(|e| failed(&e))?;
     let template = ChatTemplate::from_gguf(file, &tokenizer).map_err(|e| failed(&e))?;
+    template.set_thinking(settings.sampling.in_force().thinking);
     tracing::info!(
         model = ?settings.model.to_string(), architecture = ?network.description().architecture(),
         device = %network.device(), policy = %settings.policy, budget = %settings.budget,
@@ -136,6 +139,7 @@ fn open(
         network,
         tokenizer,
         template,
+        sampling: FileSampling::from_gguf(file),
     })
 }
 

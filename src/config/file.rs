@@ -151,6 +151,8 @@ mod tests {
         let partial = parse(Path::new("template"), &said).unwrap();
         let mut settings = crate::config::Settings::default();
         partial.apply(&mut settings);
+        let sampling = std::mem::take(&mut settings.sampling);
+        assert_eq!(sampling, crate::engine::event::Sampling::default().into());
         assert_eq!(settings, crate::config::Settings::default());
         let mut words = template
             .split_whitespace()

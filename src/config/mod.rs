@@ -8,8 +8,9 @@ pub mod values;
 
 use std::path::Path;
 
+pub use crate::engine::event::PartialSampling;
 pub use error::ConfigError;
-pub use partial::{ConfigFile, Partial, PartialSampling};
+pub use partial::{ConfigFile, Partial};
 pub use settings::Settings;
 pub use values::{DeviceChoice, KvDtype};
 
@@ -60,7 +61,7 @@ mod tests {
         let settings = Settings::load(&ConfigFile::Named(path), said).unwrap();
         assert_eq!(settings.budget, Budget::Tokens(256));
         assert_eq!(settings.slack, 7);
-        assert_eq!(settings.sampling.seed, 3);
+        assert_eq!(settings.sampling.seed, Some(3));
         assert_eq!(settings.window, 32);
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::settings::Settings;
 use super::values::{DeviceChoice, KvDtype, Size};
 use crate::archive::Mode;
+use crate::engine::event::PartialSampling;
 use crate::model::source::ModelSpec;
 use crate::policy::{Budget, Preset};
 
@@ -37,19 +38,6 @@ pub struct Partial {
     pub sampling: PartialSampling,
 }
 
-/// The `[sampling]` part.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PartialSampling {
-    pub temperature: Option<f64>,
-    pub top_p: Option<f64>,
-    pub top_k: Option<usize>,
-    pub min_p: Option<f64>,
-    pub repeat_penalty: Option<f32>,
-    pub seed: Option<u64>,
-    pub max_tokens: Option<usize>,
-}
-
 /// Keys of the file's top level and of `[sampling]`; a test holds them to the structs.
 pub const KEYS: [&str; 17] = [
     "model",
@@ -70,14 +58,17 @@ pub const KEYS: [&str; 17] = [
     "mouse",
     "sampling",
 ];
-pub const SAMPLING_KEYS: [&str; 7] = [
+pub const SAMPLING_KEYS: [&str; 10] = [
     "temperature",
     "top-p",
     "top-k",
     "min-p",
     "repeat-penalty",
+    "repeat-last-n",
     "seed",
     "max-tokens",
+    "enable-thinking",
+    "reasoning-effort",
 ];
 
 fn policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Preset>, D::Error> {
@@ -117,15 +108,7 @@ impl Partial {
         if self.theme.is_some() {
             settings.theme = self.theme.filter(|theme| theme != "auto");
         }
-        let sampling = self.sampling;
-        let to = &mut settings.sampling;
-        put(&mut to.temperature, sampling.temperature);
-        put(&mut to.top_p, sampling.top_p);
-        put(&mut to.top_k, sampling.top_k);
-        put(&mut to.min_p, sampling.min_p);
-        put(&mut to.repeat_penalty, sampling.repeat_penalty);
-        put(&mut to.seed, sampling.seed);
-        put(&mut to.max_tokens, sampling.max_tokens);
+        settings.sampling.lay(self.sampling);
     }
 }
 

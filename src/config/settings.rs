@@ -3,7 +3,7 @@
 use super::error::ConfigError;
 use super::values::{DeviceChoice, KvDtype, Size};
 use crate::archive::Mode;
-use crate::engine::event::Sampling;
+use crate::engine::event::PartialSampling;
 use crate::model::source::ModelSpec;
 use crate::policy::Preset;
 use crate::policy::budget::{Budget, smallest};
@@ -34,7 +34,8 @@ pub struct Settings {
     pub archive_limit: Size,
     /// System prompt; `None` = the model's own.
     pub system: Option<String>,
-    pub sampling: Sampling,
+    /// What is said of it; the model's file and our defaults say the rest.
+    pub sampling: PartialSampling,
     /// Theme by name; `None` = chosen from the terminal's background.
     pub theme: Option<String>,
     pub mouse: bool,
@@ -57,7 +58,7 @@ impl Default for Settings {
             archive: Mode::default(),
             archive_limit: Size(4 << 30),
             system: None,
-            sampling: Sampling::default(),
+            sampling: PartialSampling::default(),
             theme: None,
             mouse: true,
         }
@@ -91,7 +92,7 @@ impl Settings {
         if !(0.0..=1.0).contains(&self.alpha) {
             return fail(format!("--alpha {} must be between 0 and 1", self.alpha));
         }
-        let sampling = &self.sampling;
+        let sampling = &self.sampling.in_force();
         if !(sampling.temperature >= 0.0 && sampling.temperature.is_finite()) {
             return fail(format!(
                 "--temperature {} must be 0 (greedy) or more",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 pub use super::comparison::CompareEvent;
 pub use super::memory::ProcessMemory;
+pub use super::sampling::{PartialSampling, Said, Sampling};
 pub use super::stop::Stop;
 pub use crate::archive::Mode;
 pub use crate::model::message::{Message, Role};
@@ -33,8 +34,8 @@ pub enum Command {
     },
     /// Where everything that is read is kept from now on.
     SetArchive(Mode),
-    /// Sampling from the next turn on.
-    SetSampling(Sampling),
+    /// What the user says of sampling, from the next turn on.
+    SetSampling(PartialSampling),
     /// System prompt from the next conversation on.
     SetSystem(String),
     /// Restore a conversation: it is prefilled with the next question.
@@ -108,36 +109,6 @@ impl Compare {
     }
 }
 
-/// How the next token is drawn; `temperature` 0 is greedy.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Sampling {
-    pub temperature: f64,
-    pub top_p: f64,
-    /// 0 = off.
-    pub top_k: usize,
-    /// Tokens less likely than this share of the likeliest are dropped; 0 = off.
-    pub min_p: f64,
-    /// 1 = off.
-    pub repeat_penalty: f32,
-    pub seed: u64,
-    /// Most tokens of one answer.
-    pub max_tokens: usize,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Sampling {
-            temperature: 0.2,
-            top_p: 0.9,
-            top_k: 40,
-            min_p: 0.0,
-            repeat_penalty: 1.1,
-            seed: 1,
-            max_tokens: 1024,
-        }
-    }
-}
-
 /// The loaded model, as the panels describe it.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct ModelInfo {
@@ -154,6 +125,9 @@ pub struct ModelInfo {
     pub context: usize,
     pub weight_bytes: u64,
     pub kv_dtype: String,
+    /// What its file says of sampling.
+    #[serde(skip)]
+    pub sampling: PartialSampling,
 }
 
 /// The policy as it was stated, and what its budget comes to.

@@ -19,6 +19,7 @@ mod picture;
 mod reading;
 mod retained;
 pub mod sampler;
+pub mod sampling;
 pub mod session;
 mod shorten;
 mod stop;

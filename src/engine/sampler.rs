@@ -7,12 +7,10 @@ use candle_transformers::utils::apply_repeat_penalty;
 use super::event::Sampling;
 use crate::model::error::Result;
 
-/// Tokens back that the repeat penalty looks.
-const PENALTY_WINDOW: usize = 64;
-
 pub struct Sampler {
     processor: LogitsProcessor,
     repeat_penalty: f32,
+    repeat_last_n: usize,
     min_p: f64,
     temperature: f64,
 }
@@ -31,6 +29,7 @@ impl Sampler {
         Sampler {
             processor: LogitsProcessor::from_sampling(s.seed, strategy),
             repeat_penalty: s.repeat_penalty,
+            repeat_last_n: s.repeat_last_n,
             min_p: s.min_p,
             temperature,
         }
@@ -41,7 +40,7 @@ impl Sampler {
         let count = logits.len();
         let mut logits = Tensor::from_vec(logits, count, &Device::Cpu)?;
         if self.repeat_penalty != 1.0 {
-            let recent = &recent[recent.len().saturating_sub(PENALTY_WINDOW)..];
+            let recent = &recent[recent.len().saturating_sub(self.repeat_last_n)..];
             logits = apply_repeat_penalty(&logits, self.repeat_penalty, recent)?;
         }
         if self.min_p > 0.0 && self.temperature > 1e-7 {

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::archiving::Archiving;
 use super::event::{
-    CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Sampling,
-    TurnStats,
+    CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PartialSampling,
+    PolicyInfo, TurnStats,
 };
 use super::gate::Gate;
 use super::handle::EngineHandle;
@@ -30,7 +30,8 @@ pub struct Loaded {
 #[derive(Clone, Debug)]
 pub struct Start {
     pub eviction: Eviction,
-    pub sampling: Sampling,
+    /// What the user says of it.
+    pub sampling: PartialSampling,
     pub system: Option<String>,
     pub archiving: Archiving,
 }
@@ -124,14 +125,16 @@ fn run(
         Ok(loaded) => loaded,
         Err(message) => return tell(Event::Fatal(message)),
     };
-    let notice = model.template.notice().map(str::to_owned);
+    let mut notices = model.sampling.notices.clone();
+    notices.extend(model.template.notice().map(str::to_owned));
     let Start {
         eviction,
-        mut sampling,
+        sampling,
         mut system,
         mut archiving,
     } = start;
     let context = info.context;
+    let mut sampling = sampling.over(&model.sampling.said);
     let mut session = match Session::new(model, eviction, system.clone()) {
         Ok(session) => session,
         Err(error) => return tell(Event::Fatal(error.to_string())),
@@ -142,7 +145,7 @@ fn run(
         policy: policy(&session),
     });
     out.event(Event::Archive(Box::new(session.archived())));
-    for notice in notice.into_iter().chain(unarchived) {
+    for notice in notices.into_iter().chain(unarchived) {
         out.event(Event::Notice(notice));
     }
     while let Some(command) = inbox.blocking_recv() {
@@ -195,7 +198,7 @@ fn run(
                 }
                 out.picture(session.picture_with_holders());
             }
-            Command::SetSampling(changed) => sampling = changed,
+            Command::SetSampling(said) => sampling = said.over(&session.model().sampling.said),
             Command::SetSystem(text) => system = Some(text).filter(|t| !t.trim().is_empty()),
             Command::Count { tag, text } => {
                 let counted = session.model().tokenizer.encode(&text, false);

@@ -51,7 +51,10 @@ pub fn compile(source: &str) -> Result<Environment<'static>, Error> {
     );
     env.set_unknown_method_callback(|state, value, method, args| {
         args.iter().try_for_each(check_values)?;
-        minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
+        match (method, value.as_str()) {
+            ("rsplit" | "partition" | "rpartition", Some(text)) => parts(text, method, args),
+            _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args),
+        }
     });
     env.set_formatter(|out, state, value| {
         check_values(value)?;
@@ -64,6 +67,10 @@ pub fn compile(source: &str) -> Result<Environment<'static>, Error> {
     env.add_filter("pprint", |value: &Value| {
         check_values(value)?;
         Ok::<String, Error>(minijinja::filters::pprint(value))
+    });
+    // Texts are sequences in Python.
+    env.add_test("sequence", |value: &Value| {
+        value.kind() == ValueKind::Seq || value.as_str().is_some()
     });
     env.add_function(
         "raise_exception",
@@ -94,8 +101,56 @@ pub fn compile(source: &str) -> Result<Environment<'static>, Error> {
             )
         },
     );
-    env.add_template_owned("chat", source.to_owned())?;
+    env.add_template_owned("chat", without_generation(source))?;
     Ok(env)
+}
+
+/// Python's methods that part a text at a separator and that pycompat lacks.
+fn parts(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let (by, most): (&str, Option<usize>) = minijinja::value::from_args(args)?;
+    if by.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "empty separator"));
+    }
+    let found = match method {
+        "rsplit" => {
+            let most = most.unwrap_or(MAX_VALUES).min(MAX_VALUES);
+            let mut found: Vec<&str> = text.rsplitn(most + 1, by).collect();
+            found.reverse();
+            found
+        }
+        "partition" => match text.split_once(by) {
+            Some((before, behind)) => vec![before, by, behind],
+            None => vec![text, "", ""],
+        },
+        _ => match text.rsplit_once(by) {
+            Some((before, behind)) => vec![before, by, behind],
+            None => vec!["", "", text],
+        },
+    };
+    Ok(found.into_iter().map(Value::from).collect())
+}
+
+/// `{% generation %}` marks what a model is trained to say; what stands in it is written as it is, in
+/// a scope of its own.
+fn without_generation(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at);
+        out.push_str(before);
+        let inside = tag[2..].split("%}").next().unwrap_or_default();
+        let name = inside.trim_matches(['-', '+']).trim();
+        let plain = match name {
+            "generation" => inside.replace("generation", "with"),
+            "endgeneration" => inside.replace("endgeneration", "endwith"),
+            _ => inside.to_owned(),
+        };
+        out.push_str("{%");
+        out.push_str(&plain);
+        rest = &tag[2 + inside.len()..];
+    }
+    out.push_str(rest);
+    out
 }
 
 /// The library pays for JSON when it is there: what may be written is looked at before.

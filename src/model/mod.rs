@@ -13,6 +13,7 @@ mod jinja;
 pub mod kernels;
 mod keys;
 pub mod load;
+mod masks;
 pub mod message;
 pub mod network;
 mod plain;
@@ -23,6 +24,7 @@ mod sequence;
 pub mod shape;
 pub mod source;
 pub mod template;
+pub mod thinking;
 pub mod tokenizer;
 mod weights;
 

@@ -3,6 +3,7 @@
 //! ever. So a helper does it, with bounds on time and memory; where there are none (tests, other
 //! programs), fuel has to do.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::jinja::{self, REFUSED};
 use super::message::Message;
+use super::thinking::Thinking;
 use crate::aside;
 
 /// The program's first argument when it is the helper.
@@ -34,6 +36,7 @@ pub struct Job<'a> {
     pub eos: &'a str,
     /// RFC 3339.
     pub began: String,
+    pub thinking: Thinking,
 }
 
 /// Why there is no text.
@@ -69,17 +72,29 @@ impl Job<'_> {
             .iter()
             .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
             .collect();
-        let rendered = env.get_template("chat").and_then(|template| {
-            template.render(context! {
-                messages, add_generation_prompt => self.add_generation_prompt,
-                bos_token => self.bos, eos_token => self.eos,
-            })
-        });
-        rendered.map_err(|error| match error.detail() {
-            Some(detail) if detail.starts_with(REFUSED) => {
-                Failure::Refused(detail[REFUSED.len()..].escape_debug().to_string())
+        // What is not said about thinking is not there, so that the template's own default holds.
+        let mut said: BTreeMap<&str, Value> = BTreeMap::from([
+            ("messages", messages.into()),
+            ("add_generation_prompt", self.add_generation_prompt.into()),
+            ("bos_token", self.bos.into()),
+            ("eos_token", self.eos.into()),
+        ]);
+        let Thinking { enable, effort } = self.thinking;
+        said.extend(enable.said().map(|on| ("enable_thinking", on.into())));
+        said.extend(effort.said().map(|name| ("reasoning_effort", name.into())));
+        let rendered = env
+            .get_template("chat")
+            .and_then(|template| template.render(said));
+        rendered.map_err(|error| {
+            let refused = |detail: &str| {
+                let own = detail.strip_prefix(REFUSED).map(str::to_owned);
+                // It wants what no conversation here has: its own condition.
+                own.or_else(|| Some(format!("{} is undefined", undefined(detail)?)))
+            };
+            match error.detail().and_then(refused) {
+                Some(why) => Failure::Refused(why.escape_debug().to_string()),
+                None => Failure::Failed(error.to_string().escape_debug().to_string()),
             }
-            _ => Failure::Failed(error.to_string().escape_debug().to_string()),
         })
     }
 
@@ -100,6 +115,12 @@ impl Job<'_> {
         };
         Ok(Err(Failure::Failed(why.into())))
     }
+}
+
+/// The name in an error about something that is not there.
+fn undefined(detail: &str) -> Option<&str> {
+    let (before, _) = detail.rsplit_once(" is undefined)")?;
+    before.rsplit_once('(').map(|(_, name)| name)
 }
 
 /// The whole program, where it was started as the helper.
@@ -140,6 +161,7 @@ pub fn rendered(job: &[u8]) -> Result<String, Failure> {
         bos: &job.bos,
         eos: &job.eos,
         began: job.began,
+        thinking: job.thinking,
     }
     .here(env)
 }
@@ -153,6 +175,8 @@ struct OwnedJob {
     bos: String,
     eos: String,
     began: String,
+    #[serde(default)]
+    thinking: Thinking,
 }
 
 #[cfg(test)]
@@ -174,6 +198,7 @@ mod tests {
             bos: "<s>",
             eos: "",
             began: "2026-11-03T10:00:00+00:00".into(),
+            thinking: Thinking::default(),
         };
         let here = job(source).here(jinja::compile(source).unwrap()).unwrap();
         let sent = serde_json::to_vec(&job(source)).unwrap();
@@ -181,5 +206,40 @@ mod tests {
         assert!(here.starts_with("<s>user: a\u{10fffd}\u{0}日本\n\n2026-11-0"));
         let refusing = serde_json::to_vec(&job("{{ raise_exception('no') }}")).unwrap();
         assert_eq!(rendered(&refusing), Err(Failure::Refused("no".into())));
+    }
+
+    #[test]
+    fn templates_write_what_jinja2_does() {
+        #[derive(Deserialize)]
+        struct Case {
+            source: String,
+            messages: Vec<Message>,
+            thinking: Thinking,
+            text: Option<String>,
+            refused: Option<String>,
+        }
+        let cases = include_str!("../../tests/fixtures/templates.json");
+        let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+        assert!(cases.len() > 40);
+        for case in cases {
+            let job = Job {
+                source: &case.source,
+                messages: case.messages,
+                add_generation_prompt: true,
+                bos: "<BOS>",
+                eos: "<EOS>",
+                began: "2026-11-25T10:00:00+00:00".into(),
+                thinking: case.thinking,
+            };
+            let rendered = rendered(&serde_json::to_vec(&job).unwrap());
+            match (rendered, case.text, case.refused) {
+                (Ok(ours), Some(text), _) => assert_eq!(ours, text, "{}", case.source),
+                (Err(Failure::Refused(why)), None, Some(refused)) => {
+                    // Names are quoted in other ways.
+                    assert_eq!(why.replace('`', "\\'"), refused.escape_debug().to_string());
+                }
+                (ours, theirs, _) => panic!("{}: {ours:?}, {theirs:?}", case.source),
+            }
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use super::gguf::{GgufError, GgufFile};
 use super::jinja::compile;
-use super::message::Message;
+use super::masks::Masks;
+use super::message::{Message, Role};
 use super::rendering::{Failure, Job};
-use super::tokenizer::{Segment, Tokenizer, TokenizerError};
+use super::thinking::Thinking;
+use super::tokenizer::{Tokenizer, TokenizerError};
 use chrono::{DateTime, Local};
 use minijinja::Environment;
-use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a template that are worth parsing; real ones have a few thousand.
 const MAX_TEMPLATE: usize = 1 << 20;
@@ -46,7 +48,15 @@ pub struct ChatTemplate {
     /// When the conversation began: the time that the template is told, so that what was said
     /// before is written the same in every turn.
     began: Mutex<DateTime<Local>>,
+    thinking: Mutex<Thinking>,
+    /// The template refused a system prompt: it goes to the head of the first message.
+    no_system: AtomicBool,
+    /// What came up while writing, to be shown once.
+    news: Mutex<Option<&'static str>>,
 }
+
+const NO_SYSTEM: &str =
+    "the model's chat template takes no system prompt; it stands at the head of the first message";
 
 impl ChatTemplate {
     /// The file's own template; where it has none or a broken one, ChatML if the vocabulary knows
@@ -94,6 +104,9 @@ impl ChatTemplate {
             eos,
             notice,
             began: Mutex::new(Local::now()),
+            thinking: Mutex::default(),
+            no_system: AtomicBool::new(false),
+            news: Mutex::default(),
         })
     }
 
@@ -104,7 +117,7 @@ impl ChatTemplate {
 
     /// The conversation began then: brought back, it reads as it did.
     pub fn began_at(&self, moment: DateTime<Local>) {
-        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+        *lock(&self.began) = moment;
     }
 
     /// Why the model's own template is not in use, to be shown once.
@@ -112,23 +125,58 @@ impl ChatTemplate {
         self.notice.as_deref()
     }
 
+    /// What the template is told about thinking from now on.
+    pub fn set_thinking(&self, thinking: Thinking) {
+        *lock(&self.thinking) = thinking;
+    }
+
+    /// What came up since this was last asked, to be shown.
+    pub fn take_news(&self) -> Option<&'static str> {
+        lock(&self.news).take()
+    }
+
     /// The conversation as one text; with `add_generation_prompt` it ends where the answer begins.
     ///
     /// # Errors
-    /// When the template refuses the conversation (some allow no system message) or fails.
+    /// When the template refuses the conversation (of a system prompt only its role, see
+    /// [`ChatTemplate::take_news`]) or fails.
     pub fn render(
         &self,
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
-        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        let system = messages.first().is_some_and(|m| m.role == Role::System);
+        if system && self.no_system.load(Ordering::Relaxed) {
+            return self.render_as_is(without_system(messages), add_generation_prompt);
+        }
+        let refused = match self.render_as_is(messages.to_vec(), add_generation_prompt) {
+            Err(error @ TemplateError::Refused(_)) if system => error,
+            rendered => return rendered,
+        };
+        match self.render_as_is(without_system(messages), add_generation_prompt) {
+            Ok(text) => {
+                self.no_system.store(true, Ordering::Relaxed);
+                *lock(&self.news) = Some(NO_SYSTEM);
+                Ok(text)
+            }
+            // It was not the role.
+            Err(_) => Err(refused),
+        }
+    }
+
+    fn render_as_is(
+        &self,
+        messages: Vec<Message>,
+        add_generation_prompt: bool,
+    ) -> Result<String, TemplateError> {
         let job = Job {
             source: &self.source,
-            messages: messages.to_vec(),
+            messages,
             add_generation_prompt,
             bos: &self.bos,
             eos: &self.eos,
-            began: began.to_rfc3339(),
+            began: lock(&self.began).to_rfc3339(),
+            thinking: *lock(&self.thinking),
         };
         job.render(&self.env).map_err(|failure| match failure {
             Failure::Refused(why) => TemplateError::Refused(why),
@@ -163,67 +211,27 @@ impl ChatTemplate {
     }
 }
 
-/// Stand-ins, through the rendering, for control tokens that occur in messages: one private-use
-/// character each, which occurs nowhere else. Templates may trim or cut messages; a stand-in
-/// survives that, where markers around a message would not.
-struct Masks {
-    pairs: Vec<(char, String)>,
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Masks {
-    fn new(tokenizer: &Tokenizer, messages: &[Message]) -> Masks {
-        let inside = |t: &str| messages.iter().any(|m| m.content.contains(t));
-        let mut found: Vec<&str> = tokenizer.control_tokens().filter(|t| inside(t)).collect();
-        // Longest first, so that a token is not masked as a part of another.
-        found.sort_by_key(|t| std::cmp::Reverse(t.len()));
-        if found.is_empty() {
-            return Masks { pairs: Vec::new() };
+/// The system prompt, which is the first message, at the head of what follows it.
+fn without_system(messages: &[Message]) -> Vec<Message> {
+    let mut rest = messages.to_vec();
+    let Message { content, .. } = rest.remove(0);
+    match rest.first_mut() {
+        Some(first) if first.role == Role::User => {
+            first.content = format!("{content}\n\n{}", first.content);
         }
-        let used: std::collections::HashSet<char> =
-            messages.iter().flat_map(|m| m.content.chars()).collect();
-        let free = ('\u{100000}'..='\u{10fffd}').filter(|c| !used.contains(c));
-        Masks {
-            pairs: free.zip(found.into_iter().map(str::to_owned)).collect(),
-        }
+        _ => rest.insert(
+            0,
+            Message {
+                role: Role::User,
+                content,
+            },
+        ),
     }
-
-    fn mask<'m>(&mut self, messages: &'m [Message]) -> Cow<'m, [Message]> {
-        if self.pairs.is_empty() {
-            return Cow::Borrowed(messages);
-        }
-        let mut masked = messages.to_vec();
-        for message in &mut masked {
-            for (mask, token) in &self.pairs {
-                message.content = message
-                    .content
-                    .replace(token, mask.encode_utf8(&mut [0; 4]));
-            }
-        }
-        Cow::Owned(masked)
-    }
-
-    fn parts<'a>(&'a self, text: &'a str) -> Vec<Segment<'a>> {
-        let mut parts = Vec::new();
-        let mut from = 0;
-        for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{100000}') {
-            if let Some((_, token)) = self.pairs.iter().find(|(mask, _)| *mask == c) {
-                parts.push(Segment {
-                    text: &text[from..at],
-                    special: true,
-                });
-                parts.push(Segment {
-                    text: token,
-                    special: false,
-                });
-                from = at + c.len_utf8();
-            }
-        }
-        parts.push(Segment {
-            text: &text[from..],
-            special: true,
-        });
-        parts
-    }
+    rest
 }
 
 #[cfg(test)]
@@ -240,6 +248,9 @@ mod tests {
             eos: "</s>".into(),
             notice: None,
             began: Mutex::new(Local::now()),
+            thinking: Mutex::default(),
+            no_system: AtomicBool::new(false),
+            news: Mutex::default(),
         }
     }
 
@@ -297,5 +308,32 @@ mod tests {
         assert!(matches!(render(endless), Err(TemplateError::Render(_))));
         assert!(render("{{ 'x' * 100000000000 }}").is_err());
         assert!(render("{{ strftime_now('%Q%!') }}").is_err());
+    }
+
+    #[test]
+    fn a_system_prompt_that_is_refused_heads_the_first_message_and_that_is_said_once() {
+        let source = "{% for m in messages %}{% if m.role == 'system' %}\
+            {{ raise_exception('System role not supported') }}{% endif %}\
+            <{{ m.role }}>{{ m.content }}{% endfor %}";
+        let template = with(source);
+        let message = |role, content: &str| Message {
+            role,
+            content: content.into(),
+        };
+        let system = message(Role::System, "Be brief.");
+        let messages = [system.clone(), message(Role::User, "Hi")];
+        for _ in 0..2 {
+            let text = template.render(&messages, true).unwrap();
+            assert_eq!(text, "<user>Be brief.\n\nHi");
+        }
+        assert!(template.take_news().unwrap().contains("no system prompt"));
+        template.render(&messages, true).unwrap();
+        assert_eq!(template.take_news(), None);
+        assert_eq!(template.render(&[system], true).unwrap(), "<user>Be brief.");
+        // Where something else is refused, that is the reason.
+        let other = with("{{ raise_exception('no ' ~ messages[0].role) }}");
+        let refused = other.render(&messages, true).unwrap_err().to_string();
+        assert!(refused.ends_with("no system"), "{refused}");
+        assert_eq!(other.take_news(), None);
     }
 }

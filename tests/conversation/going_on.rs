@@ -124,6 +124,7 @@ fn a_conversation_that_was_brought_back_is_read_up_to_the_partial_answer() {
         network,
         tokenizer,
         template,
+        ..
     } = session.model();
     let mut tokens = template
         .encode_chat(tokenizer, &messages[..3], true)

@@ -13,7 +13,7 @@ fn engine(budget: Budget) -> EngineHandle {
             budget,
             ..eviction(Preset::ADA_SNAPKV, 24, 6)
         },
-        sampling: greedy(4),
+        sampling: greedy(4).into(),
         system: None,
         archiving: cachat::engine::archiving::Archiving {
             mode: cachat::archive::Mode::Off,

@@ -4,6 +4,7 @@ mod comparing;
 mod going_on;
 mod in_force;
 mod recall;
+mod templates;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use cachat::engine::event::{
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
+use cachat::model::thinking::{Effort, Enable, Thinking};
 use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, LoadOptions, NoHooks};
 use cachat::policy::{Budget, LayerBudget, Params, Preset};
@@ -35,6 +37,7 @@ fn model(spec: &TinySpec, options: &LoadOptions) -> Model {
     Model {
         network: cachat::model::load(&file, options, &|_| {}).unwrap(),
         template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        sampling: Default::default(),
         tokenizer,
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::event::{
 };
 use crate::engine::evict::Evictor;
 use crate::engine::lane::Lane;
+use crate::engine::sampling::FileSampling;
 pub use crate::engine::turn_error::TurnError;
 pub use crate::engine::watcher::Watcher;
 use crate::model::template::{ChatTemplate, TemplateError};
@@ -28,6 +29,8 @@ pub struct Model {
     pub network: Arc<dyn Network>,
     pub tokenizer: Tokenizer,
     pub template: ChatTemplate,
+    /// What its file says of sampling.
+    pub sampling: FileSampling,
 }
 
 /// The policy as people state it; the budget is resolved at each turn.
@@ -273,6 +276,7 @@ impl Session {
             role: Role::User,
             content: text.to_owned(),
         });
+        self.model.template.set_thinking(sampling.thinking);
         let ahead = self.ahead(&messages)?;
         let answer = Message {
             role: Role::Assistant,
@@ -290,6 +294,7 @@ impl Session {
         sampling: &Sampling,
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
+        self.model.template.set_thinking(sampling.thinking);
         let answer = match self.messages.split_last() {
             Some((last, before)) if last.role == Role::Assistant => (last, before),
             _ => return Err(TurnError::NoAnswer),

@@ -41,6 +41,9 @@ impl Session {
         };
         let needed = start + tokens.len();
         self.fits(needed, start)?;
+        if let Some(news) = self.model.template.take_news() {
+            watcher.event(Event::Notice(news.to_owned()));
+        }
         let evictor = self.evictor(needed)?;
         watcher.event(Event::InForce(in_force(&evictor)));
         let recalled = match how {

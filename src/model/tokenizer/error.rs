@@ -8,7 +8,7 @@ pub enum TokenizerError {
     #[error(transparent)]
     Gguf(#[from] GgufError),
     #[error(
-        "the model's tokenizer is of kind \"{}\", which is not supported (gpt2 and llama are); get another model", .kind.escape_debug()
+        "the model's tokenizer is of kind \"{}\", which is not supported (gpt2, llama and gemma4 are); get another model", .kind.escape_debug()
     )]
     Kind { kind: String },
     #[error(

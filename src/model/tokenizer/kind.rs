@@ -6,6 +6,8 @@ pub enum Kind {
     Normal,
     Unknown,
     Control,
+    /// A control token that is shown where a model writes it; no file says so.
+    Shown,
     UserDefined,
     Unused,
     Byte,

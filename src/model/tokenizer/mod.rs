@@ -6,6 +6,7 @@ mod class;
 mod error;
 mod kind;
 mod memo;
+mod roles;
 mod special;
 mod split;
 mod spm;
@@ -17,9 +18,10 @@ pub use error::TokenizerError;
 use super::gguf::GgufFile;
 use kind::Kind;
 use special::Special;
+use split::Split;
 
 enum Encoder {
-    Bpe(Box<bpe::ByteLevelBpe>),
+    Bpe(Box<bpe::Bpe>),
     Spm(Box<spm::SentencePiece>),
 }
 
@@ -41,6 +43,8 @@ pub struct Tokenizer {
     eos: Option<u32>,
     add_bos: bool,
     ends: Vec<u32>,
+    /// Tokens that swallow the white space behind them, ascending.
+    strips: Vec<u32>,
     /// Most bytes of a text that one token stands for.
     longest: usize,
 }
@@ -48,21 +52,6 @@ pub struct Tokenizer {
 /// Parts of a text from which its tokens are guessed.
 const SAMPLES: usize = 16;
 const SAMPLE: usize = 4 << 10;
-
-/// Tokens that end an answer where they are control tokens, whatever else the file names.
-const ENDS: &[&str] = &[
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end|>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "<end_of_turn>",
-    "<|eot|>",
-    "<EOT>",
-    "</s>",
-    "<｜end▁of▁sentence｜>",
-];
 
 impl Tokenizer {
     /// # Errors
@@ -84,49 +73,56 @@ impl Tokenizer {
             }
             kinds = codes.into_iter().map(Kind::new).collect();
         }
-        for (token, kind) in tokens.iter().zip(&mut kinds) {
-            // As llama.cpp does: some files forget to mark the tokens that end an answer.
-            if ENDS[..9].contains(token) && *kind != Kind::Control {
-                *kind = Kind::Control;
-            }
-        }
-        let pre = file.get_str("tokenizer.ggml.pre")?.unwrap_or("default");
-        let encoder = match kind {
-            "gpt2" => {
+        let mut ends = roles::assign(&tokens, &mut kinds);
+        // Gemma 4's kind names its split too.
+        let pre = match kind {
+            "gemma4" => kind,
+            _ => file.get_str("tokenizer.ggml.pre")?.unwrap_or("default"),
+        };
+        let (encoder, usual) = match kind {
+            "gpt2" | "gemma4" => {
+                let split = Split::by_name(pre).ok_or_else(|| TokenizerError::Pre {
+                    name: pre.to_owned(),
+                })?;
                 let merges = file.strs("tokenizer.ggml.merges")?;
-                Encoder::Bpe(Box::new(bpe::ByteLevelBpe::new(&tokens, &merges, pre)?))
+                let bpe = bpe::Bpe::new(&tokens, &merges, split)?;
+                (Encoder::Bpe(Box::new(bpe)), split.wants_bos())
             }
-            "llama" => Encoder::Spm(Box::new(spm::SentencePiece::from_gguf(
-                file, &tokens, &kinds,
-            )?)),
+            "llama" => {
+                let spm = spm::SentencePiece::from_gguf(file, &tokens)?;
+                (Encoder::Spm(Box::new(spm)), true)
+            }
             kind => {
                 return Err(TokenizerError::Kind {
                     kind: kind.to_owned(),
                 });
             }
         };
-        let id = |key: &str| -> Result<Option<u32>, TokenizerError> {
-            let id = file.get_u32(key)?;
-            Ok(id.filter(|id| (*id as usize) < tokens.len()))
+        let spm = matches!(encoder, Encoder::Spm(_));
+        let id = |key: &str, usual: Option<u32>| -> Result<Option<u32>, TokenizerError> {
+            let known = |id: &u32| (*id as usize) < tokens.len();
+            let said = file.get_u32(&format!("tokenizer.ggml.{key}_token_id"))?;
+            let usual = usual.filter(|_| spm);
+            Ok(said.filter(known).or(usual.filter(known)))
         };
-        let bos = id("tokenizer.ggml.bos_token_id")?;
-        let eos = id("tokenizer.ggml.eos_token_id")?;
-        let eot = id("tokenizer.ggml.eot_token_id")?;
-        let eom = id("tokenizer.ggml.eom_token_id")?;
-        let named = tokens
-            .iter()
-            .zip(&kinds)
-            .zip(0..)
-            .filter_map(|((token, kind), id)| {
-                (*kind == Kind::Control && ENDS.contains(token)).then_some(id)
-            });
-        let mut ends: Vec<u32> = [eos, eot, eom].into_iter().flatten().chain(named).collect();
+        let bos = id("bos", Some(1))?;
+        let eos = id("eos", Some(2))?;
+        ends.extend(
+            [eos, id("eot", None)?, id("eom", None)?]
+                .into_iter()
+                .flatten(),
+        );
         ends.sort_unstable();
         ends.dedup();
-        let usual = kind == "llama" || matches!(pre, "llama3" | "llama-v3" | "llama-bpe");
-        let add_bos = file
-            .get_bool("tokenizer.ggml.add_bos_token")?
-            .unwrap_or(usual);
+        // Gemma 4's files deny what the model needs.
+        let add_bos = match file.get_bool("tokenizer.ggml.add_bos_token")? {
+            Some(said) => said || pre == "gemma4",
+            None => usual,
+        };
+        let name = file.get_str("general.name")?.unwrap_or_default();
+        let strips = (0..).zip(tokens.iter().zip(&kinds));
+        let strips = strips.filter(|(_, (token, kind))| roles::strips(name, token, **kind));
+        let strips = strips.map(|(id, _)| id).collect();
         let longest = tokens.iter().map(|token| token.len()).max().unwrap_or(1);
         Ok(Tokenizer {
             longest: longest.max(1),
@@ -138,6 +134,7 @@ impl Tokenizer {
             eos,
             add_bos: add_bos && bos.is_some(),
             ends,
+            strips,
         })
     }
 
@@ -184,18 +181,34 @@ impl Tokenizer {
     fn encode_from(&self, start: bool, parts: &[Segment<'_>]) -> Result<Vec<u32>, TokenizerError> {
         let mut out = Vec::new();
         let mut run = std::borrow::Cow::Borrowed("");
-        let mut start = start;
+        let (mut start, mut strip) = (start, false);
         for part in parts {
-            let mut from = 0;
-            for (range, id) in self.special.find(part.text, part.special) {
-                run += &part.text[from..range.start];
+            let text = part.text;
+            let past_space = |from: usize| {
+                let spaces = |b: &u8| matches!(b, b' ' | b'\t'..=b'\r');
+                from + text.as_bytes()[from..]
+                    .iter()
+                    .take_while(|b| spaces(b))
+                    .count()
+            };
+            let mut from = if strip { past_space(0) } else { 0 };
+            for (range, id) in self.special.find(text, part.special) {
+                if range.start > from {
+                    run += &text[from..range.start];
+                }
                 self.encode_run(&run, start, &mut out)?;
                 run = "".into();
                 start = true;
                 out.push(id);
-                from = range.end;
+                strip = self.strips.binary_search(&id).is_ok();
+                from = if strip {
+                    past_space(range.end)
+                } else {
+                    range.end
+                };
             }
-            run += &part.text[from..];
+            strip &= from == text.len();
+            run += &text[from..];
         }
         start &= !run.is_empty();
         self.encode_run(&run, start, &mut out)?;
@@ -234,10 +247,12 @@ impl Tokenizer {
             return Vec::new();
         };
         match (self.kind(id), &self.encoder) {
-            (Kind::Control | Kind::UserDefined | Kind::Unknown, _) => token.as_bytes().to_vec(),
+            (Kind::Control | Kind::Shown | Kind::UserDefined | Kind::Unknown, _) => {
+                token.as_bytes().to_vec()
+            }
             (Kind::Byte, _) => spm::byte_token(token).map_or_else(Vec::new, |b| vec![b]),
-            (_, Encoder::Bpe(_)) => bytes::decode(token),
-            (_, Encoder::Spm(_)) => token.replace(spm::SPACE, " ").into_bytes(),
+            (_, Encoder::Bpe(bpe)) if bpe.is_byte_level() => bytes::decode(token),
+            _ => token.replace(spm::SPACE, " ").into_bytes(),
         }
     }
 
@@ -266,7 +281,7 @@ impl Tokenizer {
     /// Control tokens and others recognised in text, as written.
     pub(super) fn control_tokens(&self) -> impl Iterator<Item = &str> {
         let control = |(token, kind): (&'_ String, &Kind)| {
-            matches!(kind, Kind::Control | Kind::Unknown) && !token.is_empty()
+            matches!(kind, Kind::Control | Kind::Shown | Kind::Unknown) && !token.is_empty()
         };
         let all = self.tokens.iter().zip(&self.kinds);
         all.filter(move |pair| control(*pair))

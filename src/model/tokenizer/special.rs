@@ -45,7 +45,7 @@ impl Special {
         };
         Ok(Special {
             everywhere: finder(&[Kind::UserDefined])?,
-            with_control: finder(&[Kind::UserDefined, Kind::Control, Kind::Unknown])?,
+            with_control: finder(&[Kind::UserDefined, Kind::Control, Kind::Shown, Kind::Unknown])?,
         })
     }
 

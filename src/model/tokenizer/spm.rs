@@ -2,7 +2,6 @@
 //! first; what is left over falls back to bytes.
 
 use super::error::TokenizerError;
-use super::kind::Kind;
 use crate::model::gguf::GgufFile;
 use ahash::AHashMap;
 use std::cmp::Ordering;
@@ -65,11 +64,7 @@ impl PartialEq for Bigram {
 impl Eq for Bigram {}
 
 impl SentencePiece {
-    pub fn from_gguf(
-        file: &GgufFile,
-        tokens: &[&str],
-        kinds: &[Kind],
-    ) -> Result<Self, TokenizerError> {
+    pub fn from_gguf(file: &GgufFile, tokens: &[&str]) -> Result<Self, TokenizerError> {
         let scores = file.get_f32s("tokenizer.ggml.scores")?.unwrap_or_default();
         if scores.len() != tokens.len() {
             return Err(TokenizerError::Vocabulary {
@@ -78,19 +73,18 @@ impl SentencePiece {
         }
         let mut bytes = [None; 256];
         let mut vocab = AHashMap::with_capacity(tokens.len());
-        for (id, ((token, kind), score)) in (0..).zip(tokens.iter().zip(kinds).zip(scores)) {
-            if *kind == Kind::Byte
-                && let Some(byte) = byte_token(token)
-            {
+        for (id, (token, score)) in (0..).zip(tokens.iter().zip(scores)) {
+            if let Some(byte) = byte_token(token) {
                 bytes[usize::from(byte)] = Some(id);
             }
-            vocab.insert((*token).to_owned(), (id, score));
+            // Zero has one sign only, as in llama.cpp's comparisons.
+            vocab.insert((*token).to_owned(), (id, score + 0.0));
         }
-        let words = !tokens.iter().any(|token| {
-            let word = token.trim_start_matches(SPACE);
-            word.contains(SPACE) && !word.trim_end_matches(SPACE).is_empty()
-        });
-        let unknown = file.get_u32("tokenizer.ggml.unknown_token_id")?;
+        // Where a byte has no token of its own, its character's will do.
+        for (byte, id) in (0..128u8).zip(&mut bytes) {
+            *id = id.or_else(|| Some(vocab.get(char::from(byte).encode_utf8(&mut [0; 4]))?.0));
+        }
+        let unknown = file.get_u32("tokenizer.ggml.unknown_token_id")?.or(Some(0));
         Ok(SentencePiece {
             vocab,
             bytes,
@@ -98,7 +92,7 @@ impl SentencePiece {
             space_prefix: file
                 .get_bool("tokenizer.ggml.add_space_prefix")?
                 .unwrap_or(true),
-            words,
+            words: ends_with_words(tokens),
         })
     }
 
@@ -194,8 +188,17 @@ impl SentencePiece {
     }
 }
 
+/// Whether no token goes on behind a space.
+pub fn ends_with_words(tokens: &[&str]) -> bool {
+    !tokens.iter().any(|token| {
+        let word = token.trim_start_matches(SPACE);
+        word.contains(SPACE) && !word.trim_end_matches(SPACE).is_empty()
+    })
+}
+
 /// The byte of a token `<0xHH>`.
 pub fn byte_token(token: &str) -> Option<u8> {
     let hex = token.strip_prefix("<0x")?.strip_suffix('>')?;
-    u8::from_str_radix(hex, 16).ok()
+    let two = hex.len() == 2 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    two.then(|| u8::from_str_radix(hex, 16).ok()).flatten()
 }

@@ -146,7 +146,7 @@ impl State {
                 budget: Some(before.budget),
             }));
         }
-        let sampling = self.sampling.clone();
+        let sampling = self.sampling.yours.clone();
         effects.push(Effect::Engine(Command::SetSampling(sampling)));
         if let Some(mode) = self.archive_set {
             effects.push(Effect::Engine(Command::SetArchive(mode)));

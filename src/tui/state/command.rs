@@ -103,7 +103,7 @@ impl State {
 fn set_sampling(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
     match sampling::set(&mut state.sampling, argument) {
         Ok(said) => {
-            let sampling = state.sampling.clone();
+            let sampling = state.sampling.yours.clone();
             effects.push(Effect::Engine(Command::SetSampling(sampling)));
             state.note(Level::Info, said);
         }

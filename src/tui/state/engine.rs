@@ -15,7 +15,8 @@ impl State {
         self.dashboard.observed.event(&event, *now, shown);
         self.activity.event(&event);
         match event {
-            Event::Ready { .. } => {
+            Event::Ready { model, .. } => {
+                self.sampling.file = model.sampling;
                 // Another model may have room for what filled the context of the one before.
                 self.activity.position = 0;
                 self.open_last();

@@ -143,8 +143,10 @@ impl State {
         }
         if let Some(draft) = self.rewind(entry, effects) {
             // Another seed, or the same answer would come.
-            self.sampling.seed = self.sampling.seed.wrapping_add(1);
-            effects.push(Effect::Engine(Command::SetSampling(self.sampling.clone())));
+            let seed = self.sampling.in_force().seed.wrapping_add(1);
+            self.sampling.yours.seed = Some(seed);
+            let sampling = self.sampling.yours.clone();
+            effects.push(Effect::Engine(Command::SetSampling(sampling)));
             self.ask(draft, effects);
         }
     }

@@ -61,7 +61,7 @@ use super::composer::Composer;
 use super::conversation::{Level, Scrollback};
 use super::observed::Observed;
 use super::theme::Theme;
-use crate::engine::event::{Mode, Sampling};
+use crate::engine::event::{Mode, Said};
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -87,7 +87,7 @@ pub struct State {
     pub comparison: Option<Box<ComparisonView>>,
     /// The picked message, an entry of the conversation.
     pub selected: Option<usize>,
-    pub sampling: Sampling,
+    pub sampling: Said,
     /// Why what was said is not in its file yet.
     pub not_saved: Option<String>,
     pub system: System,

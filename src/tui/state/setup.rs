@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::themes::Themes;
 use super::{Effect, State, System};
-use crate::engine::event::Sampling;
+use crate::engine::event::{PartialSampling, Said};
 use crate::saved::SavedTurn;
 use crate::tui::conversation::Level;
 use crate::tui::theme::Theme;
@@ -13,7 +13,8 @@ use crate::tui::theme::Theme;
 pub struct Setup {
     /// The one in force first; `/theme` goes through them.
     pub themes: Vec<Theme>,
-    pub sampling: Sampling,
+    /// What the user says of it.
+    pub sampling: PartialSampling,
     pub system: Option<String>,
     pub ascii: bool,
     pub mouse: bool,
@@ -35,7 +36,10 @@ impl State {
     pub fn new(setup: Setup) -> (State, Vec<Effect>) {
         let mut state = State {
             themes: Themes::new(setup.themes),
-            sampling: setup.sampling,
+            sampling: Said {
+                yours: setup.sampling,
+                ..Said::default()
+            },
             system: System::new(setup.system),
             home: setup.home,
             began: setup.began,

@@ -16,7 +16,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::*;
 use crate::document::{Document, DocumentError};
 use crate::engine::event::{
-    Command, CompareEvent, Event, InForce, ModelInfo, PolicyInfo, Stop, TurnStats,
+    Command, CompareEvent, Event, InForce, ModelInfo, PartialSampling, PolicyInfo, Stop, TurnStats,
 };
 use crate::policy::{Budget, Preset};
 use crate::saved::{Ending, Record};

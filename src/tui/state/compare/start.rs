@@ -72,7 +72,7 @@ impl State {
             question,
             policies,
             budget,
-            max_tokens: self.sampling.max_tokens.min(MAX_TOKENS),
+            max_tokens: self.sampling.in_force().max_tokens.min(MAX_TOKENS),
         };
         let asked = ComparisonView {
             draft,

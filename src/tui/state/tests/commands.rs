@@ -45,9 +45,9 @@ fn commands_reach_the_engine_and_paths_do_not_look_like_commands() {
     );
     assert_eq!(
         say(&mut state, "/set temperature 0"),
-        [Effect::Engine(Command::SetSampling(Sampling {
-            temperature: 0.0,
-            ..Sampling::default()
+        [Effect::Engine(Command::SetSampling(PartialSampling {
+            temperature: Some(0.0),
+            ..PartialSampling::default()
         }))]
     );
     assert_eq!(say(&mut state, "/set temperature cold"), []);
@@ -198,7 +198,7 @@ fn a_temperature_that_gives_noise_is_refused() {
     assert_eq!(say(&mut state, "/set temperature 9"), []);
     let toast = state.toast.take().unwrap().text;
     assert!(toast.contains("a number from 0 to 2, not `9`"), "{toast}");
-    assert_eq!(state.sampling.temperature, Sampling::default().temperature);
+    assert_eq!(state.sampling.yours, PartialSampling::default());
 }
 
 #[test]

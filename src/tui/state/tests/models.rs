@@ -64,8 +64,7 @@ fn the_switch_waits_for_the_answer_and_takes_the_conversation_along() {
     };
     assert_eq!(effects[0], Effect::Switch);
     assert_eq!(*policy, Some(Preset::SNAPKV));
-    let sampled =
-        |e: &Effect| matches!(e, Effect::Engine(Command::SetSampling(s)) if s.temperature == 0.0);
+    let sampled = |e: &Effect| matches!(e, Effect::Engine(Command::SetSampling(s)) if s.temperature == Some(0.0));
     assert!(effects.iter().any(sampled));
     let said = |e: &Effect| matches!(e, Effect::Engine(Command::Load(m)) if m.len() == 4);
     assert!(effects.iter().any(said), "what was said so far");
