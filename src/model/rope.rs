@@ -28,11 +28,7 @@ impl Rope {
             })
             .collect();
         if file.has_tensor("rope_freqs.weight") {
-            let factors = file
-                .qtensor("rope_freqs.weight", &candle_core::Device::Cpu)?
-                .dequantize(&candle_core::Device::Cpu)?
-                .flatten_all()?
-                .to_vec1::<f32>()?;
+            let (_, factors) = file.dequantized("rope_freqs.weight")?;
             for (f, factor) in frequencies.iter_mut().zip(factors) {
                 *f /= factor;
             }

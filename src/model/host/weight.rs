@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor, quantized::QTensor};
+use candle_core::{Device, Tensor};
 
 use crate::model::error::Result;
-use crate::model::gguf::GgufFile;
+use crate::model::gguf::{GgufFile, quants};
 use crate::model::kernels::packed::{PackError, PackedMatrix};
 use crate::model::weights;
 
@@ -57,8 +57,8 @@ impl Weight {
         let mut dense = Vec::new();
         for (name, outputs) in parts {
             weight_data(file, name, *outputs, inputs)?;
-            let tensor = file.qtensor(&format!("{name}.weight"), &Device::Cpu)?;
-            dense.push(tensor.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?);
+            let (dims, numbers) = file.dequantized(&format!("{name}.weight"))?;
+            dense.push(Tensor::from_vec(numbers, dims, &Device::Cpu)?);
         }
         Ok(Weight::Dense(Tensor::cat(&dense, 0)?))
     }
@@ -70,7 +70,7 @@ pub fn weight_data<'a>(
     name: &str,
     outputs: usize,
     inputs: usize,
-) -> Result<(candle_core::quantized::GgmlDType, Vec<usize>, &'a [u8])> {
+) -> Result<(crate::model::gguf::TensorType, Vec<usize>, &'a [u8])> {
     let name = format!("{name}.weight");
     let (dtype, dims, data) = file.tensor_data(&name)?;
     weights::expect_shape(name, &dims, &[outputs, inputs])?;
@@ -80,15 +80,11 @@ pub fn weight_data<'a>(
 /// Rows of the token table, dequantised from the mapped file.
 pub fn mapped_rows(file: &GgufFile, tokens: &[u32]) -> Result<Vec<f32>> {
     let (dtype, dims, bytes) = file.tensor_data("token_embd.weight")?;
-    let (rows, cols) = (dims[0], dims[1]);
-    let row_bytes = bytes.len() / rows;
+    let row_bytes = bytes.len() / dims[0];
     let picked: Vec<u8> = tokens
         .iter()
         .flat_map(|&id| &bytes[id as usize * row_bytes..][..row_bytes])
         .copied()
         .collect();
-    let storage = candle_core::quantized::QStorage::from_data(picked.into(), &Device::Cpu, dtype)?;
-    let table = QTensor::new(storage, (tokens.len(), cols))?;
-    let rows = table.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?;
-    Ok(rows.flatten_all()?.to_vec1()?)
+    Ok(quants::dequantize(dtype, &picked)?)
 }
