@@ -1,9 +1,11 @@
 //! Small generated models for tests: no network, no fixtures of megabytes. Not part of the API.
 
+pub mod forms;
 pub mod pdf;
 pub mod random;
 pub mod tiny;
 pub mod vocabulary;
 
+pub use forms::write_tiny_parts;
 pub use tiny::{TinySpec, write_tiny_gguf};
 pub use vocabulary::write_smollm2_vocabulary;

@@ -112,7 +112,7 @@ pub fn write_tiny_gguf(path: impl AsRef<Path>, spec: &TinySpec) -> Result<()> {
     Ok(())
 }
 
-fn metadata(spec: &TinySpec) -> Vec<(String, Value)> {
+pub(super) fn metadata(spec: &TinySpec) -> Vec<(String, Value)> {
     let mut out = Vec::new();
     let mut put = |key: &str, value: Value| out.push((key.to_owned(), value));
     let text = |s: &str| Value::String(s.to_owned());
@@ -184,7 +184,7 @@ fn byte_char(byte: u8) -> char {
     char::from_u32(256 + index).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-fn tensors(spec: &TinySpec) -> Result<Vec<(String, QTensor)>> {
+pub(super) fn tensors(spec: &TinySpec) -> Result<Vec<(String, QTensor)>> {
     let mut make = Maker {
         random: Random::new(spec.seed),
         quant: spec.quant,

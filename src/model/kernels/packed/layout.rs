@@ -15,6 +15,7 @@
 //! and one `vpdpbusd` (or its AVX2 counterpart) per line.
 
 use crate::model::gguf::quants;
+pub use crate::model::kernels::region::Line;
 use half::f16;
 
 /// Rows per tile.
@@ -99,16 +100,6 @@ impl Form {
             _ => Form::U8.lines(),
         }
     }
-}
-
-/// A cache line of packed weights.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub struct Line(pub [u8; 64]);
-
-impl Line {
-    #[cfg(test)]
-    pub const ZERO: Line = Line([0; 64]);
 }
 
 /// 32 weights of one row: `w = d·q + m`, where a table stands between the nibbles and `q`, to be stored,

@@ -15,16 +15,15 @@ mod matmul;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
-mod region;
 mod residue;
 #[cfg(test)]
 mod tests;
 
 use crate::model::gguf::TensorType;
+use crate::model::kernels::region::Lines;
 use crate::model::plain::plain;
 pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
-use region::Lines;
 use std::sync::Arc;
 
 /// Why a tensor cannot be packed.

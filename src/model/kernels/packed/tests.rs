@@ -283,7 +283,7 @@ const FORMS: [(Form, u8); 5] = [
 /// Every kernel of this CPU against the portable one, on tiles made of `quant` and activations of `x`.
 fn agree(form: Form, blocks: usize, m: usize, quant: impl Fn(usize) -> u8, x: &[f32]) {
     let pool = Pool::new(1);
-    let mut lines = vec![Line::ZERO; blocks * form.lines()];
+    let mut lines = vec![Line([0; 64]); blocks * form.lines()];
     for b in 0..blocks {
         for row in 0..TILE {
             let at = (b * TILE + row) * BLOCK;

@@ -1,3 +1,5 @@
+mod split;
+
 use super::*;
 use crate::testing::random::Random;
 use crate::testing::{TinySpec, write_tiny_gguf};
