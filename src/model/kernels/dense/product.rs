@@ -34,6 +34,10 @@ const PANEL: usize = 64;
 const PANEL_FLOATS: usize = 192 << 10;
 /// Columns at a time: four rows of weights and four of activations fit into the first cache.
 const DEPTH: usize = 512;
+/// Bytes of a group, at most, of which the next is asked for while it is read.
+const NEAR: usize = 16 << 10;
+/// Bytes to ask for ahead of use in longer rows.
+const FAR: usize = 1 << 10;
 /// More lanes than any register has.
 const LANES: usize = 16;
 
@@ -152,12 +156,17 @@ impl Work<'_> {
     #[inline(always)]
     fn few<S: Simd, E: KvElement>(&self, s: S) {
         let depth = self.part.kind.stride(self.cols);
+        // The next group, where rows are short; else the rows' own later columns.
+        let ahead = match depth * FEW * size_of::<E>() {
+            group if group <= NEAR => group,
+            _ => FAR,
+        };
         for row in self.rows.clone().step_by(FEW) {
             let w = self.group::<E, FEW>(row);
             for (i, x) in self.x.chunks_exact(self.width).enumerate() {
                 let mut sums = [[s.splat(0.0); FEW]];
                 // SAFETY: rows of weights have `depth` elements, and those of activations no fewer.
-                unsafe { tile::<S, E, 1, FEW>(s, &w, x.as_ptr(), 0, depth, &mut sums) };
+                unsafe { tile::<S, E, 1, FEW>(s, &w, x.as_ptr(), 0, depth, ahead, &mut sums) };
                 self.finish(s, row, i, &sums[0]);
             }
         }
@@ -191,11 +200,11 @@ impl Work<'_> {
                 // SAFETY: `columns` floats from `x` on in each of the rows, and of `wide`.
                 unsafe {
                     for sums in fours.as_chunks_mut::<M>().0 {
-                        tile::<S, f32, M, MANY>(s, &wide, x, self.width, columns, sums);
+                        tile::<S, f32, M, MANY>(s, &wide, x, self.width, columns, 0, sums);
                         x = x.wrapping_add(M * self.width);
                     }
                     for sums in rest.as_chunks_mut::<1>().0 {
-                        tile::<S, f32, 1, MANY>(s, &wide, x, self.width, columns, sums);
+                        tile::<S, f32, 1, MANY>(s, &wide, x, self.width, columns, 0, sums);
                         x = x.wrapping_add(self.width);
                     }
                 }
@@ -207,7 +216,8 @@ impl Work<'_> {
     }
 }
 
-/// Adds the products of `M` rows of activations and `N` of weights.
+/// Adds the products of `M` rows of activations and `N` of weights, and asks for what is `ahead`
+/// bytes behind the weights, if anything.
 ///
 /// # Safety
 /// `depth`, a multiple of [`LANES`], elements are valid from each of `w` on, and from each of the `M`
@@ -220,6 +230,7 @@ unsafe fn tile<S: Simd, E: KvElement, const M: usize, const N: usize>(
     x: *const f32,
     width: usize,
     depth: usize,
+    ahead: usize,
     sums: &mut [[S::V; N]; M],
 ) {
     let mut t = *sums;
@@ -227,6 +238,9 @@ unsafe fn tile<S: Simd, E: KvElement, const M: usize, const N: usize>(
     while at < depth {
         let mut weights = [s.splat(0.0); N];
         for n in 0..N {
+            if ahead > 0 {
+                prefetch(w[n].wrapping_add(at).cast::<u8>().wrapping_add(ahead));
+            }
             // SAFETY: the caller's promise.
             weights[n] = unsafe { load_elements(s, w[n].add(at)) };
         }
@@ -240,6 +254,19 @@ unsafe fn tile<S: Simd, E: KvElement, const M: usize, const N: usize>(
         at += S::LANES;
     }
     *sums = t;
+}
+
+/// Decoding waits for memory, and the hardware looks ahead no further than a page.
+#[inline(always)]
+fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE, and a prefetch is a hint that never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 const _: () = assert!(DEPTH.is_multiple_of(LANES));
