@@ -18,7 +18,7 @@ pub fn model(data: &[u8]) {
     let Ok(model) = GgufFile::open(file.path()) else {
         return;
     };
-    for name in model.content().tensor_infos.keys() {
+    for name in model.tensor_names() {
         let _ = model.tensor_data(name);
     }
     let Ok(tokenizer) = Tokenizer::from_gguf(&model) else {

@@ -50,6 +50,7 @@ fn model() -> Model {
         network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
         template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
         tokenizer,
+        sampling: Default::default(),
     }
 }
 

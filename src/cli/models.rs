@@ -11,7 +11,8 @@ use super::progress::Meter;
 use super::safe::{name as name_of, write_json, write_json_pretty};
 use crate::dirs::Dirs;
 use crate::model::source::known::{DEFAULT, KNOWN};
-use crate::model::source::{ModelSpec, local, resolve};
+use crate::model::source::local::{self, size};
+use crate::model::source::{ModelSpec, resolve};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -175,10 +176,6 @@ fn list(dirs: &Dirs) -> Listing {
         here,
         fetchable,
     }
-}
-
-fn size(path: &std::path::Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |data| data.len())
 }
 
 /// The visible folders in a folder, by name.

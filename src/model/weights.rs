@@ -1,7 +1,5 @@
 //! Weights of a file, checked against what the description expects.
 
-use candle_core::{DType, Device};
-
 use super::{
     error::{ModelError, Result},
     gguf::GgufFile,
@@ -9,12 +7,9 @@ use super::{
 
 /// A vector of the file in f32.
 pub fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
-    let tensor = file.qtensor(name, &Device::Cpu)?;
-    expect_shape(name.into(), tensor.shape().dims(), &[len])?;
-    Ok(tensor
-        .dequantize(&Device::Cpu)?
-        .to_dtype(DType::F32)?
-        .to_vec1()?)
+    let (dims, vector) = file.dequantized(name)?;
+    expect_shape(name.into(), &dims, &[len])?;
+    Ok(vector)
 }
 
 /// The stacked biases of the named weights, zeros where one has none; `None` where none has.

@@ -1,11 +1,13 @@
 //! Small generated models for tests: no network, no fixtures of megabytes. Not part of the API.
 
 pub mod families;
+pub mod forms;
 pub mod pdf;
 pub mod random;
 pub mod tiny;
 pub mod vocabulary;
 
 pub use families::write_family_gguf;
+pub use forms::write_tiny_parts;
 pub use tiny::{TinySpec, write_tiny_gguf};
 pub use vocabulary::write_smollm2_vocabulary;

@@ -184,7 +184,7 @@ fn byte_char(byte: u8) -> char {
     char::from_u32(256 + index).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-fn tensors(spec: &TinySpec) -> Result<Vec<(String, QTensor)>> {
+pub(super) fn tensors(spec: &TinySpec) -> Result<Vec<(String, QTensor)>> {
     let mut make = Maker {
         random: Random::new(spec.seed),
         quant: spec.quant,

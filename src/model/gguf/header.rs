@@ -1,26 +1,47 @@
-//! A walk over a GGUF header that trusts nothing, made before candle's reader builds values from
-//! it: after the walk, lengths fit the file, counts are reasonable and types are known, so that
-//! the reader can neither panic nor allocate beyond reason, and errors name what is broken.
+//! A walk over a GGUF header that trusts nothing. It reads the tensors' descriptions, and is made
+//! before candle's reader builds values from the metadata: after the walk, lengths fit the file,
+//! counts are reasonable and types are known, so that the reader can neither panic nor allocate
+//! beyond reason, and errors name what is broken.
 
 use super::error::{GgufError, Result, damaged};
+use super::split::Said;
+use super::types::{TensorType, name_of_other};
 use std::collections::HashSet;
 
 /// Array elements in the whole header. A vocabulary of 256k tokens needs about a million;
 /// candle holds each in some 32 bytes.
 const MAX_ELEMENTS: u64 = 1 << 23;
 const MAX_KEYS: u64 = 1 << 16;
-const MAX_TENSORS: u64 = 1 << 18;
+pub(super) const MAX_TENSORS: u64 = 1 << 18;
 const MAX_NAME: u64 = 1 << 10;
 const MAX_DEPTH: u32 = 4;
 const MAX_DIMS: u32 = 4;
 /// Tensor data is read in place, so it must be aligned for the widest scalar of a block.
 const ALIGNMENTS: std::ops::RangeInclusive<u64> = 8..=1 << 20;
 
-/// What the walk learned that candle's reader does not tell.
+/// What the walk learned.
 #[derive(Debug, PartialEq)]
 pub struct Header {
     /// Tensor data begins at a multiple of this, and so does every tensor.
     pub alignment: u64,
+    /// Where the tensors' descriptions begin, behind the metadata.
+    pub tensors_at: usize,
+    /// Where the tensors' bytes begin.
+    pub data: u64,
+    pub tensors: Vec<Described>,
+    /// Where the file stands among the parts of a model.
+    pub split: Said,
+}
+
+/// A tensor as the header describes it.
+#[derive(Debug, PartialEq)]
+pub struct Described {
+    pub name: String,
+    pub dtype: TensorType,
+    /// Row-major, `[rows, cols]`.
+    pub dims: Vec<usize>,
+    /// From where the tensors' bytes begin.
+    pub offset: u64,
 }
 
 /// Checks `file` from its magic to the last tensor's description.
@@ -53,6 +74,7 @@ pub fn walk(file: &[u8]) -> Result<Header> {
         return damaged(format!("it declares {keys} metadata entries"));
     }
     let mut alignment = candle_core::quantized::gguf_file::DEFAULT_ALIGNMENT;
+    let mut split = Said::default();
     let mut seen = HashSet::new();
     for i in 0..keys {
         let key = at.name(&format!("metadata entry {} of {keys}", i + 1))?;
@@ -68,16 +90,31 @@ pub fn walk(file: &[u8]) -> Result<Header> {
                 return damaged("general.alignment is not a usable power of two");
             }
         }
+        let number = || integer(&file[value..at.pos], kind);
+        match key {
+            b"split.no" => split.no = number(),
+            b"split.count" => split.count = number(),
+            b"split.tensors.count" => split.tensors = number(),
+            _ => {}
+        }
     }
+    let tensors_at = at.pos;
     seen.clear();
+    let mut described = Vec::new();
     for i in 0..tensors {
         let name = at.name(&format!("the description of tensor {} of {tensors}", i + 1))?;
         if !seen.insert(name) {
             return damaged(format!("the tensor {} occurs twice", show(name)));
         }
-        at.tensor(&show(name))?;
+        described.push(at.tensor(name)?);
     }
-    Ok(Header { alignment })
+    Ok(Header {
+        alignment,
+        tensors_at,
+        data: (at.pos as u64).next_multiple_of(alignment),
+        tensors: described,
+        split,
+    })
 }
 
 struct Walk<'a> {
@@ -187,24 +224,31 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn tensor(&mut self, name: &str) -> Result<()> {
-        let what = format!("the description of tensor {name}");
-        let dims = self.u32(&what)?;
-        if dims > MAX_DIMS {
-            return damaged(format!("the tensor {name} has {dims} dimensions"));
+    fn tensor(&mut self, name: &[u8]) -> Result<Described> {
+        let shown = &show(name);
+        let what = format!("the description of tensor {shown}");
+        let count = self.u32(&what)?;
+        if count > MAX_DIMS {
+            return damaged(format!("the tensor {shown} has {count} dimensions"));
         }
-        for _ in 0..dims {
-            self.len(&what)?;
+        let mut dims = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            let dim = self.len(&what)?;
+            dims.push(usize::try_from(dim).unwrap_or(usize::MAX));
         }
+        // The file has the columns first.
+        dims.reverse();
         let kind = self.u32(&what)?;
-        if !matches!(kind, 0..=3 | 6..=15 | 30) {
-            return Err(GgufError::TensorType {
-                name: name.to_owned(),
-                kind: type_name(kind),
-            });
-        }
-        self.u64(&what)?;
-        Ok(())
+        let unknown = || GgufError::TensorType {
+            name: shown.clone(),
+            kind: name_of_other(kind),
+        };
+        Ok(Described {
+            name: String::from_utf8_lossy(name).into_owned(),
+            dtype: TensorType::from_id(kind).ok_or_else(unknown)?,
+            dims,
+            offset: self.u64(&what)?,
+        })
     }
 }
 
@@ -228,28 +272,4 @@ fn integer(bytes: &[u8], kind: u32) -> Option<u64> {
 /// A name of the file, safe to show.
 fn show(name: &[u8]) -> String {
     String::from_utf8_lossy(name).escape_debug().to_string()
-}
-
-fn type_name(kind: u32) -> String {
-    let known = match kind {
-        16 => "IQ2_XXS",
-        17 => "IQ2_XS",
-        18 => "IQ3_XXS",
-        19 => "IQ1_S",
-        20 => "IQ4_NL",
-        21 => "IQ3_S",
-        22 => "IQ2_S",
-        23 => "IQ4_XS",
-        24 => "I8",
-        25 => "I16",
-        26 => "I32",
-        27 => "I64",
-        28 => "F64",
-        29 => "IQ1_M",
-        34 => "TQ1_0",
-        35 => "TQ2_0",
-        39 => "MXFP4",
-        _ => return format!("type {kind} (unknown)"),
-    };
-    known.to_owned()
 }

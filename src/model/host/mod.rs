@@ -6,8 +6,6 @@ mod weight;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
-use candle_core::{Device, Tensor};
-
 use rows::{Rows, SHORT, queries, window_rows};
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
@@ -122,19 +120,9 @@ impl<T: KvElement> Backend for Host<T> {
         before: usize,
     ) -> Result<Rows> {
         let rows = tokens.len();
-        let data = match (table, &head.weight) {
-            (Embedding::Mapped(file), _) => mapped_rows(file, tokens)?,
-            (Embedding::Tied, Weight::Packed(matrix)) => {
-                let mut data = vec![0.0; rows * matrix.cols()];
-                for (row, &id) in data.chunks_exact_mut(matrix.cols()).zip(tokens) {
-                    matrix.dequantize_row(id as usize, row);
-                }
-                data
-            }
-            (Embedding::Tied, Weight::Dense(table)) => {
-                let ids = Tensor::from_slice(tokens, rows, &Device::Cpu)?;
-                table.index_select(&ids, 0)?.flatten_all()?.to_vec1()?
-            }
+        let data = match table {
+            Embedding::Mapped(file) => mapped_rows(file, tokens)?,
+            Embedding::Tied => head.weight.rows(tokens),
         };
         // By all that was said, so that a question is judged alike whatever was read before.
         let fine = rows > 1 && before + rows <= SHORT;
@@ -148,20 +136,7 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn linear(&self, linear: &Linear, x: &Rows) -> Result<Rows> {
-        let mut data = match &linear.weight {
-            Weight::Packed(matrix) => {
-                let mut out = vec![0.0; x.rows * matrix.rows()];
-                match x.fine {
-                    true => matrix.matmul_fine(&self.pool, &x.data, &mut out),
-                    false => matrix.matmul(&self.pool, &x.data, &mut out),
-                }
-                out
-            }
-            Weight::Dense(weight) => {
-                let x = Tensor::from_slice(&x.data, (x.rows, x.width()), &Device::Cpu)?;
-                x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?
-            }
-        };
+        let mut data = linear.weight.product(&self.pool, &x.data, x.rows, x.fine);
         if !linear.scales.is_empty() {
             for row in data.chunks_exact_mut(linear.scales.len()) {
                 row.iter_mut()

@@ -1,12 +1,12 @@
-//! Weights on the CPU: packed where they can be, else f32.
+//! Weights on the CPU: packed where they have few bits, else as the file has them.
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor, quantized::QTensor};
-
 use crate::model::error::Result;
-use crate::model::gguf::GgufFile;
+use crate::model::gguf::{GgufFile, TensorType, quants};
+use crate::model::kernels::dense::DenseMatrix;
 use crate::model::kernels::packed::{PackError, PackedMatrix};
+use crate::model::kernels::pool::Pool;
 use crate::model::weights;
 
 /// A weight matrix with its bias.
@@ -18,11 +18,16 @@ pub struct Linear {
     pub bias: Vec<f32>,
 }
 
-pub enum Weight {
+/// A matrix `[outputs, inputs]`, stacked from as few products as its types allow.
+pub struct Weight {
+    parts: Vec<Matrix>,
+}
+
+enum Matrix {
     /// Low-bit weights times 8-bit activations: the mode people use.
     Packed(PackedMatrix),
-    /// `[outputs, inputs]` in f32: the exact mode, and shapes that cannot be packed.
-    Dense(Tensor),
+    /// Numbers as they are stored; in exact mode, and where a shape cannot be packed, all in f32.
+    Dense(DenseMatrix),
 }
 
 /// The token table.
@@ -34,35 +39,129 @@ pub enum Embedding {
 }
 
 impl Weight {
-    /// Stacks the named weights; `exact` keeps them in f32.
+    /// Stacks the named weights; `exact` rounds nothing.
     pub fn load(
         file: &GgufFile,
         parts: &[(String, usize)],
         inputs: usize,
         exact: bool,
     ) -> Result<Weight> {
-        if !exact {
-            let mut packed = Vec::new();
-            for (name, outputs) in parts {
-                let (dtype, _, data) = weight_data(file, name, *outputs, inputs)?;
-                match PackedMatrix::from_ggml(dtype, *outputs, inputs, data) {
-                    Ok(matrix) => packed.push(matrix),
-                    // Unpacked it would take several times as much.
-                    Err(error @ PackError::Memory(_)) => return Err(error.into()),
-                    Err(_) => break,
-                }
-            }
-            if packed.len() == parts.len() {
-                return Ok(Weight::Packed(PackedMatrix::concat(packed)?));
-            }
-        }
-        let mut dense = Vec::new();
+        let mut matrices = Vec::new();
         for (name, outputs) in parts {
-            weight_data(file, name, *outputs, inputs)?;
-            let tensor = file.qtensor(&format!("{name}.weight"), &Device::Cpu)?;
-            dense.push(tensor.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?);
+            let (dtype, _, data) = weight_data(file, name, *outputs, inputs)?;
+            matrices.push(Matrix::of(dtype, *outputs, inputs, data, exact)?);
         }
-        Ok(Weight::Dense(Tensor::cat(&dense, 0)?))
+        Weight::stack(matrices)
+    }
+
+    /// Matrices of the same inputs, one over the other.
+    fn stack(matrices: Vec<Matrix>) -> Result<Weight> {
+        let mut parts: Vec<Matrix> = Vec::new();
+        for matrix in matrices {
+            let joined = match (parts.pop(), matrix) {
+                (Some(Matrix::Packed(a)), Matrix::Packed(b)) => {
+                    Matrix::Packed(PackedMatrix::concat([a, b])?)
+                }
+                (Some(Matrix::Dense(a)), Matrix::Dense(b)) => {
+                    Matrix::Dense(DenseMatrix::concat([a, b])?)
+                }
+                (before, matrix) => {
+                    parts.extend(before);
+                    matrix
+                }
+            };
+            parts.push(joined);
+        }
+        Ok(Weight { parts })
+    }
+
+    /// `x[m, inputs] · Wᵀ`, `[m, outputs]`; `fine` takes all of the activations' precision.
+    pub fn product(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
+        if let [matrix] = self.parts.as_slice() {
+            return matrix.product(pool, x, m, fine);
+        }
+        let outputs: usize = self.parts.iter().map(Matrix::outputs).sum();
+        let mut all = vec![0.0; m * outputs];
+        let mut first = 0;
+        for matrix in &self.parts {
+            let width = matrix.outputs();
+            let some = matrix.product(pool, x, m, fine);
+            for (all, some) in all.chunks_exact_mut(outputs).zip(some.chunks_exact(width)) {
+                all[first..first + width].copy_from_slice(some);
+            }
+            first += width;
+        }
+        all
+    }
+
+    /// Rows of the matrix as a table, `[rows, inputs]`.
+    pub fn rows(&self, rows: &[u32]) -> Vec<f32> {
+        let inputs = self.parts.first().map_or(0, Matrix::inputs);
+        let mut data = vec![0.0; rows.len() * inputs];
+        for (out, &row) in data.chunks_exact_mut(inputs.max(1)).zip(rows) {
+            let mut row = row as usize;
+            for matrix in &self.parts {
+                if row < matrix.outputs() {
+                    matrix.row(row, out);
+                    break;
+                }
+                row -= matrix.outputs();
+            }
+        }
+        data
+    }
+}
+
+impl Matrix {
+    /// A tensor of two dimensions, or a slice of one with three.
+    fn of(
+        dtype: TensorType,
+        outputs: usize,
+        inputs: usize,
+        data: &[u8],
+        exact: bool,
+    ) -> Result<Matrix> {
+        if !exact && !dtype.is_plain() {
+            match PackedMatrix::from_ggml(dtype, outputs, inputs, data) {
+                Ok(matrix) => return Ok(Matrix::Packed(matrix)),
+                // Unpacked it would take several times as much.
+                Err(error @ PackError::Memory(_)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        let matrix = DenseMatrix::from_ggml(dtype, outputs, inputs, data)?;
+        Ok(Matrix::Dense(matrix))
+    }
+
+    fn outputs(&self) -> usize {
+        match self {
+            Matrix::Packed(matrix) => matrix.rows(),
+            Matrix::Dense(matrix) => matrix.rows(),
+        }
+    }
+
+    fn inputs(&self) -> usize {
+        match self {
+            Matrix::Packed(matrix) => matrix.cols(),
+            Matrix::Dense(matrix) => matrix.cols(),
+        }
+    }
+
+    fn row(&self, row: usize, out: &mut [f32]) {
+        match self {
+            Matrix::Packed(matrix) => matrix.dequantize_row(row, out),
+            Matrix::Dense(matrix) => matrix.dequantize_row(row, out),
+        }
+    }
+
+    fn product(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
+        let mut out = vec![0.0; m * self.outputs()];
+        match self {
+            Matrix::Packed(matrix) if fine => matrix.matmul_fine(pool, x, &mut out),
+            Matrix::Packed(matrix) => matrix.matmul(pool, x, &mut out),
+            Matrix::Dense(matrix) => matrix.matmul(pool, x, &mut out),
+        }
+        out
     }
 }
 
@@ -72,7 +171,7 @@ pub fn weight_data<'a>(
     name: &str,
     outputs: usize,
     inputs: usize,
-) -> Result<(candle_core::quantized::GgmlDType, Vec<usize>, &'a [u8])> {
+) -> Result<(TensorType, Vec<usize>, &'a [u8])> {
     let name = format!("{name}.weight");
     let (dtype, dims, data) = file.tensor_data(&name)?;
     weights::expect_shape(name, &dims, &[outputs, inputs])?;
@@ -82,15 +181,11 @@ pub fn weight_data<'a>(
 /// Rows of the token table, dequantised from the mapped file.
 pub fn mapped_rows(file: &GgufFile, tokens: &[u32]) -> Result<Vec<f32>> {
     let (dtype, dims, bytes) = file.tensor_data("token_embd.weight")?;
-    let (rows, cols) = (dims[0], dims[1]);
-    let row_bytes = bytes.len() / rows;
+    let row_bytes = bytes.len() / dims[0];
     let picked: Vec<u8> = tokens
         .iter()
         .flat_map(|&id| &bytes[id as usize * row_bytes..][..row_bytes])
         .copied()
         .collect();
-    let storage = candle_core::quantized::QStorage::from_data(picked.into(), &Device::Cpu, dtype)?;
-    let table = QTensor::new(storage, (tokens.len(), cols))?;
-    let rows = table.dequantize(&Device::Cpu)?.to_dtype(DType::F32)?;
-    Ok(rows.flatten_all()?.to_vec1()?)
+    Ok(quants::dequantize(dtype, &picked)?)
 }

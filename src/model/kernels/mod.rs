@@ -1,7 +1,9 @@
-//! CPU kernels: the thread pool, packed low-bit matrices, attention over the ragged cache.
+//! CPU kernels: the thread pool, packed low-bit matrices and dense ones, attention over the ragged cache.
 
 pub mod attention;
+pub mod dense;
 pub mod ops;
 pub mod packed;
 pub mod pool;
+mod region;
 pub mod shared;

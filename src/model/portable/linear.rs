@@ -1,12 +1,12 @@
 //! Weight matrices on a device.
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::device::ops;
+use crate::model::gguf::{GgufFile, TensorType, quants};
 use crate::model::{
     error,
-    gguf::GgufFile,
     weights::{self, Scaled},
 };
 
@@ -46,7 +46,7 @@ impl Linear {
         device: &Device,
         precision: Precision,
     ) -> error::Result<Linear> {
-        let mut stacks: Vec<(GgmlDType, usize, Vec<u8>)> = Vec::new();
+        let mut stacks: Vec<(TensorType, usize, Vec<u8>)> = Vec::new();
         for (name, outputs) in names {
             let name = format!("{name}.weight");
             let (dtype, dims, bytes) = file.tensor_data(&name)?;
@@ -96,7 +96,7 @@ impl Linear {
 
 impl Weight {
     fn load(
-        dtype: GgmlDType,
+        dtype: TensorType,
         shape: (usize, usize),
         bytes: &[u8],
         device: &Device,
@@ -104,20 +104,21 @@ impl Weight {
     ) -> Result<Weight> {
         // The CPU has no fast products of other types.
         let half = match (dtype, exact || device.is_cpu()) {
-            (GgmlDType::F16, false) => Some(DType::F16),
-            (GgmlDType::BF16, false) => Some(DType::BF16),
+            (TensorType::F16, false) => Some(DType::F16),
+            (TensorType::BF16, false) => Some(DType::BF16),
             _ => None,
         };
         if let Some(half) = half {
             let weight = Tensor::from_raw_buffer(bytes, half, &[shape.0, shape.1], device)?;
             return Ok(Weight::Dense(weight));
         }
-        let tensor = QTensor::new(QStorage::from_data(bytes.into(), device, dtype)?, shape)?;
-        let plain = matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
-        Ok(match exact || plain {
-            true => Weight::Dense(tensor.dequantize(device)?.to_dtype(DType::F32)?),
-            false => Weight::Quantised(tensor),
-        })
+        if exact || dtype.is_plain() {
+            let weight = quants::dequantize(dtype, bytes)?;
+            return Ok(Weight::Dense(Tensor::from_vec(weight, shape, device)?));
+        }
+        let (dtype, bytes) = quants::for_candle(dtype, bytes);
+        let storage = QStorage::from_data(bytes, device, dtype)?;
+        Ok(Weight::Quantised(QTensor::new(storage, shape)?))
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {

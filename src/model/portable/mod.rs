@@ -189,14 +189,17 @@ impl Backend for Portable {
 
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Tensor> {
         let name = "token_embd.weight";
-        let tensor = file.qtensor(name, &self.device)?;
         weights::expect_shape(
             name.into(),
-            tensor.shape().dims(),
+            file.tensor_info(name)?.shape.dims(),
             &[d.vocabulary, d.hidden],
         )?;
-        let dtype = if self.exact { DType::F32 } else { DType::F16 };
-        Ok(tensor.dequantize(&self.device)?.to_dtype(dtype)?)
+        if self.exact {
+            let (dims, table) = file.dequantized(name)?;
+            return Ok(Tensor::from_vec(table, dims, &self.device)?);
+        }
+        let table = file.qtensor(name, &self.device)?;
+        Ok(table.dequantize(&self.device)?.to_dtype(DType::F16)?)
     }
 
     fn load_all<T: Send>(

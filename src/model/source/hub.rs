@@ -14,6 +14,7 @@ use super::known::{Known, Pin};
 use super::miss::Miss;
 use super::{Progress, local, part, verify};
 use crate::dirs::Dirs;
+use crate::model::gguf::split::{self, PartName};
 
 /// How long the Hub may take until the first sign of the file.
 const FIRST: Duration = Duration::from_secs(10);
@@ -25,7 +26,8 @@ enum Said {
     End(Result<Fetched, Miss>),
 }
 
-/// Fetches `file` of `repo` (without one, the best of its GGUF files) into the model folder.
+/// Fetches `file` of `repo` (without one, the best of its GGUF files) into the model folder, and the
+/// model's other parts where it is one of several.
 pub fn fetch(
     repo: &str,
     file: Option<&str>,
@@ -44,16 +46,37 @@ pub fn fetch(
     let staging = dirs.models.join(".fetch");
     part::own_folder(&staging)?;
     let pin = known.and_then(|known| known.pin);
-    let mut fetched = run(repo, file, pin, &staging, progress)?;
+    let (name, target) = fetch_one(repo, file, pin, &staging, dirs, progress)?;
+    if let Some(part) = PartName::of(&name) {
+        // What is in the folder has been checked.
+        let others = part.all().into_iter().filter(|other| *other != name);
+        for other in others.filter(|other| !local::fetched_path(repo, other, dirs).is_file()) {
+            fetch_one(repo, Some(&other), None, &staging, dirs, progress)?;
+        }
+    }
+    let _ = std::fs::remove_dir_all(&staging);
+    Ok(split::paths(&target).swap_remove(0))
+}
+
+/// Fetches one file; gives its name in the repository and where it is.
+fn fetch_one(
+    repo: &str,
+    file: Option<&str>,
+    pin: Option<Pin>,
+    staging: &Path,
+    dirs: &Dirs,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(String, PathBuf), Miss> {
+    let mut fetched = run(repo, file, pin, staging, progress)?;
     let mut problem = check(&fetched, progress)?;
     if problem.is_some() && fetched.resumed {
         // What an earlier download left may be what is wrong.
         discard(&fetched.path)?;
-        fetched = run(repo, file, pin, &staging, progress)?;
+        fetched = run(repo, file, pin, staging, progress)?;
         problem = check(&fetched, progress)?;
     }
     if let Some(problem) = problem {
-        let _ = std::fs::remove_dir_all(&staging);
+        let _ = std::fs::remove_dir_all(staging);
         return Err(Miss::Corrupt(problem));
     }
     let target = local::fetched_path(repo, &fetched.name, dirs);
@@ -63,8 +86,7 @@ pub fn fetch(
     // Takes the place of a link, and does not follow it.
     std::fs::rename(&fetched.path, &target)
         .map_err(|error| Miss::Unwritable(dirs.models.clone(), error))?;
-    let _ = std::fs::remove_dir_all(&staging);
-    Ok(target)
+    Ok((fetched.name, target))
 }
 
 /// What is wrong with a whole download; `None` = nothing.

@@ -1,5 +1,6 @@
 //! Model files that are already on this machine.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use hf_hub::{Cache, Repo};
 use super::known::{self, Known, Pin};
 use super::{ModelSpec, SourceError};
 use crate::dirs::Dirs;
+use crate::model::gguf::split::{self, PartName};
 
 /// A model file on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +83,25 @@ fn at_path(path: &Path) -> Result<ResolvedModel, SourceError> {
     Ok(named(path.to_path_buf()))
 }
 
-/// A file called after its stem.
+/// A file called after its stem; one of several parts, after what they have in common.
 pub fn named(path: PathBuf) -> ResolvedModel {
-    let name = path.file_stem().map_or_else(
-        || path.display().to_string(),
-        |s| s.to_string_lossy().into(),
-    );
-    ResolvedModel { path, name }
+    let stem = || path.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let name = PartName::of_path(&path).map(|part| part.stem).or_else(stem);
+    ResolvedModel {
+        name: name.unwrap_or_else(|| path.display().to_string()),
+        path,
+    }
+}
+
+/// Bytes of the model at `path`, of all its parts.
+pub fn size(path: &Path) -> u64 {
+    let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
+    split::paths(path).iter().map(len).sum()
+}
+
+/// Whether the model's file is there, and its other parts where it is one of several.
+fn is_whole(path: &Path) -> bool {
+    split::paths(path).iter().all(|path| path.is_file())
 }
 
 /// A known model's file in the app's folder or the Hugging Face cache. A pinned one must have
@@ -114,10 +128,10 @@ pub fn hub_file(repo: &str, file: &str, dirs: &Dirs) -> Option<PathBuf> {
         return known_file(known, dirs);
     }
     let ours = fetched_path(repo, file, dirs);
-    if ours.is_file() {
-        return Some(ours);
-    }
-    cached(repo, file)
+    [Some(ours), cached(repo, file)]
+        .into_iter()
+        .flatten()
+        .find(|path| is_whole(path))
 }
 
 /// Where a file fetched from the Hub is kept: known models by their file name, others in a
@@ -154,11 +168,12 @@ fn any_of_repo(repo: &str, dirs: &Dirs) -> Option<PathBuf> {
     for snapshot in snapshots(repo) {
         files.extend(gguf_files(&snapshot));
     }
-    let names: Vec<String> = files
-        .iter()
+    files.retain(|path| is_whole(path));
+    let all = files.iter().flat_map(|path| split::paths(path));
+    let names: Vec<String> = all
         .map(|path| path.to_string_lossy().into_owned())
         .collect();
-    known.or_else(|| best(&names).map(|index| files[index].clone()))
+    known.or_else(|| best(&names).map(|index| PathBuf::from(&names[index])))
 }
 
 /// Which of a repository's files to take when none is named: a middle quantisation first.
@@ -166,11 +181,16 @@ pub fn best(names: &[String]) -> Option<usize> {
     const ORDER: [&str; 9] = [
         "q4_k_m", "q4_1", "q4_0", "q4_k_s", "q5_k_m", "q8_0", "q6_k", "f16", "",
     ];
+    let all: HashSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    // A model in one file, or the first of parts that are all there.
+    let begins = |name: &str| match PartName::of(name) {
+        Some(part) => part.no == 1 && part.all().iter().all(|name| all.contains(name)),
+        None => true,
+    };
     ORDER.iter().find_map(|kind| {
         names.iter().position(|name| {
             let name = name.to_ascii_lowercase();
-            // Files in several parts cannot be read.
-            name.ends_with(".gguf") && name.contains(kind) && !name.contains("-of-0")
+            name.ends_with(".gguf") && name.contains(kind) && begins(&name)
         })
     })
 }
@@ -181,10 +201,8 @@ fn in_folder(name: &str, dirs: &Dirs) -> Option<PathBuf> {
     if exact.is_file() {
         return Some(exact);
     }
-    gguf_files(&dirs.models).into_iter().find(|path| {
-        path.file_stem()
-            .is_some_and(|stem| stem.to_string_lossy().eq_ignore_ascii_case(name))
-    })
+    let called = |path: &PathBuf| named(path.clone()).name.eq_ignore_ascii_case(name);
+    gguf_files(&dirs.models).into_iter().find(called)
 }
 
 fn unknown_name(name: &str, dirs: &Dirs) -> String {
@@ -206,7 +224,7 @@ fn unknown_name(name: &str, dirs: &Dirs) -> String {
     )
 }
 
-/// The GGUF files directly in a folder, by name.
+/// The GGUF files directly in a folder, by name; of models in parts, the first ones.
 pub fn gguf_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
@@ -221,6 +239,9 @@ pub fn gguf_files(folder: &Path) -> Vec<PathBuf> {
         })
         .collect();
     files.sort();
+    let first = |path: &PathBuf| split::paths(path).swap_remove(0);
+    let all: HashSet<PathBuf> = files.iter().cloned().collect();
+    files.retain(|path| first(path) == *path || !all.contains(&first(path)));
     files
 }
 

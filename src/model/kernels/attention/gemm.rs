@@ -7,7 +7,7 @@ use super::simd::{Simd, load_elements};
 use crate::cache::KvElement;
 
 /// `c = a · b`, or `c += a · b`. All strides count elements.
-pub(super) struct Gemm<E> {
+pub(in crate::model::kernels) struct Gemm<E> {
     /// `[m, k]`, row stride `lda`.
     pub a: *const f32,
     pub lda: usize,

@@ -4,12 +4,12 @@
 //! against a range of that head's pages, with online softmax; tiles whose pages were cut are merged
 //! afterwards. Nothing is ever `rows × len`. [`plain`] is the same in ten obvious lines.
 
-mod gemm;
+pub(super) mod gemm;
 pub mod plain;
 mod plan;
 mod scores;
 mod scratch;
-mod simd;
+pub(super) mod simd;
 mod tile;
 
 use super::pool::Pool;

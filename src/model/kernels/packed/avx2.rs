@@ -4,13 +4,13 @@
 //! saturating. Nibbles are at most 15, so a pair is at most 2·15·127 = 3,810 and all eight pairs of a
 //! block of 32 columns fit into i16: one `vpmaddwd` per block widens them. With a fifth bit four pairs
 //! fit (31,496). Bytes are taken as two nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies
-//! by 16; so are five bits in prefill.
+//! by 16; so are five bits in prefill, and the quants of a table, each nibble from a table of its own.
 
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::{
     activations::Panel,
-    layout::{BLOCK, Form, Line, TILE},
+    layout::{BLOCK, Form, LOOKUP, Line, TILE},
 };
 use std::arch::x86_64::*;
 
@@ -26,19 +26,24 @@ type Pair = (__m256i, __m256i);
 /// The CPU must have AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let table = form.table();
     match (form, x.rows) {
-        (Form::U4, 1) => few::<4, 1>(lines, x, out),
-        (Form::U4, 2) => few::<4, 2>(lines, x, out),
-        (Form::U4, 3) => few::<4, 3>(lines, x, out),
-        (Form::U4, _) => many::<4>(lines, x, out),
-        (Form::U5, 1) => few::<5, 1>(lines, x, out),
-        (Form::U5, 2) => few::<5, 2>(lines, x, out),
-        (Form::U5, 3) => few::<5, 3>(lines, x, out),
-        (Form::U5, _) => many::<5>(lines, x, out),
-        (Form::U8, 1) => few::<8, 1>(lines, x, out),
-        (Form::U8, 2) => few::<8, 2>(lines, x, out),
-        (Form::U8, 3) => few::<8, 3>(lines, x, out),
-        (Form::U8, _) => many::<8>(lines, x, out),
+        (Form::U4, 1) => few::<4, 1>(lines, table, x, out),
+        (Form::U4, 2) => few::<4, 2>(lines, table, x, out),
+        (Form::U4, 3) => few::<4, 3>(lines, table, x, out),
+        (Form::U4, _) => many::<4>(lines, table, x, out),
+        (Form::U5, 1) => few::<5, 1>(lines, table, x, out),
+        (Form::U5, 2) => few::<5, 2>(lines, table, x, out),
+        (Form::U5, 3) => few::<5, 3>(lines, table, x, out),
+        (Form::U5, _) => many::<5>(lines, table, x, out),
+        (Form::U8, 1) => few::<8, 1>(lines, table, x, out),
+        (Form::U8, 2) => few::<8, 2>(lines, table, x, out),
+        (Form::U8, 3) => few::<8, 3>(lines, table, x, out),
+        (Form::U8, _) => many::<8>(lines, table, x, out),
+        (Form::T4(_), 1) => few::<LOOKUP, 1>(lines, table, x, out),
+        (Form::T4(_), 2) => few::<LOOKUP, 2>(lines, table, x, out),
+        (Form::T4(_), 3) => few::<LOOKUP, 3>(lines, table, x, out),
+        (Form::T4(_), _) => many::<LOOKUP>(lines, table, x, out),
     }
 }
 
@@ -70,6 +75,25 @@ fn nibbles(bytes: __m256i) -> Pair {
     (
         _mm256_and_si256(bytes, mask),
         _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask),
+    )
+}
+
+/// A table's quants, as their low and high nibbles.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn looked_up(table: &[u8; 16]) -> Pair {
+    // SAFETY: 16 bytes.
+    let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+    nibbles(_mm256_broadcastsi128_si256(table))
+}
+
+/// Low and high nibbles of the quants at these places of the table.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn split(table: Pair, places: __m256i) -> Pair {
+    (
+        _mm256_shuffle_epi8(table.0, places),
+        _mm256_shuffle_epi8(table.1, places),
     )
 }
 
@@ -136,7 +160,13 @@ fn scale(out: __m256, dot: __m256i, (d, m): (__m256, __m256), xd: f32, xsum: f32
 /// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn few<const BITS: u8, const N: usize>(
+    lines: &[Line],
+    table: &[u8; 16],
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
+    let looked = looked_up(table);
     let mut total = [[_mm256_setzero_ps(); N]; 2];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
@@ -155,6 +185,18 @@ fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [
                     let bits = load(&lines[5], half);
                     l = _mm256_or_si256(l, fifth(bits, g));
                     h = _mm256_or_si256(h, fifth(bits, 4 + g));
+                }
+                if BITS == LOOKUP {
+                    let (first, last) = (split(looked, l), split(looked, h));
+                    for n in 0..N {
+                        let at = n * BLOCK + 4 * g;
+                        let (x, y) = (broadcast(q, at), broadcast(q, at + 16));
+                        add_product(&mut low[n], first.0, x);
+                        add_product(&mut high[n], first.1, x);
+                        add_product(&mut low[n], last.0, y);
+                        add_product(&mut high[n], last.1, y);
+                    }
+                    continue;
                 }
                 for n in 0..N {
                     let at = n * BLOCK + 4 * g;
@@ -191,7 +233,8 @@ struct Unpacked([[u8; 64]; 8]);
 /// Prefill: per block, unpack once, then four activation rows at a time.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn many<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn many<const BITS: u8>(lines: &[Line], table: &[u8; 16], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let looked = looked_up(table);
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let mut unpacked = Unpacked([[0; 64]; 8]);
@@ -216,6 +259,12 @@ fn many<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
                     let high = |g| _mm256_srli_epi16::<4>(fifth(bits, g));
                     store(&mut unpacked.0[g], (l, high(g)));
                     store(&mut unpacked.0[4 + g], (h, high(4 + g)));
+                }
+            } else if BITS == LOOKUP {
+                for (g, line) in lines[1..].iter().enumerate() {
+                    let (l, h) = nibbles(load(line, half));
+                    store(&mut unpacked.0[g], split(looked, l));
+                    store(&mut unpacked.0[4 + g], split(looked, h));
                 }
             } else {
                 for (g, line) in lines[1..].iter().enumerate() {
@@ -287,7 +336,7 @@ fn rows<const BITS: u8, const N: usize>(
                 _mm256_storeu_ps(out.as_mut_ptr(), total);
             }
         };
-        if BITS > 4 {
+        if BITS != 4 {
             add(
                 half,
                 _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16)),

@@ -6,7 +6,7 @@
 use super::{
     activations::Panel,
     avx2::prefetch,
-    layout::{BLOCK, Form, Line, TILE},
+    layout::{BLOCK, Form, LOOKUP, Line, TILE},
 };
 use std::arch::x86_64::*;
 
@@ -16,19 +16,24 @@ use std::arch::x86_64::*;
 /// The CPU must have AVX-512 F, BW and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let table = form.table();
     match (form, x.rows) {
-        (Form::U4, 1) => few::<4, 1>(lines, x, out),
-        (Form::U4, 2) => few::<4, 2>(lines, x, out),
-        (Form::U4, 3) => few::<4, 3>(lines, x, out),
-        (Form::U4, _) => many::<4>(lines, x, out),
-        (Form::U5, 1) => few::<5, 1>(lines, x, out),
-        (Form::U5, 2) => few::<5, 2>(lines, x, out),
-        (Form::U5, 3) => few::<5, 3>(lines, x, out),
-        (Form::U5, _) => many::<5>(lines, x, out),
-        (Form::U8, 1) => few::<8, 1>(lines, x, out),
-        (Form::U8, 2) => few::<8, 2>(lines, x, out),
-        (Form::U8, 3) => few::<8, 3>(lines, x, out),
-        (Form::U8, _) => many::<8>(lines, x, out),
+        (Form::U4, 1) => few::<4, 1>(lines, table, x, out),
+        (Form::U4, 2) => few::<4, 2>(lines, table, x, out),
+        (Form::U4, 3) => few::<4, 3>(lines, table, x, out),
+        (Form::U4, _) => many::<4>(lines, table, x, out),
+        (Form::U5, 1) => few::<5, 1>(lines, table, x, out),
+        (Form::U5, 2) => few::<5, 2>(lines, table, x, out),
+        (Form::U5, 3) => few::<5, 3>(lines, table, x, out),
+        (Form::U5, _) => many::<5>(lines, table, x, out),
+        (Form::U8, 1) => few::<8, 1>(lines, table, x, out),
+        (Form::U8, 2) => few::<8, 2>(lines, table, x, out),
+        (Form::U8, 3) => few::<8, 3>(lines, table, x, out),
+        (Form::U8, _) => many::<8>(lines, table, x, out),
+        (Form::T4(_), 1) => few::<LOOKUP, 1>(lines, table, x, out),
+        (Form::T4(_), 2) => few::<LOOKUP, 2>(lines, table, x, out),
+        (Form::T4(_), 3) => few::<LOOKUP, 3>(lines, table, x, out),
+        (Form::T4(_), _) => many::<LOOKUP>(lines, table, x, out),
     }
 }
 
@@ -42,7 +47,7 @@ fn load(line: &Line) -> __m512i {
 /// A block's quants as bytes, `[g]` being columns `4g..4g + 4` of the 16 rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unpack<const BITS: u8>(lines: &[Line]) -> [__m512i; 8] {
+fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
     let mut quants = [_mm512_setzero_si512(); 8];
     if BITS == 8 {
         for (q, line) in quants.iter_mut().zip(&lines[1..]) {
@@ -70,6 +75,14 @@ fn unpack<const BITS: u8>(lines: &[Line]) -> [__m512i; 8] {
             let mask = _mm512_set1_epi8(16);
             for (q, bits) in quants.iter_mut().zip(fifth) {
                 *q = _mm512_or_si512(*q, _mm512_and_si512(bits, mask));
+            }
+        }
+        if BITS == LOOKUP {
+            // SAFETY: 16 bytes.
+            let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+            let table = _mm512_broadcast_i32x4(table);
+            for q in &mut quants {
+                *q = _mm512_shuffle_epi8(table, *q);
             }
         }
     }
@@ -122,7 +135,12 @@ fn scale(out: __m512, dot: __m512i, (d, m): (__m512, __m512), xd: f32, xsum: f32
 /// Decoding: the sums of `N` activation rows stay in registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn few<const BITS: u8, const N: usize>(
+    lines: &[Line],
+    table: &[u8; 16],
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
     let mut total = [_mm512_setzero_ps(); N];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
@@ -132,7 +150,7 @@ fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [
         .zip(scales)
     {
         prefetch(lines);
-        let weights = unpack::<BITS>(lines);
+        let weights = unpack::<BITS>(lines, table);
         let affine = affine(&lines[0]);
         for n in 0..N {
             let dot = dot(&weights, &q[n * BLOCK..][..BLOCK]);
@@ -148,7 +166,7 @@ fn few<const BITS: u8, const N: usize>(lines: &[Line], x: Panel<'_>, out: &mut [
 /// Prefill: a block's weights stay in registers while all activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn many<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn many<const BITS: u8>(lines: &[Line], table: &[u8; 16], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
@@ -158,7 +176,7 @@ fn many<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
         .zip(activations)
         .zip(scales)
     {
-        let weights = unpack::<BITS>(lines);
+        let weights = unpack::<BITS>(lines, table);
         let affine = affine(&lines[0]);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
         for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {

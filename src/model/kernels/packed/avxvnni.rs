@@ -5,7 +5,7 @@
 use super::{
     activations::Panel,
     avx2::prefetch,
-    layout::{BLOCK, Form, Line, TILE},
+    layout::{BLOCK, Form, LOOKUP, Line, TILE},
 };
 use std::arch::x86_64::*;
 
@@ -15,10 +15,12 @@ use std::arch::x86_64::*;
 /// The CPU must have AVX2, FMA, F16C and AVX-VNNI.
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
 pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let table = form.table();
     match form {
-        Form::U4 => blocks::<4>(lines, x, out),
-        Form::U5 => blocks::<5>(lines, x, out),
-        Form::U8 => blocks::<8>(lines, x, out),
+        Form::U4 => blocks::<4>(lines, table, x, out),
+        Form::U5 => blocks::<5>(lines, table, x, out),
+        Form::U8 => blocks::<8>(lines, table, x, out),
+        Form::T4(_) => blocks::<LOOKUP>(lines, table, x, out),
     }
 }
 
@@ -33,7 +35,7 @@ fn load(line: &Line, half: usize) -> __m256i {
 /// Half a block's rows as bytes, `[g]` being columns `4g..4g + 4` of eight rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn unpack<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
+fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16], half: usize) -> [__m256i; 8] {
     let mut quants = [_mm256_setzero_si256(); 8];
     if BITS == 8 {
         for (q, line) in quants.iter_mut().zip(&lines[1..]) {
@@ -61,6 +63,14 @@ fn unpack<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
             let mask = _mm256_set1_epi8(16);
             for (q, bits) in quants.iter_mut().zip(fifth) {
                 *q = _mm256_or_si256(*q, _mm256_and_si256(bits, mask));
+            }
+        }
+        if BITS == LOOKUP {
+            // SAFETY: 16 bytes.
+            let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+            let table = _mm256_broadcastsi128_si256(table);
+            for q in &mut quants {
+                *q = _mm256_shuffle_epi8(table, *q);
             }
         }
     }
@@ -98,7 +108,7 @@ fn dot(weights: &[__m256i; 8], q: &[i8]) -> __m256i {
 /// Half a block's weights stay in registers while the activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-fn blocks<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn blocks<const BITS: u8>(lines: &[Line], table: &[u8; 16], x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
@@ -112,7 +122,7 @@ fn blocks<const BITS: u8>(lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]])
             prefetch(lines);
         }
         for half in 0..2 {
-            let weights = unpack::<BITS>(lines, half);
+            let weights = unpack::<BITS>(lines, table, half);
             let wd = halves(&lines[0], 16 * half);
             let wm = halves(&lines[0], 32 + 16 * half);
             let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));

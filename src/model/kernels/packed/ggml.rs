@@ -2,62 +2,76 @@
 //!
 //! The affine formats are remapped without loss, but for the K-quants' scales: those are products
 //! of an f16 and a 6-bit number and are rounded to f16 (one part in 2,000, far below the step of the
-//! quants themselves). Everything else is dequantised by candle and quantised again to 8 bits.
-
-#![allow(unsafe_code, reason = "sees aligned words as bytes")]
+//! quants themselves), and those of IQ4_XS likewise. Everything else is dequantised and quantised
+//! again to 8 bits.
 
 use super::{
     PackError,
-    layout::{BLOCK, Block, Form},
+    layout::{BLOCK, Block, Form, Table},
 };
-use candle_core::{
-    Device,
-    quantized::{GgmlDType, ggml_file::qtensor_from_ggml},
-};
+use crate::model::gguf::TensorType;
+use crate::model::gguf::quants::{dequantize, iq4_xs_nibbles, iq4_xs_scale, mxfp4_scale, nibbles};
 use half::f16;
 
 /// The form that holds a dtype.
-pub fn form(dtype: GgmlDType) -> Form {
+pub fn form(dtype: TensorType) -> Form {
     match dtype {
-        GgmlDType::Q4_0 | GgmlDType::Q4_1 | GgmlDType::Q4K => Form::U4,
-        GgmlDType::Q5_0 | GgmlDType::Q5_1 | GgmlDType::Q5K => Form::U5,
+        TensorType::Q4_0 | TensorType::Q4_1 | TensorType::Q4K => Form::U4,
+        TensorType::Q5_0 | TensorType::Q5_1 | TensorType::Q5K => Form::U5,
+        TensorType::Iq4Nl | TensorType::Iq4Xs => Form::T4(Table::Iq4),
+        TensorType::Mxfp4 => Form::T4(Table::Mxfp4),
         _ => Form::U8,
     }
 }
 
 /// Calls `store(block index, block)` for the blocks of one row.
 pub fn unpack_row(
-    dtype: GgmlDType,
-    cols: usize,
+    dtype: TensorType,
     row: &[u8],
     mut store: impl FnMut(usize, Block),
 ) -> Result<(), PackError> {
     let sized = row.chunks_exact(dtype.type_size()).enumerate();
     match dtype {
-        GgmlDType::Q4_0 => sized.for_each(|(b, s)| store(b, q4_0(s))),
-        GgmlDType::Q4_1 => sized.for_each(|(b, s)| store(b, q4_1(s))),
-        GgmlDType::Q5_0 => sized.for_each(|(b, s)| store(b, q5_0(s))),
-        GgmlDType::Q5_1 => sized.for_each(|(b, s)| store(b, q5_1(s))),
-        GgmlDType::Q8_0 => sized.for_each(|(b, s)| store(b, q8_0(s))),
-        GgmlDType::Q4K => {
+        TensorType::Q4_0 => sized.for_each(|(b, s)| store(b, q4_0(s))),
+        TensorType::Q4_1 => sized.for_each(|(b, s)| store(b, q4_1(s))),
+        TensorType::Q5_0 => sized.for_each(|(b, s)| store(b, q5_0(s))),
+        TensorType::Q5_1 => sized.for_each(|(b, s)| store(b, q5_1(s))),
+        TensorType::Q8_0 => sized.for_each(|(b, s)| store(b, q8_0(s))),
+        TensorType::Q4K => {
             sized.for_each(|(s, bytes)| {
                 for sub in 0..8 {
                     store(8 * s + sub, q4k(bytes, sub));
                 }
             });
         }
-        GgmlDType::Q5K => {
+        TensorType::Q5K => {
             sized.for_each(|(s, bytes)| {
                 for sub in 0..8 {
                     store(8 * s + sub, q5k(bytes, sub));
                 }
             });
         }
+        TensorType::Iq4Nl => {
+            sized.for_each(|(b, s)| store(b, looked_up(half(s), nibbles(&s[2..]))));
+        }
+        TensorType::Iq4Xs => {
+            sized.for_each(|(s, bytes)| {
+                for sub in 0..8 {
+                    let d = f16::from_f32(iq4_xs_scale(bytes, sub));
+                    store(
+                        8 * s + sub,
+                        looked_up(d, nibbles(iq4_xs_nibbles(bytes, sub))),
+                    );
+                }
+            });
+        }
+        TensorType::Mxfp4 => {
+            // Above 2^8 the offset leaves f16; such weights, above 3,000, are none.
+            let d = |s: &[u8]| f16::from_f32(mxfp4_scale(s[0]).min(256.0));
+            sized.for_each(|(b, s)| store(b, looked_up(d(s), nibbles(&s[1..]))));
+        }
         _ => {
-            for (b, weights) in dequantize(dtype, cols, row)?
-                .chunks_exact(BLOCK)
-                .enumerate()
-            {
+            for (b, weights) in dequantize(dtype, row)?.chunks_exact(BLOCK).enumerate() {
                 store(b, quantize(weights));
             }
         }
@@ -72,17 +86,6 @@ fn half(bytes: &[u8]) -> f16 {
 /// `-n·d`, exact: `n` is a power of two.
 fn minus(n: f32, d: f16) -> f16 {
     f16::from_f32(-n * d.to_f32())
-}
-
-/// Low nibbles are the first 16 weights, high nibbles the last.
-fn nibbles(bytes: &[u8]) -> [u8; BLOCK] {
-    std::array::from_fn(|k| {
-        if k < 16 {
-            bytes[k] & 15
-        } else {
-            bytes[k - 16] >> 4
-        }
-    })
 }
 
 fn fifth_bits(bytes: &[u8], mut q: [u8; BLOCK]) -> [u8; BLOCK] {
@@ -136,6 +139,15 @@ fn q8_0(s: &[u8]) -> Block {
     }
 }
 
+/// Nibbles that a table stands behind, 128 above what they mean.
+fn looked_up(d: f16, q: [u8; BLOCK]) -> Block {
+    Block {
+        d,
+        m: minus(128.0, d),
+        q,
+    }
+}
+
 /// Scale and offset of a K-quant's sub-block: 6-bit numbers times the super-block's `d` and `dmin`.
 fn k_affine(s: &[u8], sub: usize) -> (f16, f16) {
     let packed = &s[4..16];
@@ -177,20 +189,6 @@ fn q5k(s: &[u8], sub: usize) -> Block {
         m,
         q: std::array::from_fn(|k| low[k] | (high[k] >> sub & 1) << 4),
     }
-}
-
-/// One row through candle's own code.
-fn dequantize(dtype: GgmlDType, cols: usize, row: &[u8]) -> Result<Vec<f32>, PackError> {
-    // candle reinterprets the bytes as its block type: give it an aligned copy.
-    let mut words = vec![0u64; row.len().div_ceil(8)];
-    // SAFETY: the words cover the row's bytes; any bytes make valid u64 and the borrow is exclusive.
-    let aligned =
-        unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), row.len()) };
-    aligned.copy_from_slice(row);
-    let weights = qtensor_from_ggml(dtype, aligned, vec![cols], &Device::Cpu)
-        .and_then(|t| t.dequantize(&Device::Cpu))
-        .and_then(|t| t.to_vec1::<f32>())?;
-    Ok(weights)
 }
 
 /// Nearest 8-bit affine block.

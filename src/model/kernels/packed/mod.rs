@@ -1,4 +1,5 @@
-//! Packed low-bit weight matrices: affine 4-, 5- or 8-bit weights times int8 activations.
+//! Packed low-bit weight matrices: affine 4-, 5- or 8-bit weights, or 4-bit places in a table, times int8
+//! activations.
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
@@ -14,26 +15,25 @@ mod matmul;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
-mod region;
 mod residue;
 #[cfg(test)]
 mod tests;
 
+use crate::model::gguf::TensorType;
+use crate::model::kernels::region::Lines;
 use crate::model::plain::plain;
-use candle_core::quantized::GgmlDType;
 pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
-use region::Lines;
 use std::sync::Arc;
 
 /// Why a tensor cannot be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    #[error("{0} columns are not a multiple of 32 (or of the blocks of {1:?})")]
-    Columns(usize, GgmlDType),
-    #[error("{rows} × {cols} weights of {dtype:?} take {expected} bytes, there are {actual}")]
+    #[error("{0} columns are not a multiple of 32 (or of the blocks of {1})")]
+    Columns(usize, TensorType),
+    #[error("{rows} × {cols} weights of {dtype} take {expected} bytes, there are {actual}")]
     Size {
-        dtype: GgmlDType,
+        dtype: TensorType,
         rows: usize,
         cols: usize,
         expected: usize,
@@ -72,11 +72,12 @@ impl PackedMatrix {
     /// # Errors
     /// When `cols` is no multiple of 32 or of the dtype's block, or `data` has the wrong length.
     pub fn from_ggml(
-        dtype: GgmlDType,
+        dtype: impl Into<TensorType>,
         rows: usize,
         cols: usize,
         data: &[u8],
     ) -> Result<Self, PackError> {
+        let dtype = dtype.into();
         if cols == 0 || !cols.is_multiple_of(BLOCK) || !cols.is_multiple_of(dtype.block_size()) {
             return Err(PackError::Columns(cols, dtype));
         }
@@ -95,7 +96,7 @@ impl PackedMatrix {
         let mut lines = Lines::zeroed(rows.div_ceil(TILE) * tile_lines)?;
         for (row, data) in data.chunks_exact(row_bytes).enumerate() {
             let tile = &mut lines[row / TILE * tile_lines..][..tile_lines];
-            ggml::unpack_row(dtype, cols, data, |b, block| {
+            ggml::unpack_row(dtype, data, |b, block| {
                 block.store(
                     form,
                     row % TILE,

@@ -36,7 +36,7 @@ pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TI
             for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
                 let dot = match form {
                     Form::U4 | Form::U5 => dot_nibbles(&weights, q),
-                    Form::U8 => dot_bytes(&weights, q),
+                    Form::U8 | Form::T4(_) => dot_bytes(&weights, q),
                 };
                 let out = &mut out[4 * four..][..4];
                 // SAFETY: 4 floats.
@@ -59,7 +59,7 @@ fn affine(form: Form, line: &Line) -> ([f32; TILE], [f32; TILE]) {
         let m = half(2 * (TILE + r));
         match form {
             Form::U4 | Form::U5 => m,
-            Form::U8 => m + 128.0 * d[r],
+            Form::U8 | Form::T4(_) => m + 128.0 * d[r],
         }
     });
     (d, m)
@@ -78,11 +78,20 @@ fn four_floats(x: &[f32; TILE], four: usize) -> float32x4_t {
 #[target_feature(enable = "neon")]
 fn unpack(form: Form, lines: &[Line], four: usize) -> [int8x16_t; 8] {
     let mut quants = [vdupq_n_s8(0); 8];
+    // SAFETY: 16 bytes.
+    let table = unsafe { vld1q_u8(form.table().as_ptr()) };
+    let table = veorq_u8(table, vdupq_n_u8(0x80));
     for (g, line) in lines[1..].iter().enumerate().take(8) {
         let bytes = &line.0[16 * four..][..16];
         // SAFETY: 16 bytes.
         let bytes = unsafe { vld1q_u8(bytes.as_ptr()) };
         match form {
+            Form::T4(_) => {
+                let low = vandq_u8(bytes, vdupq_n_u8(15));
+                quants[g & 3] = vreinterpretq_s8_u8(vqtbl1q_u8(table, low));
+                let high = vshrq_n_u8::<4>(bytes);
+                quants[4 + (g & 3)] = vreinterpretq_s8_u8(vqtbl1q_u8(table, high));
+            }
             Form::U4 | Form::U5 if g < 4 => {
                 quants[g & 3] = vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(15)));
                 quants[4 + (g & 3)] = vreinterpretq_s8_u8(vshrq_n_u8::<4>(bytes));

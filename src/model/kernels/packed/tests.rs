@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::kernels::pool::Pool;
+use candle_core::quantized::GgmlDType;
 use candle_core::{
     Device, Tensor,
     quantized::{QTensor, ggml_file::qtensor_from_ggml},
@@ -71,6 +72,52 @@ fn plain_formats_are_packed_without_loss() {
         let packed = PackedMatrix::from_ggml(dtype, 19, 96, &bytes).unwrap();
         let distance = distance(&dequantized(&packed), &w);
         assert!(distance < 2e-7, "{dtype:?}: {distance}");
+    }
+}
+
+/// Any bytes are good quants; the scales are set to what weights have.
+fn table_tensor(dtype: TensorType, rows: usize, cols: usize, seed: u32) -> (Vec<u8>, Vec<f32>) {
+    let blocks = rows * cols / dtype.block_size();
+    let random = noise(blocks * dtype.type_size(), seed);
+    let mut bytes: Vec<u8> = random.iter().map(|x| (x.abs() * 256.0) as u8).collect();
+    for (i, block) in bytes.chunks_exact_mut(dtype.type_size()).enumerate() {
+        match dtype {
+            TensorType::Mxfp4 => block[0] = 116 + (i % 5) as u8,
+            _ => block[..2]
+                .copy_from_slice(&half::f16::from_f32(0.002 + 1e-4 * i as f32).to_le_bytes()),
+        }
+    }
+    let w = crate::model::gguf::quants::dequantize(dtype, &bytes).unwrap();
+    (bytes, w)
+}
+
+#[test]
+fn formats_with_a_table_are_packed_without_loss_and_multiplied() {
+    use TensorType::{Iq4Nl, Iq4Xs, Mxfp4};
+    let pool = Pool::new(3);
+    for (dtype, loss) in [(Iq4Nl, 2e-7), (Iq4Xs, 5e-4), (Mxfp4, 2e-7)] {
+        for m in [1, 3, 70] {
+            let (rows, cols) = (35, 512);
+            let (bytes, w) = table_tensor(dtype, rows, cols, 5);
+            let packed = PackedMatrix::from_ggml(dtype, rows, cols, &bytes).unwrap();
+            assert_eq!(
+                packed.bytes(),
+                48 * cols * 5 / 8,
+                "4 bits, and a scale and an offset"
+            );
+            let largest = w.iter().fold(0f32, |a, w| a.max(w.abs()));
+            let off = distance(&dequantized(&packed), &w);
+            assert!(off <= loss * largest, "{dtype}: {off}");
+            let x = noise(m * cols, 4);
+            let mut out = vec![0.0; m * rows];
+            packed.matmul_fine(&pool, &x, &mut out);
+            let right = reference(&w, cols, &x);
+            let off = distance(&out, &right);
+            assert!(
+                off < 1e-3 * largest * (cols as f32).sqrt(),
+                "{dtype} {m}: {off}"
+            );
+        }
     }
 }
 
@@ -224,10 +271,19 @@ fn a_broken_activation_spoils_its_own_row_only() {
     assert_eq!(out, [0.0; 16]);
 }
 
+/// Each with its largest quant, as it is stored.
+const FORMS: [(Form, u8); 5] = [
+    (Form::U4, 15),
+    (Form::U5, 31),
+    (Form::U8, 255),
+    (Form::T4(layout::Table::Iq4), 15),
+    (Form::T4(layout::Table::Mxfp4), 15),
+];
+
 /// Every kernel of this CPU against the portable one, on tiles made of `quant` and activations of `x`.
 fn agree(form: Form, blocks: usize, m: usize, quant: impl Fn(usize) -> u8, x: &[f32]) {
     let pool = Pool::new(1);
-    let mut lines = vec![Line::ZERO; blocks * form.lines()];
+    let mut lines = vec![Line([0; 64]); blocks * form.lines()];
     for b in 0..blocks {
         for row in 0..TILE {
             let at = (b * TILE + row) * BLOCK;
@@ -260,7 +316,7 @@ fn agree(form: Form, blocks: usize, m: usize, quant: impl Fn(usize) -> u8, x: &[
 
 #[test]
 fn every_kernel_agrees_with_the_portable_one() {
-    for (form, max) in [(Form::U4, 15), (Form::U5, 31), (Form::U8, 255)] {
+    for (form, max) in FORMS {
         for m in [1, 2, 3, 4, 5, 7, 8, 63, 64] {
             let x = noise(m * 3 * BLOCK, m as u32);
             let random = noise(3 * TILE * BLOCK, 77);
@@ -271,7 +327,7 @@ fn every_kernel_agrees_with_the_portable_one() {
 
 #[test]
 fn no_kernel_saturates_at_the_extremes() {
-    for (form, max) in [(Form::U4, 15), (Form::U5, 31), (Form::U8, 255)] {
+    for (form, max) in FORMS {
         for m in [1, 4, 6] {
             for x in [-3.0, 3.0] {
                 agree(form, 2, m, |_| max, &vec![x; m * 2 * BLOCK]);

@@ -5,7 +5,7 @@
 use super::{Simd, Task};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
-use half::f16;
+use half::{bf16, f16};
 use std::arch::x86_64::*;
 
 /// Made by [`run`] alone, so it is proof of the features.
@@ -42,6 +42,13 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> __m256 {
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> __m256 {
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m256) {

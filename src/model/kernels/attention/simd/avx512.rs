@@ -5,7 +5,7 @@
 use super::{Simd, Task};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
-use half::f16;
+use half::{bf16, f16};
 use std::arch::x86_64::*;
 
 /// Made by [`run`] alone, so it is proof of the features.
@@ -42,6 +42,13 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> __m512 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> __m512 {
+        unsafe {
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m512) {

@@ -1,4 +1,4 @@
-//! The few vector operations that attention needs, per instruction set, and the choice among them
+//! The few vector operations that attention and dense products need, per instruction set, and the choice among them
 //! at run time. (pulp's generic trait has no f16 loads, which are half of decoding.)
 
 #![allow(unsafe_code, reason = "loads and stores by pointer")]
@@ -11,12 +11,12 @@ mod portable;
 
 use super::gemm::Gemm;
 use crate::cache::KvElement;
-use half::f16;
+use half::{bf16, f16};
 use std::any::TypeId;
 
 /// One instruction set; a value is proof that this CPU has it. All methods inline into a function
 /// compiled for that set (see [`Level::run`]).
-pub(super) trait Simd: Copy {
+pub(in crate::model::kernels) trait Simd: Copy {
     /// A register of [`Self::LANES`] f32.
     type V: Copy;
     /// 4, 8 or 16.
@@ -31,6 +31,9 @@ pub(super) trait Simd: Copy {
     /// # Safety
     /// `p` is valid for reading `LANES` f16.
     unsafe fn load_f16(self, p: *const f16) -> Self::V;
+    /// # Safety
+    /// `p` is valid for reading `LANES` bf16.
+    unsafe fn load_bf16(self, p: *const bf16) -> Self::V;
     /// # Safety
     /// `p` is valid for writing `LANES` f32.
     unsafe fn store(self, p: *mut f32, v: Self::V);
@@ -52,7 +55,7 @@ pub(super) trait Simd: Copy {
 }
 
 /// Work that is written once over [`Simd`].
-pub(super) trait Task {
+pub(in crate::model::kernels) trait Task {
     /// To be `#[inline(always)]`.
     fn run<S: Simd>(self, simd: S);
 }
@@ -101,7 +104,7 @@ impl Level {
         all
     }
 
-    pub(super) fn run(self, task: impl Task) {
+    pub(in crate::model::kernels) fn run(self, task: impl Task) {
         match self.0 {
             Kind::Portable => task.run(portable::Portable),
             // SAFETY: such a `Level` is only made where the CPU was seen to have the features.
@@ -126,13 +129,18 @@ fn has_avx2() -> bool {
 /// # Safety
 /// `p` is valid for reading `LANES` elements.
 #[inline(always)]
-pub(super) unsafe fn load_elements<S: Simd, E: KvElement>(s: S, p: *const E) -> S::V {
+pub(in crate::model::kernels) unsafe fn load_elements<S: Simd, E: KvElement>(
+    s: S,
+    p: *const E,
+) -> S::V {
     // SAFETY: the caller's promise; a cast happens only to the very type `E` is.
     unsafe {
         if TypeId::of::<E>() == TypeId::of::<f32>() {
             s.load(p.cast())
         } else if TypeId::of::<E>() == TypeId::of::<f16>() {
             s.load_f16(p.cast())
+        } else if TypeId::of::<E>() == TypeId::of::<bf16>() {
+            s.load_bf16(p.cast())
         } else {
             let mut lanes = [0.0f32; 16];
             for (i, lane) in lanes.iter_mut().enumerate().take(S::LANES) {

@@ -5,7 +5,7 @@
 use super::Simd;
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
-use half::f16;
+use half::{bf16, f16};
 
 const N: usize = 4;
 
@@ -59,6 +59,12 @@ impl Simd for Portable {
             out[i] = widen(h[i]);
         }
         out
+    }
+    #[inline(always)]
+    unsafe fn load_bf16(self, p: *const bf16) -> [f32; N] {
+        // SAFETY: the caller's promise.
+        let h = unsafe { p.cast::<[bf16; N]>().read_unaligned() };
+        h.map(|h| f32::from_bits(u32::from(h.to_bits()) << 16))
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: [f32; N]) {

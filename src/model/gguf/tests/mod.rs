@@ -1,6 +1,10 @@
+mod split;
+
 use super::*;
 use crate::testing::random::Random;
 use crate::testing::{TinySpec, write_tiny_gguf};
+use candle_core::{Device, quantized::GgmlDType};
+use std::path::PathBuf;
 
 fn tiny(dir: &tempfile::TempDir, spec: &TinySpec) -> PathBuf {
     let path = dir.path().join("tiny.gguf");
@@ -16,8 +20,9 @@ fn read_all(dir: &tempfile::TempDir, bytes: &[u8]) -> Result<()> {
     file.architecture()?;
     file.strs("tokenizer.ggml.tokens")?;
     file.get_i64s("tokenizer.ggml.token_type")?;
-    for name in file.content().tensor_infos.keys() {
+    for name in file.tensor_names() {
         file.qtensor(name, &Device::Cpu)?;
+        file.dequantized(name)?;
     }
     Ok(())
 }
@@ -40,7 +45,7 @@ fn a_written_model_reads_back() {
     assert_eq!(file.u32("qwen2.block_count").unwrap(), 2);
     assert_eq!(file.f32("qwen2.rope.freq_base").unwrap(), 1_000_000.0);
     let (dtype, dims, bytes) = file.tensor_data("token_embd.weight").unwrap();
-    assert_eq!((dtype, dims), (GgmlDType::Q8_0, vec![301, 64]));
+    assert_eq!((dtype, dims), (TensorType::Q8_0, vec![301, 64]));
     assert_eq!(bytes.len(), 301 * 64 / 32 * 34);
     assert!(file.tensor_bytes() < file.file_len());
     let (_, dims, _) = file.tensor_data("blk.1.attn_q.weight").unwrap();
@@ -101,10 +106,7 @@ fn a_file_cut_anywhere_is_refused_with_the_missing_bytes() {
     };
     let whole = std::fs::read(tiny(&dir, &spec)).unwrap();
     read_all(&dir, &whole).unwrap();
-    let data = GgufFile::open(dir.path().join("tiny.gguf"))
-        .unwrap()
-        .content
-        .tensor_data_offset;
+    let data = GgufFile::open(dir.path().join("tiny.gguf")).unwrap().parts[0].data();
     // Every byte of the header, then in steps; the padding after the last tensor may be missing.
     for cut in (0..data as usize).chain((data as usize..whole.len() - 32).step_by(97)) {
         let error = read_all(&dir, &whole[..cut]).unwrap_err();
@@ -137,10 +139,7 @@ fn a_damaged_file_never_panics() {
         ..TinySpec::llama()
     };
     let whole = std::fs::read(tiny(&dir, &spec)).unwrap();
-    let data = GgufFile::open(dir.path().join("tiny.gguf"))
-        .unwrap()
-        .content
-        .tensor_data_offset;
+    let data = GgufFile::open(dir.path().join("tiny.gguf")).unwrap().parts[0].data();
     let mut random = Random::new(7);
     for _ in 0..1000 {
         let mut bytes = whole.clone();
@@ -209,7 +208,10 @@ fn absurd_declarations_are_refused_at_once() {
             "dimensions",
             header(1, 0, &[&name("w"), &99u32.to_le_bytes()]),
         ),
-        ("IQ4_NL", header(1, 0, &[&tensor(&[32], 20, 0)])),
+        ("IQ3_S", header(1, 0, &[&tensor(&[256], 21, 0)])),
+        ("dimensions", header(1, 0, &[&tensor(&[48], 20, 0)])),
+        ("dimensions", header(1, 0, &[&tensor(&[48], 39, 0)])),
+        ("dimensions", header(1, 0, &[&tensor(&[128], 23, 0)])),
         ("truncated", header(1, 0, &[&tensor(&[32], 0, u64::MAX)])),
         ("aligned", header(1, 0, &[&tensor(&[32], 0, 5)])),
         (
@@ -261,7 +263,7 @@ fn a_file_that_changes_while_it_is_used_is_not_read_on() {
     std::fs::write(&path, &bytes).unwrap();
     assert!(file.tensor_data("token_embd.weight").is_ok());
     let file = GgufFile::open(&path).unwrap();
-    let out = File::options().write(true).open(&path).unwrap();
+    let out = std::fs::File::options().write(true).open(&path).unwrap();
     out.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     let error = file
         .tensor_data("token_embd.weight")

@@ -1,4 +1,4 @@
-//! Where packed weights live: large anonymous mappings that the system is asked to back by huge pages.
+//! Where weights live: large anonymous mappings that the system is asked to back by huge pages.
 //!
 //! Decoding reads every weight once per token. On small pages it waits for address translation
 //! rather than for memory: in a virtual machine huge pages read twice as fast.
@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use memmap2::MmapMut;
 
-use super::layout::Line;
+/// A cache line of weights.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Line(pub [u8; 64]);
 
 /// Bytes of a huge page.
 const HUGE: usize = 2 << 20;

@@ -1,0 +1,68 @@
+//! Model files as they come: every type of weights, in one file and in several, on both backends.
+
+use std::sync::Arc;
+
+use cachat::model::gguf::{GgufFile, TensorType};
+use cachat::model::{DeviceKind, LoadOptions, Network, NoHooks};
+use cachat::testing::{TinySpec, write_tiny_parts};
+
+use TensorType::*;
+
+const TYPES: [TensorType; 15] = [
+    F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K, Iq4Xs, Iq4Nl,
+];
+
+/// Logits after a prompt, and after a few more tokens.
+fn logits(file: &Arc<GgufFile>, exact: bool, portable: bool) -> Vec<Vec<f32>> {
+    let options = LoadOptions {
+        device: DeviceKind::Cpu,
+        threads: Some(2),
+        kv_dtype: Some(candle_core::DType::F32),
+        exact,
+        portable,
+    };
+    let network: Arc<dyn Network> = cachat::model::load(file, &options, &|_| {}).unwrap();
+    let mut sequence = network.sequence(4).unwrap();
+    let tokens: Vec<u32> = (0..80).map(|i| (i * 37 + 5) % 250).collect();
+    let mut all = vec![sequence.prefill(&tokens, &mut NoHooks).unwrap().unwrap()];
+    for token in [7, 8, 9] {
+        all.push(sequence.decode(token, &|| false).unwrap().unwrap());
+    }
+    all
+}
+
+/// The largest difference, relative to the largest logit.
+fn off(a: &[Vec<f32>], b: &[Vec<f32>]) -> f32 {
+    let most = |x: &mut dyn Iterator<Item = f32>| x.fold(0f32, |most, x| most.max(x.abs()));
+    let pairs = a.iter().flatten().zip(b.iter().flatten());
+    most(&mut pairs.map(|(a, b)| a - b)) / most(&mut a.iter().flatten().copied())
+}
+
+#[test]
+fn every_type_gives_the_same_on_both_backends_and_as_itself_in_one_file() {
+    let spec = TinySpec {
+        hidden: 256,
+        head_dim: 64,
+        ffn: 512,
+        ..TinySpec::qwen2()
+    };
+    for dtype in TYPES.into_iter().chain([Mxfp4]) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = write_tiny_parts(folder.path(), &spec, dtype, 3).unwrap();
+        let file = Arc::new(GgufFile::open(&paths[1]).unwrap());
+        assert_eq!(
+            file.tensor_info("blk.1.ffn_up.weight").unwrap().dtype,
+            dtype
+        );
+        let exact = logits(&file, true, false);
+        let portable = off(&exact, &logits(&file, true, true));
+        assert!(portable < 1e-4, "{dtype}: exact, portable {portable}");
+        let fast = off(&exact, &logits(&file, false, false));
+        let device = off(&exact, &logits(&file, false, true));
+        println!("{dtype}: portable {portable:e}, fast {fast:e}, fast portable {device:e}");
+        // Plain numbers are multiplied as they are; others meet activations of 8 bits.
+        let bound = if dtype.is_plain() { 1e-5 } else { 0.06 };
+        assert!(fast < bound, "{dtype}: fast {fast}");
+        assert!(device < 0.06, "{dtype}: fast on devices {device}");
+    }
+}
