@@ -290,3 +290,46 @@ pub fn snapshots(repo: &str) -> Vec<PathBuf> {
     };
     entries.flatten().map(|entry| entry.path()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_count_as_one_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "a-00001-of-00002.gguf",
+            "a-00002-of-00002.gguf",
+            "b.gguf",
+            "c-00002-of-00002.gguf",
+        ];
+        let paths = names.map(|name| folder.path().join(name));
+        for path in &paths {
+            std::fs::write(path, "GGUF").unwrap();
+        }
+        let found = gguf_files(folder.path());
+        assert_eq!(found, [&*paths[0], &*paths[2], &*paths[3]]);
+        assert_eq!((size(&paths[0]), size(&paths[2])), (8, 4));
+        assert_eq!(named(paths[1].clone()).name, "a");
+        assert!(is_whole(&paths[1]) && !is_whole(&paths[3]));
+    }
+
+    #[test]
+    fn the_best_is_whole_and_begins_with_its_first_part() {
+        let best = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            best(&names).map(|index| names[index].clone())
+        };
+        let parts = [
+            "Q/a-Q4_K_M-00002-of-00002.gguf",
+            "Q/a-Q4_K_M-00001-of-00002.gguf",
+        ];
+        assert_eq!(
+            best(&[parts[0], parts[1], "a-Q8_0.gguf"]).unwrap(),
+            parts[1]
+        );
+        assert_eq!(best(&[parts[1], "a-Q8_0.gguf"]).unwrap(), "a-Q8_0.gguf");
+        assert_eq!(best(&[parts[0]]), None);
+    }
+}

@@ -2,7 +2,7 @@
 //! end. So each output is the same numbers added in the same order, whatever is computed beside it.
 //!
 //! Decoding reads eight rows of weights at a time and widens them on the way. A prefill widens four
-//! rows, some columns of them, into the first cache once and takes four rows of activations at a time.
+//! rows, some columns of them, into the first cache once and takes some rows of activations at a time.
 
 #![allow(
     unsafe_code,
@@ -29,10 +29,10 @@ const MANY: usize = 4;
 /// Activation rows from which weights are widened first.
 const PREFILL: usize = 8;
 /// Rows of activations that meet a group while it is in the cache, at most.
-const PANEL: usize = 64;
+const PANEL: usize = 60;
 /// Floats of a panel of activations, about: they should stay in the second cache.
 const PANEL_FLOATS: usize = 192 << 10;
-/// Columns at a time: four rows of weights and four of activations fit into the first cache.
+/// Columns at a time: some rows of weights and of activations fit into the first cache.
 const DEPTH: usize = 512;
 /// Bytes of a group, at most, of which the next is asked for while it is read.
 const NEAR: usize = 16 << 10;
@@ -129,9 +129,11 @@ impl Task for Work<'_> {
 impl Work<'_> {
     #[inline(always)]
     fn of<S: Simd, E: KvElement>(&self, s: S) {
-        match self.x.len() / self.width < PREFILL {
-            true => self.few::<S, E>(s),
-            false => self.many::<S, E>(s),
+        match (self.x.len() / self.width < PREFILL, S::WIDE) {
+            (true, _) => self.few::<S, E>(s),
+            // As many sums as leave registers for the rest.
+            (false, true) => self.many::<S, E, 6>(s),
+            (false, false) => self.many::<S, E, 2>(s),
         }
     }
 
@@ -173,8 +175,7 @@ impl Work<'_> {
     }
 
     #[inline(always)]
-    fn many<S: Simd, E: KvElement>(&self, s: S) {
-        const M: usize = 4;
+    fn many<S: Simd, E: KvElement, const M: usize>(&self, s: S) {
         let depth = self.part.kind.stride(self.cols);
         let rows = self.x.len() / self.width;
         let mut widened = [[0.0f32; DEPTH]; MANY];
@@ -195,11 +196,11 @@ impl Work<'_> {
                 }
                 let wide = widened.each_ref().map(|row| row.as_ptr());
                 let whole = rows / M * M;
-                let (fours, rest) = sums.split_at_mut(whole);
+                let (full, rest) = sums.split_at_mut(whole);
                 let mut x = self.x[from..].as_ptr();
                 // SAFETY: `columns` floats from `x` on in each of the rows, and of `wide`.
                 unsafe {
-                    for sums in fours.as_chunks_mut::<M>().0 {
+                    for sums in full.as_chunks_mut::<M>().0 {
                         tile::<S, f32, M, MANY>(s, &wide, x, self.width, columns, 0, sums);
                         x = x.wrapping_add(M * self.width);
                     }
