@@ -9,7 +9,8 @@ use crate::model::error::Result;
 /// Tokens that wait for the end of the answer at most: then they are written on its way.
 const WAITING: usize = 8 * PAGE;
 
-/// Keeps what was decoded until it is archived: entries are taken over before they can be evicted.
+/// Keeps what was decoded until it is archived: entries of layers with a window are taken over
+/// before they leave it.
 pub(super) struct Archiver<S> {
     pub archive: Arc<Archive>,
     /// Found for tokens that are about to be read.
