@@ -120,9 +120,7 @@ impl Tokenizer {
             None => usual,
         };
         let name = file.get_str("general.name")?.unwrap_or_default();
-        let strips = (0..).zip(tokens.iter().zip(&kinds));
-        let strips = strips.filter(|(_, (token, kind))| roles::strips(name, token, **kind));
-        let strips = strips.map(|(id, _)| id).collect();
+        let strips = roles::strips(name, &tokens, &kinds);
         let longest = tokens.iter().map(|token| token.len()).max().unwrap_or(1);
         Ok(Tokenizer {
             longest: longest.max(1),

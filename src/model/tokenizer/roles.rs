@@ -80,10 +80,17 @@ pub fn assign(tokens: &[&str], kinds: &mut [Kind]) -> Vec<u32> {
     ends
 }
 
-/// Tokens that swallow the white space behind them: those of Phi-3, whose files do not say so.
-pub fn strips(name: &str, token: &str, kind: Kind) -> bool {
+/// Tokens that swallow the white space behind them, ascending: those of Phi-3, whose files do not
+/// say so; `name` is the model's.
+pub fn strips(name: &str, tokens: &[&str], kinds: &[Kind]) -> Vec<u32> {
     let name = name.to_lowercase();
-    let phi = name.contains("phi-3") || name.contains("phi3");
-    let special = matches!(kind, Kind::Control | Kind::UserDefined | Kind::Unknown);
-    phi && special && !matches!(token, "<unk>" | "<s>" | "<|endoftext|>")
+    if !name.contains("phi-3") && !name.contains("phi3") {
+        return Vec::new();
+    }
+    let special = |kind| matches!(kind, Kind::Control | Kind::UserDefined | Kind::Unknown);
+    let keeps = |token| matches!(token, "<unk>" | "<s>" | "<|endoftext|>");
+    let all = (0..).zip(tokens.iter().zip(kinds));
+    all.filter(|(_, (token, kind))| special(**kind) && !keeps(**token))
+        .map(|(id, _)| id)
+        .collect()
 }
