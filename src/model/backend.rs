@@ -99,21 +99,24 @@ pub trait Backend: Send + Sync + Sized + 'static {
         place: Place<'_, Self::Angles>,
     ) -> Result<Self::Rows>;
     /// Attention of the rows `q` over what `span` says they see of the layer,
-    /// `[rows, heads × head_dim]`.
+    /// `[rows, heads × head_dim]`. `sinks`, where the layer has them, `[heads]`, are scores that take
+    /// part in each head's softmax and have no value.
     fn attend(
         &self,
         a: &AttentionShape,
         layer: &Self::Layer,
         q: &Self::Rows,
         span: Span,
+        sinks: Option<&Self::Vector>,
     ) -> Result<Self::Rows>;
     /// What the observation window thinks of the layer's entries, and what else is needed, per KV
-    /// head.
+    /// head; `sinks` as in [`Backend::attend`].
     fn observe(
         &self,
         a: &AttentionShape,
         state: &LayerState<Self::Layer>,
         needs: Needs,
+        sinks: Option<&Self::Vector>,
     ) -> Result<Vec<Observed>>;
     /// What `round` keeps, shown this layer as its layer `index`: measured where the entries are,
     /// decided on the host unless a backend does better.
@@ -123,8 +126,9 @@ pub trait Backend: Send + Sync + Sized + 'static {
         state: &LayerState<Self::Layer>,
         index: usize,
         round: &mut dyn Round,
+        sinks: Option<&Self::Vector>,
     ) -> Result<Vec<Choice>> {
-        let observed = self.observe(a, state, round.needs())?;
+        let observed = self.observe(a, state, round.needs(), sinks)?;
         Ok(round.observe(index, observed))
     }
     /// The window's last query as one row.

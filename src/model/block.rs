@@ -16,6 +16,8 @@ pub struct Block<B: Backend> {
     /// q, k and v stacked.
     qkv: B::Linear,
     qk_norms: Option<(B::Vector, B::Vector)>,
+    /// A score per query head that takes its part of the softmax and has no value.
+    pub sinks: Option<B::Vector>,
     pub attention_out: B::Linear,
     attention_out_norm: Option<B::Vector>,
     mlp_norm: Option<B::Vector>,
@@ -52,6 +54,10 @@ impl<B: Backend> Block<B> {
                     Some((vector(q, dim)?, vector(k, dim)?))
                 }
                 None => None,
+            },
+            sinks: match file.has_tensor(&name("attn_sinks")) {
+                true => Some(vector("attn_sinks", attention.heads)?),
+                false => None,
             },
             attention_out: linear(&[(names.attention_out, d.hidden)], q)?,
             attention_out_norm: norm(names.attention_out_norm)?,
@@ -97,7 +103,7 @@ impl<B: Backend> Block<B> {
             behind: 0,
             window: attention.window,
         };
-        let a = b.attend(attention, &state.layer, &q, span)?;
+        let a = b.attend(attention, &state.layer, &q, span, self.sinks.as_ref())?;
         let y = normed(b.linear(&self.attention_out, &a)?, &self.attention_out_norm)?;
         let x = b.add(x, y)?;
 

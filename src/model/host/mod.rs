@@ -249,9 +249,10 @@ impl<T: KvElement> Backend for Host<T> {
         layer: &HostLayer<T>,
         q: &Rows,
         span: Span,
+        sinks: Option<&Vec<f32>>,
     ) -> Result<Rows> {
         let mut data = vec![0.0; q.data.len()];
-        attention::attend(&self.pool, layer, &queries(a, q, span), &mut data);
+        attention::attend(&self.pool, layer, &queries(a, q, span, sinks), &mut data);
         Ok(Rows { data, ..*q })
     }
 
@@ -260,10 +261,11 @@ impl<T: KvElement> Backend for Host<T> {
         a: &AttentionShape,
         state: &LayerState<HostLayer<T>>,
         needs: Needs,
+        sinks: Option<&Vec<f32>>,
     ) -> Result<Vec<Observed>> {
         let q = window_rows(&state.window);
-        let scores =
-            attention::window_scores(&self.pool, &state.layer, &queries(a, &q, Span::default()));
+        let q = queries(a, &q, Span::default(), sinks);
+        let scores = attention::window_scores(&self.pool, &state.layer, &q);
         let heads = state.layer.heads.iter().zip(scores);
         let observed = heads.map(|(head, scores)| Observed {
             scores,

@@ -263,8 +263,9 @@ impl Backend for Portable {
         layer: &TensorLayer,
         q: &Tensor,
         span: Span,
+        sinks: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let out = attention::attend(a, &self.masks, layer, q, span)?;
+        let out = attention::attend(a, &self.masks, layer, q, span, sinks)?;
         Ok(ops::cast(&out, self.rows)?)
     }
 
@@ -273,11 +274,12 @@ impl Backend for Portable {
         a: &AttentionShape,
         state: &LayerState<TensorLayer>,
         needs: Needs,
+        sinks: Option<&Tensor>,
     ) -> Result<Vec<Observed>> {
         let layer = &state.layer;
         let all = layer.aligned()?;
         let q = Query::stacked(state.window.rows().iter())?;
-        let judged = attention::judged(a, &self.masks, &all, &q, needs.peak)?;
+        let judged = attention::judged(a, &self.masks, &all, &q, needs.peak, sinks)?;
         let longest = judged.dim(2)?;
         let judged = ops::read(&judged)?;
         let Aligned { keys, values, .. } = &all;

@@ -19,9 +19,10 @@ const ALL: Needs = Needs {
 };
 
 /// One layer on both.
-struct Both {
+pub(super) struct Both {
     a: AttentionShape,
     norms: Option<[Vec<f32>; 2]>,
+    pub(super) sinks: Option<Vec<f32>>,
     random: Random,
     host: Host<f32>,
     portable: Portable,
@@ -31,7 +32,7 @@ struct Both {
 }
 
 impl Both {
-    fn new(a: AttentionShape, normed: bool, window: usize) -> Both {
+    pub(super) fn new(a: AttentionShape, normed: bool, window: usize) -> Both {
         let mut random = Random::new(7);
         let mut weight = || {
             (0..a.head_dim)
@@ -52,11 +53,17 @@ impl Both {
             },
             a,
             norms,
+            sinks: None,
             random,
             host,
             portable,
             position: 0,
         }
+    }
+
+    fn sinks(&self) -> Option<Tensor> {
+        let sinks = self.sinks.as_ref();
+        sinks.map(|sinks| Tensor::new(&sinks[..], &Device::Cpu).unwrap())
     }
 
     fn angles(&self, rows: usize) -> Option<rope::Angles> {
@@ -125,22 +132,32 @@ impl Both {
             )
             .unwrap();
         self.position += rows;
+        let (sinks, of_device) = (self.sinks.as_ref(), self.sinks());
+        let of_device = of_device.as_ref();
         for &span in spans {
             let (a, layer) = (&self.a, &self.on_host.layer);
-            let expected = self.host.attend(a, layer, &on_host, span).unwrap();
+            let expected = self.host.attend(a, layer, &on_host, span, sinks).unwrap();
             let expected = self.host.to_host(expected).unwrap();
             let layer = &self.on_device.layer;
-            let found = self.portable.attend(a, layer, &on_device, span).unwrap();
+            let found = self
+                .portable
+                .attend(a, layer, &on_device, span, of_device)
+                .unwrap();
             let found = self.portable.to_host(found).unwrap();
             close(&expected, &found, &format!("{span:?} of {rows} rows"));
         }
     }
 
     fn observe(&self) {
-        let expected = self.host.observe(&self.a, &self.on_host, ALL).unwrap();
+        let (sinks, of_device) = (self.sinks.as_ref(), self.sinks());
+        let of_device = of_device.as_ref();
+        let expected = self
+            .host
+            .observe(&self.a, &self.on_host, ALL, sinks)
+            .unwrap();
         let found = self
             .portable
-            .observe(&self.a, &self.on_device, ALL)
+            .observe(&self.a, &self.on_device, ALL, of_device)
             .unwrap();
         assert_eq!(expected.len(), found.len());
         for (e, f) in expected.iter().zip(&found) {
@@ -154,12 +171,12 @@ impl Both {
         let (a, span) = (&self.a, Span::default());
         let found = self
             .portable
-            .attend(a, &self.on_device.layer, &last, span)
+            .attend(a, &self.on_device.layer, &last, span, of_device)
             .unwrap();
         let last = self.host.last_query(&self.on_host.window).unwrap();
         let expected = self
             .host
-            .attend(a, &self.on_host.layer, &last, span)
+            .attend(a, &self.on_host.layer, &last, span, sinks)
             .unwrap();
         let expected = self.host.to_host(expected).unwrap();
         close(
@@ -210,7 +227,7 @@ fn close(expected: &[f32], found: &[f32], what: &str) {
     }
 }
 
-fn plain() -> AttentionShape {
+pub(super) fn plain() -> AttentionShape {
     AttentionShape {
         heads: 6,
         kv_heads: 3,
@@ -238,11 +255,14 @@ fn rotary(dim: usize, pairing: RopePairing) -> Option<Rotary> {
 
 /// Prefill, decode, eviction, and all of it again on ragged heads.
 fn runs_like_the_host(a: AttentionShape, normed: bool) {
+    runs(Both::new(a, normed, 5));
+}
+
+pub(super) fn runs(mut both: Both) {
     let whole = Span {
         behind: 0,
-        window: a.window,
+        window: both.a.window,
     };
-    let mut both = Both::new(a, normed, 5);
     let behind = |behind, window| Span { behind, window };
     both.append(4, &[whole]);
     both.append(70, &[whole, behind(3, None)]);

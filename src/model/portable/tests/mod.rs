@@ -3,3 +3,4 @@
 mod against_host;
 mod counted;
 mod half;
+mod sinks;
