@@ -7,7 +7,7 @@ use super::{
     error::Result,
     gguf::GgufFile,
     rope::Rope,
-    shape::{AttentionShape, Gate, Span},
+    shape::{AttentionShape, ExpertsShape, Gate, Span},
 };
 use crate::cache::{LayerState, QueryWindow, Store};
 use crate::policy::{Choice, Needs, Observed, Round};
@@ -41,6 +41,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
     type Vector: Send + Sync;
     /// The token table; nothing where the output head serves.
     type Embedding: Send + Sync;
+    /// The experts of one layer's MLP.
+    type Experts: Send + Sync;
     /// Cosines and sines of a run of positions, where the kernels want them.
     type Angles;
     /// One layer's keys and values.
@@ -64,6 +66,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
     ) -> Result<Self::Linear>;
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Self::Vector>;
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Self::Embedding>;
+    /// The experts of the block `blk.N`, of its tensors `ffn_gate_inp`, `ffn_gate_exps` … in the file.
+    fn load_experts(
+        &self,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        hidden: usize,
+    ) -> Result<Self::Experts>;
     /// Loads items `0..n`, in parallel where that helps.
     fn load_all<T: Send>(
         &self,
@@ -83,6 +93,10 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn linear(&self, weight: &Self::Linear, x: &Self::Rows) -> Result<Self::Rows>;
     /// `gate(g) × u` of `[rows, g | u]`.
     fn gated(&self, gate: Gate, gate_up: &Self::Rows) -> Result<Self::Rows>;
+    /// `x · σ(gate)`, where `gate` is one number per row or as wide as `x`.
+    fn opened(&self, x: Self::Rows, gate: &Self::Rows) -> Result<Self::Rows>;
+    /// What the experts that each row chooses say to it, weighed and added up.
+    fn experts(&self, experts: &Self::Experts, x: &Self::Rows) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
 
     /// Angles of `rows` positions from `start` on; made once per step and kind of layer.

@@ -1,10 +1,11 @@
-//! One block of the transformer: attention, then a gated MLP, each added to the stream.
+//! One block of the transformer: attention, then an MLP, each added to the stream.
 
 use super::{
     backend::{Backend, Place, QkNorms},
     description::Description,
     error::Result,
     gguf::GgufFile,
+    mlp::{Gated, Mlp},
     shape::{LayerShape, Span},
 };
 use crate::cache::LayerState;
@@ -21,9 +22,7 @@ pub struct Block<B: Backend> {
     pub attention_out: B::Linear,
     attention_out_norm: Option<B::Vector>,
     mlp_norm: Option<B::Vector>,
-    /// gate and up stacked.
-    gate_up: B::Linear,
-    down: B::Linear,
+    mlp: Mlp<B>,
     mlp_out_norm: Option<B::Vector>,
 }
 
@@ -62,8 +61,14 @@ impl<B: Backend> Block<B> {
             attention_out: linear(&[(names.attention_out, d.hidden)], q)?,
             attention_out_norm: norm(names.attention_out_norm)?,
             mlp_norm: norm(names.mlp_norm)?,
-            gate_up: linear(&[(names.gate, ff), (names.up, ff)], d.hidden)?,
-            down: linear(&[(names.down, d.hidden)], ff)?,
+            mlp: match &shape.experts {
+                Some(e) => Mlp::experts(b, file, &format!("blk.{layer}"), e, d.hidden)?,
+                None => Mlp::Dense(Gated {
+                    gate_up: linear(&[(names.gate, ff), (names.up, ff)], d.hidden)?,
+                    down: linear(&[(names.down, d.hidden)], ff)?,
+                    gate: d.family.gate,
+                }),
+            },
             mlp_out_norm: norm(names.mlp_out_norm)?,
         })
     }
@@ -81,17 +86,15 @@ impl<B: Backend> Block<B> {
     ) -> Result<Option<B::Rows>> {
         let epsilon = d.rms_epsilon;
         let attention = self.shape.attention();
-        let linear_of_normed =
-            |weight: &B::Linear, norm: &Option<B::Vector>, x: &B::Rows| match norm {
-                Some(norm) => b.linear(weight, &b.rms_norm(x, norm, epsilon)?),
-                None => b.linear(weight, x),
-            };
         let normed = |y: B::Rows, norm: &Option<B::Vector>| match norm {
             Some(norm) => b.rms_norm(&y, norm, epsilon),
             None => Ok(y),
         };
 
-        let qkv = linear_of_normed(&self.qkv, &self.attention_norm, &x)?;
+        let qkv = match &self.attention_norm {
+            Some(norm) => b.linear(&self.qkv, &b.rms_norm(&x, norm, epsilon)?)?,
+            None => b.linear(&self.qkv, &x)?,
+        };
         let norms = self.qk_norms.as_ref();
         let norms = norms.map(|(q, k)| QkNorms { q, k, epsilon });
         let q = b.append(attention, norms, state, qkv, place)?;
@@ -107,9 +110,11 @@ impl<B: Backend> Block<B> {
         let y = normed(b.linear(&self.attention_out, &a)?, &self.attention_out_norm)?;
         let x = b.add(x, y)?;
 
-        let h = linear_of_normed(&self.gate_up, &self.mlp_norm, &x)?;
-        let h = b.gated(d.family.gate, &h)?;
-        let y = normed(b.linear(&self.down, &h)?, &self.mlp_out_norm)?;
+        let h = match &self.mlp_norm {
+            Some(norm) => self.mlp.forward(b, &b.rms_norm(&x, norm, epsilon)?)?,
+            None => self.mlp.forward(b, &x)?,
+        };
+        let y = normed(h, &self.mlp_out_norm)?;
         Ok(Some(b.add(x, y)?))
     }
 }

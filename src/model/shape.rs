@@ -16,6 +16,37 @@ pub enum Gate {
     Silu,
     /// GELU by its tanh form.
     Gelu,
+    /// gpt-oss's: `g · σ(1.702 g) × (u + 1)`, with `g` held below 7 and `u` within ±7.
+    Clamped,
+}
+
+/// How a router's logits become the weights of experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gating {
+    /// Shares of a softmax over all experts.
+    Softmax,
+    /// Shares of a softmax over the chosen ones.
+    SoftmaxOfChosen,
+    /// Each logit's σ.
+    Sigmoid,
+}
+
+/// An MLP of many, of which every token goes through a few.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExpertsShape {
+    pub count: usize,
+    /// Chosen for a token.
+    pub used: usize,
+    /// Width of each.
+    pub feed_forward: usize,
+    pub gate: Gate,
+    pub gating: Gating,
+    /// The weights of the chosen ones are made to add up to 1.
+    pub renormalise: bool,
+    /// What their weights are multiplied by.
+    pub scale: f32,
+    /// Width of the MLP that all tokens go through beside them.
+    pub shared: Option<usize>,
 }
 
 /// Rotary position embedding of a layer.
@@ -74,12 +105,20 @@ pub struct LayerShape {
     pub mixer: Mixer,
     /// Width of the MLP.
     pub feed_forward: usize,
+    /// In place of one MLP.
+    pub experts: Option<ExpertsShape>,
 }
 
 impl LayerShape {
     pub fn attention(&self) -> &AttentionShape {
         let Mixer::Attention(attention) = &self.mixer;
         attention
+    }
+
+    /// Width of all that a token goes through in the MLP.
+    pub fn mlp_width(&self) -> usize {
+        let routed = |e: ExpertsShape| e.used * e.feed_forward + e.shared.unwrap_or(0);
+        self.experts.map_or(self.feed_forward, routed)
     }
 
     /// Whether a policy bounds its entries. Those of a sliding window are left to the window; that

@@ -1,5 +1,6 @@
 //! The CPU backend: plain slices and this project's own kernels.
 
+mod experts;
 mod rows;
 mod weight;
 
@@ -8,7 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Tensor};
 
-use rows::{Rows, SHORT, queries, window_rows};
+use experts::Experts;
+pub use rows::Rows;
+use rows::{SHORT, queries, window_rows};
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
@@ -18,7 +21,7 @@ use super::{
     gguf::GgufFile,
     kernels::{attention, ops, pool::Pool},
     rope::{Angles, Rope},
-    shape::{AttentionShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ExpertsShape, Gate, RopePairing, Span},
     weights,
 };
 use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
@@ -47,6 +50,7 @@ impl<T: KvElement> Backend for Host<T> {
     type Linear = Linear;
     type Vector = Vec<f32>;
     type Embedding = Embedding;
+    type Experts = Experts;
     type Angles = Angles;
     type Layer = HostLayer<T>;
 
@@ -77,6 +81,7 @@ impl<T: KvElement> Backend for Host<T> {
     ) -> Result<Linear> {
         Ok(Linear {
             weight: Weight::load(file, parts, inputs, self.exact)?,
+            scales: Vec::new(),
             bias: weights::biases(file, parts)?.unwrap_or_default(),
         })
     }
@@ -91,6 +96,16 @@ impl<T: KvElement> Backend for Host<T> {
         }
         weight_data(file, "token_embd", d.vocabulary, d.hidden)?;
         Ok(Embedding::Mapped(file.clone()))
+    }
+
+    fn load_experts(
+        &self,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        hidden: usize,
+    ) -> Result<Experts> {
+        Experts::load(file, block, e, hidden, self.exact)
     }
 
     fn load_all<L: Send>(
@@ -145,36 +160,25 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn linear(&self, linear: &Linear, x: &Rows) -> Result<Rows> {
-        let mut data = match &linear.weight {
-            Weight::Packed(matrix) => {
-                let mut out = vec![0.0; x.rows * matrix.rows()];
-                match x.fine {
-                    true => matrix.matmul_fine(&self.pool, &x.data, &mut out),
-                    false => matrix.matmul(&self.pool, &x.data, &mut out),
-                }
-                out
-            }
-            Weight::Dense(weight) => {
-                let x = Tensor::from_slice(&x.data, (x.rows, x.width()), &Device::Cpu)?;
-                x.matmul(&weight.t()?)?.flatten_all()?.to_vec1()?
-            }
-        };
-        if !linear.bias.is_empty() {
-            for row in data.chunks_exact_mut(linear.bias.len()) {
-                row.iter_mut().zip(&linear.bias).for_each(|(x, b)| *x += b);
-            }
-        }
+        let data = linear.forward(&self.pool, &x.data, x.rows, x.fine)?;
         Ok(Rows { data, ..*x })
     }
 
     fn gated(&self, gate: Gate, gate_up: &Rows) -> Result<Rows> {
-        let mut data = vec![0.0; gate_up.data.len() / 2];
-        let gated = match gate {
-            Gate::Silu => ops::swiglu,
-            Gate::Gelu => ops::geglu,
-        };
-        gated(&self.pool, &gate_up.data, gate_up.width() / 2, &mut data);
+        let data = ops::gated(&self.pool, gate, &gate_up.data, gate_up.width() / 2);
         Ok(Rows { data, ..*gate_up })
+    }
+
+    fn opened(&self, mut x: Rows, gate: &Rows) -> Result<Rows> {
+        let each = x.width() / gate.width().max(1);
+        for (x, g) in x.data.chunks_exact_mut(each).zip(&gate.data) {
+            x.iter_mut().for_each(|x| *x /= 1.0 + (-g).exp());
+        }
+        Ok(x)
+    }
+
+    fn experts(&self, experts: &Experts, x: &Rows) -> Result<Rows> {
+        experts.forward(&self.pool, x)
     }
 
     fn add(&self, mut x: Rows, y: Rows) -> Result<Rows> {

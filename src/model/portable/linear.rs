@@ -11,6 +11,8 @@ pub struct Linear {
     /// As few as the parts' types allow: each is a product of its own.
     parts: Vec<Weight>,
     /// `[1, outputs]`
+    scales: Option<Tensor>,
+    /// `[1, outputs]`
     bias: Option<Tensor>,
     /// Rows are multiplied in this type.
     dtype: DType,
@@ -39,28 +41,54 @@ impl Linear {
         device: &Device,
         precision: Precision,
     ) -> error::Result<Linear> {
-        let mut stacks: Vec<(GgmlDType, usize, Vec<u8>)> = Vec::new();
-        for (name, outputs) in names {
+        let matrices = names.iter().map(|(name, outputs)| {
             let name = format!("{name}.weight");
             let (dtype, dims, bytes) = file.tensor_data(&name)?;
-            weights::expect_shape(name, &dims, &[*outputs, inputs])?;
+            weights::expect_matrix(name, &dims, *outputs, inputs)?;
+            Ok((dtype, *outputs, bytes))
+        });
+        let matrices = matrices.collect::<error::Result<Vec<_>>>()?;
+        let bias = weights::biases(file, names)?.unwrap_or_default();
+        Ok(Linear::of(
+            &matrices,
+            inputs,
+            (&[], &bias),
+            device,
+            precision,
+        )?)
+    }
+
+    /// Of matrices with the same inputs: type, outputs and bytes of each; and scales and biases of
+    /// all outputs, or none.
+    pub fn of(
+        matrices: &[(GgmlDType, usize, &[u8])],
+        inputs: usize,
+        (scales, biases): (&[f32], &[f32]),
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Linear> {
+        let mut stacks: Vec<(GgmlDType, usize, Vec<u8>)> = Vec::new();
+        for &(dtype, outputs, bytes) in matrices {
             match stacks.last_mut() {
                 Some((of, rows, stack)) if *of == dtype => {
                     *rows += outputs;
                     stack.extend_from_slice(bytes);
                 }
-                _ => stacks.push((dtype, *outputs, bytes.to_vec())),
+                _ => stacks.push((dtype, outputs, bytes.to_vec())),
             }
         }
         let parts = stacks.into_iter().map(|(dtype, outputs, bytes)| {
             Weight::load(dtype, (outputs, inputs), &bytes, device, precision.exact)
         });
         let parts = parts.collect::<Result<Vec<_>>>()?;
-        let bias = weights::biases(file, names)?;
-        let bias = bias.map(|b| ops::cast(&ops::upload(&b, (1, b.len()), device)?, precision.rows));
+        let row = |row: &[f32]| {
+            let upload = || ops::cast(&ops::upload(row, (1, row.len()), device)?, precision.rows);
+            (!row.is_empty()).then(upload).transpose()
+        };
         Ok(Linear {
             parts,
-            bias: bias.transpose()?,
+            scales: row(scales)?,
+            bias: row(biases)?,
             dtype: precision.rows,
         })
     }
@@ -69,6 +97,10 @@ impl Linear {
         let x = &ops::cast(x, self.dtype)?;
         let outputs = self.parts.iter().map(|part| part.forward(x));
         let y = ops::cat(&outputs.collect::<Result<Vec<_>>>()?, 1)?;
+        let y = match &self.scales {
+            Some(scales) => ops::mul_repeated(&y, scales)?,
+            None => y,
+        };
         match &self.bias {
             Some(bias) => ops::add_repeated(&y, bias),
             None => Ok(y),

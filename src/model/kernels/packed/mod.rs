@@ -23,6 +23,7 @@ use crate::model::plain::plain;
 use candle_core::quantized::GgmlDType;
 pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
+pub use matmul::{Product, products};
 use region::Lines;
 use std::sync::Arc;
 

@@ -390,8 +390,8 @@ fn tokens_are_taken_back_and_entries_put_back_and_forks_part() {
 #[test]
 fn gates() {
     let both = Both::new(plain(), false, 1);
-    let rows: Vec<f32> = (0..60).map(|i| (i as f32 - 30.0) / 7.0).collect();
-    for gate in [Gate::Silu, Gate::Gelu] {
+    let rows: Vec<f32> = (0..60).map(|i| (i as f32 - 30.0) / 3.0).collect();
+    for gate in [Gate::Silu, Gate::Gelu, Gate::Clamped] {
         let expected = both.host.gated(gate, &rows_of(rows.clone(), 3)).unwrap();
         let on_device = Tensor::from_slice(&rows, (3, 20), &Device::Cpu).unwrap();
         let found = both.portable.gated(gate, &on_device).unwrap();
