@@ -8,7 +8,7 @@ use crate::model::backend::{Backend, Place, QkNorms};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
-use crate::model::shape::{AttentionShape, Gate, RopePairing, Rotary, Span};
+use crate::model::shape::{AttentionShape, RopePairing, Rotary, Span};
 use crate::policy::Needs;
 use crate::testing::random::Random;
 
@@ -24,8 +24,8 @@ pub(super) struct Both {
     norms: Option<[Vec<f32>; 2]>,
     pub(super) sinks: Option<Vec<f32>>,
     random: Random,
-    host: Host<f32>,
-    portable: Portable,
+    pub(super) host: Host<f32>,
+    pub(super) portable: Portable,
     on_host: LayerState<HostLayer<f32>>,
     on_device: LayerState<TensorLayer>,
     position: usize,
@@ -212,14 +212,14 @@ impl Both {
     }
 }
 
-type HostRows = <Host<f32> as Backend>::Rows;
+pub(super) type HostRows = <Host<f32> as Backend>::Rows;
 
-fn rows_of(data: Vec<f32>, rows: usize) -> HostRows {
+pub(super) fn rows_of(data: Vec<f32>, rows: usize) -> HostRows {
     let fine = false;
     HostRows { data, rows, fine }
 }
 
-fn close(expected: &[f32], found: &[f32], what: &str) {
+pub(super) fn close(expected: &[f32], found: &[f32], what: &str) {
     assert_eq!(expected.len(), found.len(), "{what}");
     let most = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
     for (i, (e, f)) in expected.iter().zip(found).enumerate() {
@@ -385,17 +385,4 @@ fn tokens_are_taken_back_and_entries_put_back_and_forks_part() {
     both.on_device.layer = both.on_device.layer.put_back(&gone.1).unwrap();
     both.append(1, &[Span::default()]);
     both.observe();
-}
-
-#[test]
-fn gates() {
-    let both = Both::new(plain(), false, 1);
-    let rows: Vec<f32> = (0..60).map(|i| (i as f32 - 30.0) / 3.0).collect();
-    for gate in [Gate::Silu, Gate::Gelu, Gate::Clamped] {
-        let expected = both.host.gated(gate, &rows_of(rows.clone(), 3)).unwrap();
-        let on_device = Tensor::from_slice(&rows, (3, 20), &Device::Cpu).unwrap();
-        let found = both.portable.gated(gate, &on_device).unwrap();
-        let found = both.portable.to_host(found).unwrap();
-        close(&both.host.to_host(expected).unwrap(), &found, "gated");
-    }
 }
