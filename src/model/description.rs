@@ -109,13 +109,15 @@ impl Description {
             within("heads", a.heads, 1024)?;
             within("KV heads", a.kv_heads, 1024)?;
             within("head dimension", a.head_dim, 1024)?;
-            within("feed-forward size", layer.feed_forward, 1 << 20)?;
-            if let Some(e) = layer.experts {
-                within("experts", e.count, 1024)?;
-                within("experts in use", e.used, e.count)?;
-                within("feed-forward size", e.feed_forward, 1 << 20)?;
-                within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
-                positive(&[e.scale])?;
+            match layer.experts {
+                None => within("feed-forward size", layer.feed_forward, 1 << 20)?,
+                Some(e) => {
+                    within("experts", e.count, 1024)?;
+                    within("experts in use", e.used, e.count)?;
+                    within("feed-forward size", e.feed_forward, 1 << 20)?;
+                    within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
+                    positive(&[e.scale])?;
+                }
             }
             if !a.heads.is_multiple_of(a.kv_heads) {
                 let (heads, kv_heads) = (a.heads, a.kv_heads);

@@ -168,11 +168,11 @@ impl Product {
             true => {
                 // The scales of the whole are known by the name of a half.
                 let parts = [(name("gate_up"), name("up"), 2 * width)];
-                Product::load(file, e.count, hidden, &parts)
+                Product::load(file, e, hidden, &parts)
             }
             false => {
                 let part = |part| (name(part), name(part), width);
-                Product::load(file, e.count, hidden, &[part("gate"), part("up")])
+                Product::load(file, e, hidden, &[part("gate"), part("up")])
             }
         }
     }
@@ -180,21 +180,22 @@ impl Product {
     pub fn down(file: &GgufFile, block: &str, e: &ExpertsShape, hidden: usize) -> Result<Self> {
         let name = format!("{block}.ffn_down_exps");
         let parts = [(name.clone(), name, hidden)];
-        Product::load(file, e.count, e.feed_forward, &parts)
+        Product::load(file, e, e.feed_forward, &parts)
     }
 
     /// `parts`: a tensor's name, the name of its scales, its outputs.
     fn load(
         file: &GgufFile,
-        count: usize,
+        e: &ExpertsShape,
         inputs: usize,
         parts: &[(String, String, usize)],
     ) -> Result<Product> {
+        let count = e.count;
         let mut scales = Vec::new();
         let mut biases = Vec::new();
         for (name, scaled, outputs) in parts {
             let scale = format!("{scaled}.scale");
-            let of_each = match file.has_tensor(&scale) {
+            let of_each = match e.scaled && file.has_tensor(&scale) {
                 true => weights::vector(file, &scale, count)?,
                 false => vec![1.0; count],
             };

@@ -45,6 +45,8 @@ pub struct ExpertsShape {
     pub renormalise: bool,
     /// What their weights are multiplied by.
     pub scale: f32,
+    /// Products of an expert are multiplied by its number in `NAME.scale`, where the file has it.
+    pub scaled: bool,
     /// Width of the MLP that all tokens go through beside them.
     pub shared: Option<usize>,
 }

@@ -68,8 +68,11 @@ impl<T: KvElement> Backend for Host<T> {
 
     fn block_rows(&self, d: &Description) -> usize {
         const MACS: usize = 1_500_000_000;
+        // Nearly all experts are read for a block, each for its few rows.
+        let routed = d.layers.iter().any(|layer| layer.experts.is_some());
+        let least = if routed { 256 } else { 32 };
         (MACS / d.layer_macs().max(1))
-            .clamp(32, 256)
+            .clamp(least, 256)
             .next_multiple_of(32)
     }
 

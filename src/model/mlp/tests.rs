@@ -37,6 +37,7 @@ fn shape() -> ExpertsShape {
         gating: Gating::Softmax,
         renormalise: true,
         scale: 1.0,
+        scaled: true,
         shared: None,
     }
 }
@@ -131,6 +132,7 @@ impl Model {
         let matrix = &self.get(&format!("ffn_{part}.weight")).unwrap()[index * outputs * x.len()..];
         let scaled = part.replace("gate_up", "up");
         let scale = self.get(&format!("ffn_{scaled}.scale"));
+        let scale = scale.filter(|_| self.e.scaled);
         let scale = scale.map_or(1.0, |s| f64::from(s[index]));
         let bias = self.get(&format!("ffn_{part}.bias"));
         let rows = matrix.chunks(x.len()).take(outputs).enumerate();
@@ -268,10 +270,12 @@ fn shapes() -> Vec<(ExpertsShape, Extras)> {
         gate: Gate::Clamped,
         gating: Gating::SoftmaxOfChosen,
         renormalise: false,
+        scaled: false,
         ..shape()
     };
     let biases = Extras {
         biases: true,
+        scales: true,
         ..none
     };
     let deepseek = ExpertsShape {
