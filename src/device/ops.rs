@@ -120,6 +120,11 @@ pub fn add_repeated(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     add(x, &y.broadcast_as(x.shape())?)
 }
 
+/// `x · y` with `y` repeated to the shape of `x`.
+pub fn mul_repeated(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    mul(x, &y.broadcast_as(x.shape())?)
+}
+
 /// `x · by + plus`
 pub fn affine(x: &Tensor, by: f64, plus: f64) -> Result<Tensor> {
     count_elementwise(&[x]);
@@ -139,6 +144,18 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
     count_elementwise(&[x]);
     x.gelu()
+}
+
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    count_elementwise(&[x]);
+    candle_nn::ops::sigmoid(x)
+}
+
+/// No less than `low` and no more than `high`.
+pub fn clamp(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+    count(Counts::kernels(2));
+    count_strided(&[x]);
+    x.clamp(low, high)
 }
 
 /// 1 where `x < y` (u8), both repeated to `shape`.

@@ -7,7 +7,7 @@ use super::{
     error::Result,
     gguf::GgufFile,
     rope::Rope,
-    shape::{AttentionShape, Gate, Span},
+    shape::{AttentionShape, ExpertsShape, Gate, Span},
     weights::Scaled,
 };
 use crate::cache::{LayerState, QueryWindow, Store};
@@ -42,6 +42,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
     type Vector: Send + Sync;
     /// The token table; nothing where the output head serves.
     type Embedding: Send + Sync;
+    /// The experts of one layer's MLP.
+    type Experts: Send + Sync;
     /// Cosines and sines of a run of positions, where the kernels want them.
     type Angles;
     /// One layer's keys and values.
@@ -66,6 +68,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
     ) -> Result<Self::Linear>;
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Self::Vector>;
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Self::Embedding>;
+    /// The experts of the block `blk.N`, of its tensors `ffn_gate_inp`, `ffn_gate_exps` … in the file.
+    fn load_experts(
+        &self,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        hidden: usize,
+    ) -> Result<Self::Experts>;
     /// Loads items `0..n`, in parallel where that helps.
     fn load_all<T: Send>(
         &self,
@@ -85,6 +95,10 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn linear(&self, weight: &Self::Linear, x: &Self::Rows) -> Result<Self::Rows>;
     /// `gate(g) × u` of `[rows, g | u]`.
     fn gated(&self, gate: Gate, gate_up: &Self::Rows) -> Result<Self::Rows>;
+    /// `x · σ(gate)`, where `gate` is one number per row or as wide as `x`.
+    fn opened(&self, x: Self::Rows, gate: &Self::Rows) -> Result<Self::Rows>;
+    /// What the experts that each row chooses say to it, weighed and added up.
+    fn experts(&self, experts: &Self::Experts, x: &Self::Rows) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
     fn scale(&self, x: Self::Rows, by: f32) -> Result<Self::Rows>;
 
@@ -102,21 +116,24 @@ pub trait Backend: Send + Sync + Sized + 'static {
         place: Place<'_, Self::Angles>,
     ) -> Result<Self::Rows>;
     /// Attention of the rows `q` over what `span` says they see of the layer,
-    /// `[rows, heads × head_dim]`.
+    /// `[rows, heads × head_dim]`. `sinks`, where the layer has them, `[heads]`, are scores that take
+    /// part in each head's softmax and have no value.
     fn attend(
         &self,
         a: &AttentionShape,
         layer: &Self::Layer,
         q: &Self::Rows,
         span: Span,
+        sinks: Option<&Self::Vector>,
     ) -> Result<Self::Rows>;
     /// What the observation window thinks of the layer's entries, and what else is needed, per KV
-    /// head.
+    /// head; `sinks` as in [`Backend::attend`].
     fn observe(
         &self,
         a: &AttentionShape,
         state: &LayerState<Self::Layer>,
         needs: Needs,
+        sinks: Option<&Self::Vector>,
     ) -> Result<Vec<Observed>>;
     /// What `round` keeps, shown this layer as its layer `index`: measured where the entries are,
     /// decided on the host unless a backend does better.
@@ -126,8 +143,9 @@ pub trait Backend: Send + Sync + Sized + 'static {
         state: &LayerState<Self::Layer>,
         index: usize,
         round: &mut dyn Round,
+        sinks: Option<&Self::Vector>,
     ) -> Result<Vec<Choice>> {
-        let observed = self.observe(a, state, round.needs())?;
+        let observed = self.observe(a, state, round.needs(), sinks)?;
         Ok(round.observe(index, observed))
     }
     /// The window's last query as one row.

@@ -1,10 +1,11 @@
-//! One block of the transformer: attention, then a gated MLP, each added to the stream.
+//! One block of the transformer: attention, then an MLP, each added to the stream.
 
 use super::{
     backend::{Backend, Place, QkNorms},
     description::Description,
     error::Result,
     gguf::GgufFile,
+    mlp::{Gated, Mlp},
     shape::{LayerShape, Span},
     weights::Scaled,
 };
@@ -17,12 +18,12 @@ pub struct Block<B: Backend> {
     /// q, k and v stacked.
     qkv: B::Linear,
     qk_norms: Option<(B::Vector, B::Vector)>,
+    /// A score per query head that takes its part of the softmax and has no value.
+    pub sinks: Option<B::Vector>,
     pub attention_out: B::Linear,
     attention_out_norm: Option<B::Vector>,
     mlp_norm: Option<B::Vector>,
-    /// gate and up stacked.
-    gate_up: B::Linear,
-    down: B::Linear,
+    mlp: Mlp<B>,
     mlp_out_norm: Option<B::Vector>,
 }
 
@@ -52,9 +53,9 @@ impl<B: Backend> Block<B> {
                 Scaled::Product,
             )?,
         };
-        let gate_up = match names.gate {
-            Some(gate) => linear(&[(gate, ff), (names.up, ff)], d.hidden, names.mlp_scaled)?,
-            None => linear(&[(names.up, 2 * ff)], d.hidden, names.mlp_scaled)?,
+        let gate_up = || match names.gate {
+            Some(gate) => linear(&[(gate, ff), (names.up, ff)], d.hidden, names.mlp_scaled),
+            None => linear(&[(names.up, 2 * ff)], d.hidden, names.mlp_scaled),
         };
         // Of each head, or of all together.
         let norm_of = |part: &str, width: usize| {
@@ -70,11 +71,21 @@ impl<B: Backend> Block<B> {
                 Some((of_q, of_k)) => Some((norm_of(of_q, q)?, norm_of(of_k, kv)?)),
                 None => None,
             },
+            sinks: match file.has_tensor(&name("attn_sinks")) {
+                true => Some(vector("attn_sinks", attention.heads)?),
+                false => None,
+            },
             attention_out: linear(&[(names.attention_out, d.hidden)], q, Scaled::Product)?,
             attention_out_norm: norm(names.attention_out_norm)?,
             mlp_norm: norm(names.mlp_norm)?,
-            gate_up,
-            down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
+            mlp: match &shape.experts {
+                Some(e) => Mlp::experts(b, file, &format!("blk.{layer}"), e, d.hidden)?,
+                None => Mlp::Dense(Gated {
+                    gate_up: gate_up()?,
+                    down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
+                    gate: d.family.gate,
+                }),
+            },
             mlp_out_norm: norm(names.mlp_out_norm)?,
         })
     }
@@ -92,11 +103,6 @@ impl<B: Backend> Block<B> {
     ) -> Result<Option<B::Rows>> {
         let epsilon = d.rms_epsilon;
         let attention = self.shape.attention();
-        let linear_of_normed =
-            |weight: &B::Linear, norm: &Option<B::Vector>, x: &B::Rows| match norm {
-                Some(norm) => b.linear(weight, &b.rms_norm(x, norm, epsilon)?),
-                None => b.linear(weight, x),
-            };
         let normed = |y: B::Rows, norm: &Option<B::Vector>| match norm {
             Some(norm) => b.rms_norm(&y, norm, epsilon),
             None => Ok(y),
@@ -106,7 +112,10 @@ impl<B: Backend> Block<B> {
             scale => b.scale(y, scale),
         };
 
-        let qkv = linear_of_normed(&self.qkv, &self.attention_norm, &x)?;
+        let qkv = match &self.attention_norm {
+            Some(norm) => b.linear(&self.qkv, &b.rms_norm(&x, norm, epsilon)?)?,
+            None => b.linear(&self.qkv, &x)?,
+        };
         let norms = self.qk_norms.as_ref();
         let norms = norms.map(|(q, k)| QkNorms { q, k, epsilon });
         let q = b.append(attention, norms, state, qkv, place)?;
@@ -118,13 +127,15 @@ impl<B: Backend> Block<B> {
             behind: 0,
             window: attention.window,
         };
-        let a = b.attend(attention, &state.layer, &q, span)?;
+        let a = b.attend(attention, &state.layer, &q, span, self.sinks.as_ref())?;
         let y = normed(b.linear(&self.attention_out, &a)?, &self.attention_out_norm)?;
         let x = b.add(x, residual(y)?)?;
 
-        let h = linear_of_normed(&self.gate_up, &self.mlp_norm, &x)?;
-        let h = b.gated(d.family.gate, &h)?;
-        let y = normed(b.linear(&self.down, &h)?, &self.mlp_out_norm)?;
+        let h = match &self.mlp_norm {
+            Some(norm) => self.mlp.forward(b, &b.rms_norm(&x, norm, epsilon)?)?,
+            None => self.mlp.forward(b, &x)?,
+        };
+        let y = normed(h, &self.mlp_out_norm)?;
         Ok(Some(b.add(x, residual(y)?)?))
     }
 }

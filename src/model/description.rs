@@ -66,6 +66,7 @@ impl Description {
                 temperature: None,
             }),
             feed_forward,
+            experts: None,
         };
         let mut layers: Vec<_> = kv_heads.into_iter().zip(feed_forward).map(layer).collect();
         let mut scales = Scales::default();
@@ -101,7 +102,16 @@ impl Description {
             within("heads", a.heads, 1024)?;
             within("KV heads", a.kv_heads, 1024)?;
             within("head dimension", a.head_dim, 1024)?;
-            within("feed-forward size", layer.feed_forward, 1 << 20)?;
+            match layer.experts {
+                None => within("feed-forward size", layer.feed_forward, 1 << 20)?,
+                Some(e) => {
+                    within("experts", e.count, 1024)?;
+                    within("experts in use", e.used, e.count)?;
+                    within("feed-forward size", e.feed_forward, 1 << 20)?;
+                    within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
+                    positive(&[e.scale])?;
+                }
+            }
             if !a.heads.is_multiple_of(a.kv_heads) {
                 let (heads, kv_heads) = (a.heads, a.kv_heads);
                 return wrong(format!("{heads} heads do not share {kv_heads} KV heads"));
@@ -171,7 +181,7 @@ impl Description {
     pub fn layer_macs(&self) -> usize {
         let macs = |layer: &LayerShape| {
             let (q, kv) = layer.attention().widths();
-            self.hidden * (2 * q + 2 * kv + 3 * layer.feed_forward)
+            self.hidden * (2 * q + 2 * kv + 3 * layer.mlp_width())
         };
         self.layers.iter().map(macs).max().unwrap_or(1)
     }

@@ -16,6 +16,54 @@ pub enum Gate {
     Silu,
     /// GELU by its tanh form.
     Gelu,
+    /// gpt-oss's: `g · σ(1.702 g) × (u + 1)`, with `g` held below 7 and `u` within ±7.
+    Clamped,
+}
+
+/// How a router's logits become the weights of experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gating {
+    /// Shares of a softmax over all experts.
+    Softmax,
+    /// Shares of a softmax over the chosen ones.
+    SoftmaxOfChosen,
+    /// Each logit's σ.
+    Sigmoid,
+}
+
+/// An MLP of many, of which every token goes through a few.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExpertsShape {
+    pub count: usize,
+    /// Chosen for a token.
+    pub used: usize,
+    /// Width of each.
+    pub feed_forward: usize,
+    pub gate: Gate,
+    pub gating: Gating,
+    /// The weights of the chosen ones are made to add up to 1.
+    pub renormalise: bool,
+    /// What their weights are multiplied by.
+    pub scale: f32,
+    /// Products of an expert are multiplied by its number in `NAME.scale`, where the file has it.
+    pub scaled: bool,
+    /// Width of the MLP that all tokens go through beside them.
+    pub shared: Option<usize>,
+}
+
+impl ExpertsShape {
+    /// Most families': shares of a softmax, made to add up to 1. Counts are the file's.
+    pub const RENORMALISED: ExpertsShape = ExpertsShape {
+        count: 0,
+        used: 0,
+        feed_forward: 0,
+        gate: Gate::Silu,
+        gating: Gating::Softmax,
+        renormalise: true,
+        scale: 1.0,
+        scaled: true,
+        shared: None,
+    };
 }
 
 /// Rotary position embedding of a layer.
@@ -115,6 +163,8 @@ pub struct LayerShape {
     pub mixer: Mixer,
     /// Width of the MLP.
     pub feed_forward: usize,
+    /// In place of one MLP.
+    pub experts: Option<ExpertsShape>,
 }
 
 impl LayerShape {
@@ -126,6 +176,12 @@ impl LayerShape {
     pub fn attention_mut(&mut self) -> &mut AttentionShape {
         let Mixer::Attention(attention) = &mut self.mixer;
         attention
+    }
+
+    /// Width of all that a token goes through in the MLP.
+    pub fn mlp_width(&self) -> usize {
+        let routed = |e: ExpertsShape| e.used * e.feed_forward + e.shared.unwrap_or(0);
+        self.experts.map_or(self.feed_forward, routed)
     }
 
     /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window.

@@ -2,7 +2,7 @@
 
 use super::{
     error::{ModelError, Result},
-    gguf::GgufFile,
+    gguf::{GgufFile, TensorType},
 };
 
 /// A vector of the file in f32.
@@ -10,6 +10,32 @@ pub fn vector(file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
     let (dims, vector) = file.dequantized(name)?;
     expect_shape(name.into(), &dims, &[len])?;
     Ok(vector)
+}
+
+/// A table `[rows, cols]` of the file in f32, if it has it.
+pub fn table(file: &GgufFile, name: &str, rows: usize, cols: usize) -> Result<Option<Vec<f32>>> {
+    if !file.has_tensor(name) {
+        return Ok(None);
+    }
+    let (dims, table) = file.dequantized(name)?;
+    expect_shape(name.into(), &dims, &[rows, cols])?;
+    Ok(Some(table))
+}
+
+/// Type and bytes of matrix `index` of the tensor `NAME.weight`, `[count, outputs, inputs]`.
+pub fn matrix_of<'a>(
+    file: &'a GgufFile,
+    name: &str,
+    [count, outputs, inputs]: [usize; 3],
+    index: usize,
+) -> Result<(TensorType, &'a [u8])> {
+    let name = format!("{name}.weight");
+    let (dtype, dims, bytes) = file.tensor_data(&name)?;
+    expect_shape(name, &dims, &[count, outputs, inputs])?;
+    // Rows hold whole blocks, so that matrices begin at bytes.
+    let size = bytes.len() / count.max(1);
+    let matrix = bytes.get(index * size..(index + 1) * size);
+    Ok((dtype, matrix.unwrap_or_default()))
 }
 
 /// The stacked biases of the named weights, zeros where one has none; `None` where none has.
@@ -71,6 +97,14 @@ fn scales(file: &GgufFile, parts: &[(String, usize)]) -> Result<Option<Vec<f32>>
         all.resize(all.len() + outputs, scale);
     }
     Ok(any.then_some(all))
+}
+
+/// As [`expect_shape`] for a matrix, which a file may hold as a vector where it has one row.
+pub fn expect_matrix(name: String, dims: &[usize], outputs: usize, inputs: usize) -> Result<()> {
+    match outputs == 1 && dims == [inputs] {
+        true => Ok(()),
+        false => expect_shape(name, dims, &[outputs, inputs]),
+    }
 }
 
 pub fn expect_shape(name: String, actual: &[usize], expected: &[usize]) -> Result<()> {

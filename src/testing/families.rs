@@ -30,9 +30,15 @@ struct Made {
     keys: Vec<(&'static str, Value)>,
     /// Vectors of the file: name, length, mean.
     vectors: Vec<(&'static str, usize, f32)>,
+    /// Experts in place of an MLP.
+    experts: Option<u32>,
+    /// gpt-oss: sinks, biases everywhere, and a norm under another's name.
+    sinks: bool,
 }
 
 const HEAD: usize = 16;
+/// Width of an expert.
+const EXPERT: usize = 48;
 
 fn made(architecture: &str) -> Made {
     let plain = Made {
@@ -43,6 +49,8 @@ fn made(architecture: &str) -> Made {
         tied: false,
         keys: Vec::new(),
         vectors: Vec::new(),
+        experts: None,
+        sinks: false,
     };
     let window = |n: u32| ("attention.sliding_window", Value::U32(n));
     let float = |key, x| (key, Value::F32(x));
@@ -55,6 +63,23 @@ fn made(architecture: &str) -> Made {
         },
         "qwen3" => Made {
             qk_norms: QkNorms::Heads,
+            ..plain
+        },
+        "qwen3moe" => Made {
+            qk_norms: QkNorms::Heads,
+            experts: Some(6),
+            ..plain
+        },
+        "gpt-oss" => Made {
+            biases: true,
+            experts: Some(5),
+            sinks: true,
+            keys: vec![
+                window(16),
+                text("rope.scaling.type", "yarn"),
+                float("rope.scaling.factor", 32.0),
+                original,
+            ],
             ..plain
         },
         "granite" => Made {
@@ -149,6 +174,12 @@ pub fn write_family_gguf(path: &Path, architecture: &'static str, seed: u64) -> 
         keys.retain(|(k, _)| *k != key);
         keys.push((key, value.clone()));
     }
+    if let Some(count) = made.experts {
+        let mut put = |key: &str, n| keys.push((format!("{architecture}.{key}"), Value::U32(n)));
+        put("expert_count", count);
+        put("expert_used_count", 2);
+        put("expert_feed_forward_length", EXPERT as u32);
+    }
     let tensors = tensors(&spec, &made, seed)?;
     let keys: Vec<(&str, &Value)> = keys.iter().map(|(k, v)| (k.as_str(), v)).collect();
     let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();
@@ -174,8 +205,8 @@ fn tensors(spec: &TinySpec, made: &Made, seed: u64) -> Result<Vec<(String, QTens
         let (before, behind) = made.norms;
         let norms = [
             ("attn_norm.weight", before),
-            ("post_attention_norm.weight", behind),
-            ("ffn_norm.weight", before),
+            ("post_attention_norm.weight", behind || made.sinks),
+            ("ffn_norm.weight", before && !made.sinks),
             ("post_ffw_norm.weight", behind),
         ];
         for (norm, _) in norms.into_iter().filter(|(_, has)| *has) {
@@ -204,6 +235,14 @@ fn tensors(spec: &TinySpec, made: &Made, seed: u64) -> Result<Vec<(String, QTens
             make.vector(name("attn_v.bias"), kv, 0.0)?;
         }
         make.matrix(name("attn_output.weight"), hidden, q, 1.0)?;
+        if made.sinks {
+            make.vector(name("attn_output.bias"), hidden, 0.0)?;
+            make.vector(name("attn_sinks.weight"), spec.heads, 0.5)?;
+        }
+        if let Some(count) = made.experts {
+            experts(&mut make, &name, count as usize, hidden, made.sinks)?;
+            continue;
+        }
         match made.fused.1 {
             true => make.matrix(name("ffn_up.weight"), 2 * ffn, hidden, 1.0)?,
             false => {
@@ -220,6 +259,31 @@ fn tensors(spec: &TinySpec, made: &Made, seed: u64) -> Result<Vec<(String, QTens
     Ok(make.out)
 }
 
+fn experts(
+    make: &mut Maker,
+    name: &dyn Fn(&str) -> String,
+    count: usize,
+    hidden: usize,
+    biases: bool,
+) -> Result<()> {
+    make.matrix(name("ffn_gate_inp.weight"), count, hidden, 2.0)?;
+    if biases {
+        make.vector(name("ffn_gate_inp.bias"), count, 0.0)?;
+    }
+    for (part, outputs, inputs) in [
+        ("ffn_gate_exps", EXPERT, hidden),
+        ("ffn_up_exps", EXPERT, hidden),
+        ("ffn_down_exps", hidden, EXPERT),
+    ] {
+        let shape = [count, outputs, inputs];
+        make.tensor(name(&format!("{part}.weight")), &shape, 1.0)?;
+        if biases {
+            make.tensor(name(&format!("{part}.bias")), &shape[..2], 0.5)?;
+        }
+    }
+    Ok(())
+}
+
 struct Maker {
     random: Random,
     out: Vec<(String, QTensor)>,
@@ -234,10 +298,14 @@ impl Maker {
     }
 
     fn matrix(&mut self, name: String, rows: usize, cols: usize, gain: f32) -> Result<()> {
-        let scale = gain / (cols as f32).sqrt();
-        let data = (0..rows * cols).map(|_| self.random.normal() * scale);
+        self.tensor(name, &[rows, cols], gain)
+    }
+
+    fn tensor(&mut self, name: String, shape: &[usize], gain: f32) -> Result<()> {
+        let scale = gain / (*shape.last().unwrap_or(&1) as f32).sqrt();
+        let data = (0..shape.iter().product()).map(|_| self.random.normal() * scale);
         let data = data.collect();
-        self.put(name, data, &[rows, cols])
+        self.put(name, data, shape)
     }
 
     fn vector(&mut self, name: String, len: usize, mean: f32) -> Result<()> {

@@ -1,8 +1,11 @@
-//! Llama 2 and 3, SmolLM2, Mistral: the plain decoder. The file's q and k rows are permuted for
+//! Llama 2 and 3, SmolLM2, Mistral, Mixtral: the plain decoder. The file's q and k rows are permuted for
 //! interleaved RoPE.
 
-use super::fields::{Family, SCALED, plain};
-use crate::model::shape::{Gate, RopePairing};
+use super::experts::routed;
+use super::fields::{Family, SCALED};
+use crate::model::error::Result;
+use crate::model::keys::Keys;
+use crate::model::shape::{ExpertsShape, Gate, LayerShape, RopePairing, Scales};
 
 pub const LLAMA: Family = Family {
     architecture: "llama",
@@ -10,5 +13,9 @@ pub const LLAMA: Family = Family {
     gate: Gate::Silu,
     half_activations: true,
     names: SCALED,
-    specify: plain,
+    specify,
 };
+
+fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()> {
+    routed(keys, layers, ExpertsShape::RENORMALISED)
+}

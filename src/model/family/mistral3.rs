@@ -1,9 +1,10 @@
 //! Ministral 3, Mistral Small 4: YaRN, and queries that grow with their position.
 
+use super::experts::routed;
 use super::fields::{Family, SCALED};
 use crate::model::error::Result;
 use crate::model::keys::Keys;
-use crate::model::shape::{Gate, LayerShape, RopePairing, Scales, Temperature};
+use crate::model::shape::{ExpertsShape, Gate, LayerShape, RopePairing, Scales, Temperature};
 
 pub const MISTRAL3: Family = Family {
     architecture: "mistral3",
@@ -19,10 +20,10 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()>
     let context = keys.optional("rope.scaling.original_context_length")?;
     let every = context.map_or_else(|| keys.size("context_length"), Ok)?;
     let temperature = keys.factor("attention.temperature_scale")?;
-    for layer in layers {
+    for layer in layers.iter_mut() {
         let a = layer.attention_mut();
         a.scale = scale.unwrap_or(a.scale);
         a.temperature = temperature.map(|scale| Temperature { scale, every });
     }
-    Ok(())
+    routed(keys, layers, ExpertsShape::RENORMALISED)
 }

@@ -1,10 +1,12 @@
 //! Model families: what a GGUF architecture has that others have not, as constants. The decoder
 //! is one for all of them; a family that needs more than these fields say adds one.
 
+mod experts;
 mod fields;
 mod gemma2;
 mod gemma3;
 mod glm4;
+mod gpt_oss;
 mod granite;
 mod llama;
 mod mistral3;
@@ -12,6 +14,7 @@ mod olmo2;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen3moe;
 mod smollm3;
 mod windows;
 
@@ -20,7 +23,7 @@ pub use llama::LLAMA;
 pub use qwen2::QWEN2;
 
 /// Every family there is.
-pub const ALL: [&Family; 11] = [
+pub const ALL: [&Family; 13] = [
     &LLAMA,
     &QWEN2,
     &qwen3::QWEN3,
@@ -32,6 +35,8 @@ pub const ALL: [&Family; 11] = [
     &glm4::GLM4,
     &gemma2::GEMMA2,
     &gemma3::GEMMA3,
+    &qwen3moe::QWEN3MOE,
+    &gpt_oss::GPT_OSS,
 ];
 
 /// The family of an architecture.

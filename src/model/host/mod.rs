@@ -1,12 +1,15 @@
 //! The CPU backend: plain slices and this project's own kernels.
 
+mod experts;
 mod rows;
 mod weight;
 
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
-use rows::{Rows, SHORT, queries, window_rows};
+use experts::Experts;
+pub use rows::Rows;
+use rows::{SHORT, queries, window_rows};
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
@@ -16,7 +19,7 @@ use super::{
     gguf::GgufFile,
     kernels::{attention, ops, pool::Pool},
     rope::{Angles, Rope},
-    shape::{AttentionShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ExpertsShape, Gate, RopePairing, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
@@ -45,6 +48,7 @@ impl<T: KvElement> Backend for Host<T> {
     type Linear = Linear;
     type Vector = Vec<f32>;
     type Embedding = Embedding;
+    type Experts = Experts;
     type Angles = Angles;
     type Layer = HostLayer<T>;
 
@@ -62,8 +66,11 @@ impl<T: KvElement> Backend for Host<T> {
 
     fn block_rows(&self, d: &Description) -> usize {
         const MACS: usize = 1_500_000_000;
+        // Nearly all experts are read for a block, each for its few rows.
+        let routed = d.layers.iter().any(|layer| layer.experts.is_some());
+        let least = if routed { 256 } else { 32 };
         (MACS / d.layer_macs().max(1))
-            .clamp(32, 256)
+            .clamp(least, 256)
             .next_multiple_of(32)
     }
 
@@ -92,6 +99,16 @@ impl<T: KvElement> Backend for Host<T> {
         }
         weight_data(file, "token_embd", d.vocabulary, d.hidden)?;
         Ok(Embedding::Mapped(file.clone()))
+    }
+
+    fn load_experts(
+        &self,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        hidden: usize,
+    ) -> Result<Experts> {
+        Experts::load(file, block, e, hidden, self.exact)
     }
 
     fn load_all<L: Send>(
@@ -136,30 +153,25 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn linear(&self, linear: &Linear, x: &Rows) -> Result<Rows> {
-        let mut data = linear.weight.product(&self.pool, &x.data, x.rows, x.fine);
-        if !linear.scales.is_empty() {
-            for row in data.chunks_exact_mut(linear.scales.len()) {
-                row.iter_mut()
-                    .zip(&linear.scales)
-                    .for_each(|(x, s)| *x *= s);
-            }
-        }
-        if !linear.bias.is_empty() {
-            for row in data.chunks_exact_mut(linear.bias.len()) {
-                row.iter_mut().zip(&linear.bias).for_each(|(x, b)| *x += b);
-            }
-        }
+        let data = linear.forward(&self.pool, &x.data, x.rows, x.fine);
         Ok(Rows { data, ..*x })
     }
 
     fn gated(&self, gate: Gate, gate_up: &Rows) -> Result<Rows> {
-        let mut data = vec![0.0; gate_up.data.len() / 2];
-        let gated = match gate {
-            Gate::Silu => ops::swiglu,
-            Gate::Gelu => ops::geglu,
-        };
-        gated(&self.pool, &gate_up.data, gate_up.width() / 2, &mut data);
+        let data = ops::gated(&self.pool, gate, &gate_up.data, gate_up.width() / 2);
         Ok(Rows { data, ..*gate_up })
+    }
+
+    fn opened(&self, mut x: Rows, gate: &Rows) -> Result<Rows> {
+        let each = x.width() / gate.width().max(1);
+        for (x, g) in x.data.chunks_exact_mut(each).zip(&gate.data) {
+            x.iter_mut().for_each(|x| *x /= 1.0 + (-g).exp());
+        }
+        Ok(x)
+    }
+
+    fn experts(&self, experts: &Experts, x: &Rows) -> Result<Rows> {
+        experts.forward(&self.pool, x)
     }
 
     fn add(&self, mut x: Rows, y: Rows) -> Result<Rows> {
@@ -245,9 +257,10 @@ impl<T: KvElement> Backend for Host<T> {
         layer: &HostLayer<T>,
         q: &Rows,
         span: Span,
+        sinks: Option<&Vec<f32>>,
     ) -> Result<Rows> {
         let mut data = vec![0.0; q.data.len()];
-        attention::attend(&self.pool, layer, &queries(a, q, span), &mut data);
+        attention::attend(&self.pool, layer, &queries(a, q, span, sinks), &mut data);
         Ok(Rows { data, ..*q })
     }
 
@@ -256,10 +269,11 @@ impl<T: KvElement> Backend for Host<T> {
         a: &AttentionShape,
         state: &LayerState<HostLayer<T>>,
         needs: Needs,
+        sinks: Option<&Vec<f32>>,
     ) -> Result<Vec<Observed>> {
         let q = window_rows(&state.window);
-        let scores =
-            attention::window_scores(&self.pool, &state.layer, &queries(a, &q, Span::default()));
+        let q = queries(a, &q, Span::default(), sinks);
+        let scores = attention::window_scores(&self.pool, &state.layer, &q);
         let heads = state.layer.heads.iter().zip(scores);
         let observed = heads.map(|(head, scores)| Observed {
             scores,

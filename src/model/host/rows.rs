@@ -24,13 +24,19 @@ impl Rows {
 }
 
 /// Rows as the attention kernels take them.
-pub fn queries<'a>(a: &AttentionShape, q: &'a Rows, span: Span) -> Queries<'a> {
+pub fn queries<'a>(
+    a: &AttentionShape,
+    q: &'a Rows,
+    span: Span,
+    sinks: Option<&'a Vec<f32>>,
+) -> Queries<'a> {
     Queries {
         q: &q.data,
         rows: q.rows,
         heads: a.heads,
         scale: a.scale,
         soft_cap: a.soft_cap,
+        sinks: sinks.map(Vec::as_slice),
         span,
     }
 }

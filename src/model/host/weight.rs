@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::error::Result;
 use crate::model::gguf::{GgufFile, TensorType, quants};
 use crate::model::kernels::dense::DenseMatrix;
-use crate::model::kernels::packed::{PackError, PackedMatrix};
+use crate::model::kernels::packed::{PackError, PackedMatrix, Product, products};
 use crate::model::kernels::pool::Pool;
 use crate::model::weights;
 
@@ -38,6 +38,29 @@ pub enum Embedding {
     Mapped(Arc<GgufFile>),
 }
 
+impl Linear {
+    /// `x[m, inputs] · Wᵀ`, scaled and shifted; `fine` takes all of the activations' precision.
+    pub fn forward(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
+        let mut out = self.weight.product(pool, x, m, fine);
+        self.finish(&mut out);
+        out
+    }
+
+    /// Scales and shifts rows of products.
+    pub fn finish(&self, out: &mut [f32]) {
+        if !self.scales.is_empty() {
+            for row in out.chunks_exact_mut(self.scales.len()) {
+                row.iter_mut().zip(&self.scales).for_each(|(x, s)| *x *= s);
+            }
+        }
+        if !self.bias.is_empty() {
+            for row in out.chunks_exact_mut(self.bias.len()) {
+                row.iter_mut().zip(&self.bias).for_each(|(x, b)| *x += b);
+            }
+        }
+    }
+}
+
 impl Weight {
     /// Stacks the named weights; `exact` rounds nothing.
     pub fn load(
@@ -46,12 +69,17 @@ impl Weight {
         inputs: usize,
         exact: bool,
     ) -> Result<Weight> {
-        let mut matrices = Vec::new();
-        for (name, outputs) in parts {
+        let data = parts.iter().map(|(name, outputs)| {
             let (dtype, _, data) = weight_data(file, name, *outputs, inputs)?;
-            matrices.push(Matrix::of(dtype, *outputs, inputs, data, exact)?);
-        }
-        Weight::stack(matrices)
+            Ok((dtype, *outputs, data))
+        });
+        Weight::of(&data.collect::<Result<Vec<_>>>()?, inputs, exact)
+    }
+
+    /// Stacks matrices of the same inputs: type, outputs and bytes of each.
+    pub fn of(parts: &[(TensorType, usize, &[u8])], inputs: usize, exact: bool) -> Result<Weight> {
+        let matrix = |&(dtype, outputs, data): &_| Matrix::of(dtype, outputs, inputs, data, exact);
+        Weight::stack(parts.iter().map(matrix).collect::<Result<_>>()?)
     }
 
     /// Matrices of the same inputs, one over the other.
@@ -80,7 +108,7 @@ impl Weight {
         if let [matrix] = self.parts.as_slice() {
             return matrix.product(pool, x, m, fine);
         }
-        let outputs: usize = self.parts.iter().map(Matrix::outputs).sum();
+        let outputs = self.outputs();
         let mut all = vec![0.0; m * outputs];
         let mut first = 0;
         for matrix in &self.parts {
@@ -92,6 +120,10 @@ impl Weight {
             first += width;
         }
         all
+    }
+
+    fn outputs(&self) -> usize {
+        self.parts.iter().map(Matrix::outputs).sum()
     }
 
     /// Rows of the matrix as a table, `[rows, inputs]`.
@@ -165,6 +197,38 @@ impl Matrix {
     }
 }
 
+/// Products of several, each with rows of its own: `x` and what is returned are their rows one behind
+/// the other. All threads work on all of them.
+pub fn together(pool: &Pool, linears: &[(&Linear, usize)], x: &[f32], fine: bool) -> Vec<f32> {
+    let sizes = linears.iter().map(|(l, rows)| rows * l.weight.outputs());
+    let mut all = vec![0.0; sizes.sum()];
+    let rows: usize = linears.iter().map(|(_, rows)| rows).sum();
+    let inputs = x.len() / rows.max(1);
+    let (mut x, mut out) = (x, &mut all[..]);
+    let mut packed = Vec::with_capacity(linears.len());
+    for &(linear, rows) in linears {
+        let of = x.split_off(..rows * inputs).unwrap_or_default();
+        let to = out.split_off_mut(..rows * linear.weight.outputs());
+        let to = to.unwrap_or_default();
+        match linear.weight.parts.as_slice() {
+            [Matrix::Packed(matrix)] => packed.push(Product {
+                matrix,
+                x: of,
+                out: to,
+            }),
+            _ => to.copy_from_slice(&linear.weight.product(pool, of, rows, fine)),
+        }
+    }
+    products(pool, &mut packed, fine);
+    drop(packed);
+    let mut out = &mut all[..];
+    for &(linear, rows) in linears {
+        let to = out.split_off_mut(..rows * linear.weight.outputs());
+        linear.finish(to.unwrap_or_default());
+    }
+    all
+}
+
 /// Checks a weight's shape and gives its bytes.
 pub fn weight_data<'a>(
     file: &'a GgufFile,
@@ -174,7 +238,7 @@ pub fn weight_data<'a>(
 ) -> Result<(TensorType, Vec<usize>, &'a [u8])> {
     let name = format!("{name}.weight");
     let (dtype, dims, data) = file.tensor_data(&name)?;
-    weights::expect_shape(name, &dims, &[outputs, inputs])?;
+    weights::expect_matrix(name, &dims, outputs, inputs)?;
     Ok((dtype, dims, data))
 }
 

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "calls what needs CPU features")]
 
 use super::{pool::Pool, shared::Chunks};
+use crate::model::shape::Gate;
 
 /// Elements per item of the pool: some microseconds.
 const ITEM: usize = 16 << 10;
@@ -93,6 +94,21 @@ vectorised! {
     }
 }
 
+/// `gate(g) · u` of `gate_up`, `[m, 2n]`, g then u: `[m, n]`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn gated(pool: &Pool, gate: Gate, gate_up: &[f32], n: usize) -> Vec<f32> {
+    let mut out = vec![0.0; gate_up.len() / 2];
+    let gated = match gate {
+        Gate::Silu => swiglu,
+        Gate::Gelu => geglu,
+        Gate::Clamped => clamped_swiglu,
+    };
+    gated(pool, gate_up, n, &mut out);
+    out
+}
+
 /// `out = silu(gate) · up`: `gate_up` is `[m, 2n]`, gate then up, and `out` `[m, n]`.
 ///
 /// # Panics
@@ -121,6 +137,107 @@ pub fn geglu(pool: &Pool, gate_up: &[f32], n: usize, out: &mut [f32]) {
     by_rows(pool, n, out, |first, out| {
         geglu_rows(&gate_up[2 * first * n..][..2 * out.len()], n, out);
     });
+}
+
+/// `out = g · σ(1.702 g) · (u + 1)` with the gate `g` held below 7 and `u` within ±7, laid out as for
+/// [`swiglu`].
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn clamped_swiglu(pool: &Pool, gate_up: &[f32], n: usize, out: &mut [f32]) {
+    assert_eq!(
+        gate_up.len(),
+        2 * out.len(),
+        "gate_up is [m, 2n], out [m, n]"
+    );
+    by_rows(pool, n, out, |first, out| {
+        clamped_swiglu_rows(&gate_up[2 * first * n..][..2 * out.len()], n, out);
+    });
+}
+
+vectorised! {
+    fn clamped_swiglu_rows(gate_up: &[f32], n: usize, out: &mut [f32]) {
+        for (gate_up, out) in gate_up.chunks_exact(2 * n).zip(out.chunks_exact_mut(n)) {
+            let (gate, up) = gate_up.split_at(n);
+            for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
+                let gate = gate.min(7.0);
+                *out = gate * (up.clamp(-7.0, 7.0) + 1.0) / (1.0 + exp(-1.702 * gate));
+            }
+        }
+    }
+}
+
+/// `out = x · Wᵀ` in f32, each row alike whatever stands beside it: `x` is `[m, cols]`, `weight`
+/// `[rows, cols]` and `out` `[m, rows]`. For small matrices.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn small_matmul(pool: &Pool, x: &[f32], weight: &[f32], cols: usize, out: &mut [f32]) {
+    let rows = weight.len() / cols.max(1);
+    assert_eq!(
+        x.len() * rows,
+        out.len() * cols,
+        "x is [m, cols], out [m, rows]"
+    );
+    by_rows(pool, rows, out, |first, out| {
+        let x = &x[first * cols..][..out.len() / rows * cols];
+        small_matmul_rows(x, weight, cols, out);
+    });
+}
+
+vectorised! {
+    fn small_matmul_rows(x: &[f32], weight: &[f32], cols: usize, out: &mut [f32]) {
+        let rows = weight.len() / cols;
+        for (x, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(rows)) {
+            for (weight, out) in weight.chunks_exact(cols).zip(out) {
+                let mut sums = [0.0f32; 16];
+                let (x, y) = (x.as_chunks::<16>(), weight.as_chunks::<16>());
+                for (x, y) in x.0.iter().zip(y.0) {
+                    for (sum, (x, y)) in sums.iter_mut().zip(x.iter().zip(y)) {
+                        *sum += x * y;
+                    }
+                }
+                let rest: f32 = x.1.iter().zip(y.1).map(|(x, y)| x * y).sum();
+                *out = sums.iter().sum::<f32>() + rest;
+            }
+        }
+    }
+}
+
+/// `out[r] = Σ weights[r, i] · x[places[r, i]]`, in this order: `places` and `weights` are `[m, n]`,
+/// `x` has rows of `width` and `out` is `[m, width]`.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn weighted_sums(
+    pool: &Pool,
+    x: &[f32],
+    places: &[usize],
+    weights: &[f32],
+    width: usize,
+    out: &mut [f32],
+) {
+    let n = weights.len() * width / out.len().max(1);
+    assert_eq!(places.len(), weights.len(), "places and weights are [m, n]");
+    by_rows(pool, width, out, |first, out| {
+        let range = first * n..(first + out.len() / width) * n;
+        weighted_sum_rows(x, &places[range.clone()], &weights[range], width, out);
+    });
+}
+
+vectorised! {
+    fn weighted_sum_rows(x: &[f32], places: &[usize], weights: &[f32], width: usize, out: &mut [f32]) {
+        let n = weights.len() * width / out.len().max(1);
+        for (r, out) in out.chunks_exact_mut(width).enumerate() {
+            out.fill(0.0);
+            for i in r * n..(r + 1) * n {
+                let x = &x[places[i] * width..][..width];
+                for (out, x) in out.iter_mut().zip(x) {
+                    *out += weights[i] * x;
+                }
+            }
+        }
+    }
 }
 
 vectorised! {

@@ -22,10 +22,11 @@ pub fn attend(
     layer: &TensorLayer,
     q: &Tensor,
     span: Span,
+    sinks: Option<&Tensor>,
 ) -> Result<Tensor> {
     let rows = q.dim(0)?;
     if rows == 1 && span == Span::default() {
-        return single(a, layer, q);
+        return single(a, layer, q, sinks);
     }
     let all = layer.aligned()?;
     let longest = all.keys.dim(1)?;
@@ -37,7 +38,13 @@ pub fn attend(
             ..span
         };
         let q = by_kv_head(a, &q.narrow(0, start, n)?)?;
-        let (weights, values) = weighed(a, masks, &all, &q, n, span, None)?;
+        let look = Look {
+            rows: n,
+            span,
+            sinks,
+            fine: None,
+        };
+        let (weights, values) = weighed(a, masks, &all, &q, look)?;
         let out = ops::matmul(&weights, &values)?;
         let out = out.reshape((a.heads, n, a.head_dim))?.transpose(0, 1)?;
         ops::contiguous(&out)?.reshape((n, a.heads * a.head_dim))
@@ -46,12 +53,17 @@ pub fn attend(
 }
 
 /// Attention of one row that sees everything: a decoded token's.
-fn single(a: &AttentionShape, layer: &TensorLayer, q: &Tensor) -> Result<Tensor> {
+fn single(
+    a: &AttentionShape,
+    layer: &TensorLayer,
+    q: &Tensor,
+    sinks: Option<&Tensor>,
+) -> Result<Tensor> {
     let out = match layer.entries_in_place()? {
         Entries::Even(keys, values) => {
             let q = q.reshape((a.kv_heads, a.group(), a.head_dim))?;
             let scores = capped(a, ops::matmul(&q, &keys.t()?)?)?;
-            ops::matmul(&ops::softmax(&scores)?, &values)?
+            ops::matmul(&softmax(a, &scores, sinks)?, &values)?
         }
         Entries::Ragged(keys, values, owners) => {
             let rows = keys.dim(0)?;
@@ -59,7 +71,7 @@ fn single(a: &AttentionShape, layer: &TensorLayer, q: &Tensor) -> Result<Tensor>
             let scores = capped(a, ops::matmul(&q, &keys.t()?)?)?;
             let scores = scores.reshape((a.kv_heads, a.group(), rows))?;
             let scores = ops::add_repeated(&scores, &owners.unsqueeze(1)?)?;
-            let weights = ops::softmax(&scores)?.reshape((a.heads, rows))?;
+            let weights = softmax(a, &scores, sinks)?.reshape((a.heads, rows))?;
             ops::matmul(&weights, &values)?
         }
     };
@@ -74,11 +86,16 @@ pub fn judged(
     all: &Aligned,
     q: &Tensor,
     peak: bool,
+    sinks: Option<&Tensor>,
 ) -> Result<Tensor> {
-    let rows = q.dim(0)?;
+    let look = Look {
+        rows: q.dim(0)?,
+        span: Span::default(),
+        sinks,
+        fine: Some(DType::F32),
+    };
     let q = by_kv_head(a, q)?;
-    let fine = Some(DType::F32);
-    let (weights, _) = weighed(a, masks, all, &q, rows, Span::default(), fine)?;
+    let (weights, _) = weighed(a, masks, all, &q, look)?;
     let mean = ops::mean(&weights, 1)?.unsqueeze(0)?;
     match peak {
         true => ops::cat(&[mean, ops::max(&weights, 1)?.unsqueeze(0)?], 0),
@@ -93,18 +110,25 @@ fn by_kv_head(a: &AttentionShape, q: &Tensor) -> Result<Tensor> {
     ops::contiguous(&q)?.reshape((a.kv_heads, a.group() * rows, a.head_dim))
 }
 
+/// How rows look at a layer.
+struct Look<'a> {
+    rows: usize,
+    span: Span,
+    sinks: Option<&'a Tensor>,
+    /// What the softmax is computed in, if not what the cache is held in.
+    fine: Option<DType>,
+}
+
 /// Softmax weights of `q`, `[kv_heads, group × rows, head_dim]`, over the entries that any of its
-/// rows sees, and these entries' values. `fine` is what the softmax is computed in, if not what the
-/// cache is held in.
+/// rows sees, and these entries' values.
 fn weighed(
     a: &AttentionShape,
     masks: &Masks,
     all: &Aligned,
     q: &Tensor,
-    rows: usize,
-    span: Span,
-    fine: Option<DType>,
+    look: Look<'_>,
 ) -> Result<(Tensor, Tensor)> {
+    let Look { rows, span, .. } = look;
     let end = all.keys.dim(1)?.saturating_sub(span.behind);
     let seen_by_first = end.saturating_sub(rows - 1);
     let first = span.window.map_or(0, |w| seen_by_first.saturating_sub(w));
@@ -124,8 +148,24 @@ fn weighed(
         scores = ops::add_repeated(&scores, &masks.before(&before, len)?)?;
     }
     debug_assert_eq!(scores.dim(D::Minus1)?, len);
-    let scores = ops::cast(&scores, fine.unwrap_or(scores.dtype()))?;
-    Ok((ops::softmax(&scores)?, all.values.narrow(1, first, len)?))
+    let scores = ops::cast(&scores, look.fine.unwrap_or(scores.dtype()))?;
+    let weights = softmax(a, &scores, look.sinks)?;
+    Ok((weights, all.values.narrow(1, first, len)?))
+}
+
+/// Softmax of `scores`, `[kv_heads, group × rows, len]`; `sinks`, `[heads]`, take part as one more
+/// entry of each row, which is then left out.
+fn softmax(a: &AttentionShape, scores: &Tensor, sinks: Option<&Tensor>) -> Result<Tensor> {
+    let Some(sinks) = sinks else {
+        return ops::softmax(scores);
+    };
+    let (kv_heads, stacked, len) = scores.dims3()?;
+    let rows = stacked / a.group();
+    let sinks = ops::cast(sinks, scores.dtype())?.reshape((a.heads, 1, 1))?;
+    let sinks = ops::contiguous(&sinks.broadcast_as((a.heads, rows, 1))?)?;
+    let sinks = sinks.reshape((kv_heads, stacked, 1))?;
+    let weights = ops::softmax(&ops::cat(&[scores.clone(), sinks], 2)?)?;
+    ops::contiguous(&weights.narrow(2, 0, len)?)
 }
 
 /// Scores under the layer's soft cap.

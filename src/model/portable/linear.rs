@@ -46,35 +46,58 @@ impl Linear {
         device: &Device,
         precision: Precision,
     ) -> error::Result<Linear> {
-        let mut stacks: Vec<(TensorType, usize, Vec<u8>)> = Vec::new();
-        for (name, outputs) in names {
+        let matrices = names.iter().map(|(name, outputs)| {
             let name = format!("{name}.weight");
             let (dtype, dims, bytes) = file.tensor_data(&name)?;
-            weights::expect_shape(name, &dims, &[*outputs, inputs])?;
+            weights::expect_matrix(name, &dims, *outputs, inputs)?;
+            Ok((dtype, *outputs, bytes))
+        });
+        let matrices = matrices.collect::<error::Result<Vec<_>>>()?;
+        let behind = weights::behind(file, names, scaled)?;
+        let (scales, bias) = (
+            behind.scales.unwrap_or_default(),
+            behind.bias.unwrap_or_default(),
+        );
+        Ok(Linear::of(
+            &matrices,
+            inputs,
+            (&scales, &bias),
+            device,
+            precision,
+        )?)
+    }
+
+    /// Of matrices with the same inputs: type, outputs and bytes of each; and scales and biases of
+    /// all outputs, or none.
+    pub fn of(
+        matrices: &[(TensorType, usize, &[u8])],
+        inputs: usize,
+        (scales, biases): (&[f32], &[f32]),
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Linear> {
+        let mut stacks: Vec<(TensorType, usize, Vec<u8>)> = Vec::new();
+        for &(dtype, outputs, bytes) in matrices {
             match stacks.last_mut() {
                 Some((of, rows, stack)) if *of == dtype => {
                     *rows += outputs;
                     stack.extend_from_slice(bytes);
                 }
-                _ => stacks.push((dtype, *outputs, bytes.to_vec())),
+                _ => stacks.push((dtype, outputs, bytes.to_vec())),
             }
         }
         let parts = stacks.into_iter().map(|(dtype, outputs, bytes)| {
             Weight::load(dtype, (outputs, inputs), &bytes, device, precision.exact)
         });
         let parts = parts.collect::<Result<Vec<_>>>()?;
-        let row = |row: Option<Vec<f32>>| {
-            let row = row.map(|row| {
-                let row = ops::upload(&row, (1, row.len()), device)?;
-                ops::cast(&row, precision.rows)
-            });
-            row.transpose()
+        let row = |row: &[f32]| {
+            let upload = || ops::cast(&ops::upload(row, (1, row.len()), device)?, precision.rows);
+            (!row.is_empty()).then(upload).transpose()
         };
-        let behind = weights::behind(file, names, scaled)?;
         Ok(Linear {
             parts,
-            scales: row(behind.scales)?,
-            bias: row(behind.bias)?,
+            scales: row(scales)?,
+            bias: row(biases)?,
             dtype: precision.rows,
         })
     }
@@ -84,7 +107,7 @@ impl Linear {
         let outputs = self.parts.iter().map(|part| part.forward(x));
         let y = ops::cat(&outputs.collect::<Result<Vec<_>>>()?, 1)?;
         let y = match &self.scales {
-            Some(scales) => y.broadcast_mul(scales)?,
+            Some(scales) => ops::mul_repeated(&y, scales)?,
             None => y,
         };
         match &self.bias {

@@ -9,6 +9,8 @@
 
 mod angles;
 mod attention;
+mod experts;
+mod gate;
 mod linear;
 mod masks;
 #[cfg(test)]
@@ -24,7 +26,7 @@ use super::{
     error::Result,
     gguf::GgufFile,
     rope::Rope,
-    shape::{AttentionShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ExpertsShape, Gate, RopePairing, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{
@@ -34,6 +36,7 @@ use crate::cache::{
 use crate::device::ops;
 use crate::policy::{HeadScores, Needs, Observed};
 use angles::Angles;
+use experts::Experts;
 use linear::{Linear, Precision};
 use masks::Masks;
 
@@ -135,6 +138,7 @@ impl Backend for Portable {
     type Vector = Tensor;
     /// `[vocabulary, hidden]`; f16 but in exact mode.
     type Embedding = Tensor;
+    type Experts = Experts;
     type Angles = Angles;
     type Layer = TensorLayer;
 
@@ -202,6 +206,20 @@ impl Backend for Portable {
         Ok(table.dequantize(&self.device)?.to_dtype(DType::F16)?)
     }
 
+    fn load_experts(
+        &self,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        hidden: usize,
+    ) -> Result<Experts> {
+        let precision = Precision {
+            exact: self.exact,
+            rows: self.rows,
+        };
+        Experts::load(file, block, e, hidden, &self.device, precision)
+    }
+
     fn load_all<T: Send>(
         &self,
         n: usize,
@@ -230,14 +248,15 @@ impl Backend for Portable {
     }
 
     fn gated(&self, kind: Gate, gate_up: &Tensor) -> Result<Tensor> {
-        let width = gate_up.dim(1)? / 2;
-        let gate = gate_up.narrow(1, 0, width)?;
-        let up = gate_up.narrow(1, width, width)?;
-        let gate = match kind {
-            Gate::Silu => ops::silu(&gate)?,
-            Gate::Gelu => ops::gelu(&gate)?,
-        };
-        Ok(ops::mul(&gate, &up)?)
+        Ok(gate::gated(kind, gate_up)?)
+    }
+
+    fn opened(&self, x: Tensor, gate: &Tensor) -> Result<Tensor> {
+        Ok(ops::mul_repeated(&x, &ops::sigmoid(gate)?)?)
+    }
+
+    fn experts(&self, experts: &Experts, x: &Tensor) -> Result<Tensor> {
+        experts.forward(x)
     }
 
     fn add(&self, x: Tensor, y: Tensor) -> Result<Tensor> {
@@ -283,8 +302,9 @@ impl Backend for Portable {
         layer: &TensorLayer,
         q: &Tensor,
         span: Span,
+        sinks: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let out = attention::attend(a, &self.masks, layer, q, span)?;
+        let out = attention::attend(a, &self.masks, layer, q, span, sinks)?;
         Ok(ops::cast(&out, self.rows)?)
     }
 
@@ -293,11 +313,12 @@ impl Backend for Portable {
         a: &AttentionShape,
         state: &LayerState<TensorLayer>,
         needs: Needs,
+        sinks: Option<&Tensor>,
     ) -> Result<Vec<Observed>> {
         let layer = &state.layer;
         let all = layer.aligned()?;
         let q = Query::stacked(state.window.rows().iter())?;
-        let judged = attention::judged(a, &self.masks, &all, &q, needs.peak)?;
+        let judged = attention::judged(a, &self.masks, &all, &q, needs.peak, sinks)?;
         let longest = judged.dim(2)?;
         let judged = ops::read(&judged)?;
         let Aligned { keys, values, .. } = &all;

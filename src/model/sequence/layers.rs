@@ -174,9 +174,11 @@ impl<T: Held> Layers for T {
     }
 
     fn select(&self, layer: usize, index: usize, round: &mut dyn Round) -> Result<Vec<Choice>> {
-        let (b, d) = (&self.decoder().backend, &self.decoder().description);
+        let decoder = self.decoder();
+        let (b, d) = (&decoder.backend, &decoder.description);
         let attention = d.layers[layer].attention();
-        b.select(attention, self.held(layer), index, round)
+        let sinks = decoder.blocks[layer].sinks.as_ref();
+        b.select(attention, self.held(layer), index, round, sinks)
     }
 
     fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()> {
@@ -211,7 +213,9 @@ impl<T: Held> Layers for T {
             behind: 0,
             window: attention.window,
         };
-        let a = b.attend(attention, held, &b.last_query(window)?, span)?;
-        b.to_host(b.linear(&decoder.blocks[layer].attention_out, &a)?)
+        let block = &decoder.blocks[layer];
+        let q = b.last_query(window)?;
+        let a = b.attend(attention, held, &q, span, block.sinks.as_ref())?;
+        b.to_host(b.linear(&block.attention_out, &a)?)
     }
 }

@@ -39,6 +39,8 @@ pub struct Queries<'a> {
     pub scale: f32,
     /// Scores are squashed to `c · tanh(score / c)`.
     pub soft_cap: Option<f32>,
+    /// One score per query head, `[heads]`, that takes its part of the softmax and has no value.
+    pub sinks: Option<&'a [f32]>,
     pub span: Span,
 }
 
@@ -51,6 +53,7 @@ impl<'a> Queries<'a> {
             heads,
             scale,
             soft_cap: None,
+            sinks: None,
             span: Span::default(),
         }
     }
@@ -164,6 +167,9 @@ impl<T: KvElement> Task for Attend<'_, '_, T> {
             rest[shape.m..2 * shape.m].copy_from_slice(&sum[..shape.m]);
             return;
         }
+        for (m, (sum, max)) in sum.iter_mut().zip(&*max).enumerate().take(shape.m) {
+            *sum += call.sunk(item.head, m, *max);
+        }
         let mut rows = rows.zip(&*sum);
         for row in item.rows.clone() {
             let chunk = row * call.layer.heads.len() + item.head;
@@ -177,7 +183,7 @@ impl<T: KvElement> Task for Attend<'_, '_, T> {
     }
 }
 
-/// Joins one tile's partial softmaxes: Σ eᵐ⁻ᴹ·out ÷ Σ eᵐ⁻ᴹ·sum.
+/// Joins one tile's partial softmaxes: Σ eᵐ⁻ᴹ·out ÷ (Σ eᵐ⁻ᴹ·sum + what the sink takes).
 fn merge<T: KvElement>(
     call: &Call<T>,
     tile: &Item,
@@ -203,6 +209,7 @@ fn merge<T: KvElement>(
                     *to += weight * x;
                 }
             }
+            sum += call.sunk(tile.head, m, max);
             to.iter_mut().for_each(|x| *x /= sum);
         }
     }

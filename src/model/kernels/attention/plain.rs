@@ -70,7 +70,7 @@ fn softmax_row<T: KvElement>(head: &Head<T>, queries: &Queries, r: usize, i: usi
         })
         .collect();
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
+    let mut sum = queries.sinks.map_or(0.0, |sinks| (sinks[i] - max).exp());
     for x in &mut row {
         *x = (*x - max).exp();
         sum += *x;

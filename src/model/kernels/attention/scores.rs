@@ -206,7 +206,7 @@ pub(super) fn window_scores<T: KvElement>(
         }
     });
     drop(kept);
-    // Merge each head's parts into its first.
+    // Merge each head's parts into its first, and its sinks with them.
     for tile in &plan.tiles {
         let parts = &mut parts[tile.start * 2 * stacked..tile.end * 2 * stacked];
         let (first, rest) = parts.split_at_mut(2 * stacked);
@@ -221,6 +221,10 @@ pub(super) fn window_scores<T: KvElement>(
                     sums[m] * (maxima[m] - max).exp() + part[stacked + m] * (part[m] - max).exp();
                 maxima[m] = max;
             }
+        }
+        let head = plan.items[tile.start].head;
+        for (m, (sum, max)) in sums.iter_mut().zip(&*maxima).enumerate() {
+            *sum += call.sunk(head, m, *max);
         }
     }
     let mut first_of = vec![0; call.layer.heads.len()];

@@ -1,5 +1,7 @@
 //! The kernels against the plain version, over ragged layers.
 
+mod sinks;
+
 use super::*;
 use crate::cache::Head;
 use half::f16;

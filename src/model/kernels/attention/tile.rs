@@ -38,6 +38,9 @@ impl<T: KvElement> Call<'_, T> {
             "query heads per KV head"
         );
         assert_eq!(q.len(), rows * self.queries.heads * dim, "queries");
+        if let Some(sinks) = self.queries.sinks {
+            assert_eq!(sinks.len(), self.queries.heads, "a sink per query head");
+        }
         let least = rows + self.queries.span.behind;
         for head in heads {
             assert!(head.head_dim() == dim && head.len() >= least, "entries");
@@ -67,6 +70,13 @@ impl<T: KvElement> Call<'_, T> {
             first: self.seen(head, 0),
             window: self.queries.span.window.unwrap_or(usize::MAX),
         }
+    }
+
+    /// What the sink of stacked row `m` of KV head `head` adds to the row's sum of e^(score − max).
+    pub fn sunk(&self, head: usize, m: usize, max: f32) -> f32 {
+        let sink = |sinks: &[f32]| sinks[head * self.group() + m % self.group()];
+        let sinks = self.queries.sinks;
+        sinks.map_or(0.0, |sinks| (sink(sinks) - max).exp())
     }
 
     /// Squashes the scores of a page where the layer caps them.

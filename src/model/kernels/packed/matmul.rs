@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "threads write disjoint columns of one output")]
 
 use super::{
-    PackedMatrix,
+    PackedMatrix, Part,
     activations::{Activations, PANEL},
     dispatch::Kernel,
     layout::TILE,
@@ -51,60 +51,153 @@ impl PackedMatrix {
     }
 
     fn product(&self, kernel: Kernel, pool: &Pool, x: &[f32], out: &mut [f32], coarse: f32) {
-        if self.rows == 0 || x.is_empty() {
-            return;
-        }
-        assert!(x.len().is_multiple_of(self.cols), "x must be [m, cols]");
-        let m = x.len() / self.cols;
-        assert_eq!(out.len(), m * self.rows, "out must be [m, rows]");
-        let x = Activations::quantize(pool, x, self.cols, coarse);
-        let output = Output(out.as_mut_ptr());
+        let matrix = self;
+        together(kernel, pool, &mut [Product { matrix, x, out }], coarse);
+    }
+}
 
-        // Items: panels of activations times, for each part, chunks of tiles.
-        let panels = m.div_ceil(PANEL);
-        let even = self.rows.div_ceil(TILE) * panels / (ITEMS_PER_THREAD * pool.threads());
-        let chunk = even.max(ITEM_MACS.div_ceil(TILE * self.cols * m.min(PANEL)));
-        let mut chunks = Vec::new();
+/// `out[m, rows] = x[m, cols] · Wᵀ`, to be made.
+pub struct Product<'a> {
+    pub matrix: &'a PackedMatrix,
+    pub x: &'a [f32],
+    pub out: &'a mut [f32],
+}
+
+/// [`PackedMatrix::matmul`] of many at once, which keeps all threads busy where each is small; or
+/// [`PackedMatrix::matmul_fine`] of them.
+///
+/// # Panics
+/// As there.
+pub fn products(pool: &Pool, products: &mut [Product], fine: bool) {
+    let coarse = if fine { 0.0 } else { residue::COARSE };
+    together(Kernel::best(), pool, products, coarse);
+}
+
+/// A panel of activations times some tiles of a part.
+struct Item<'a> {
+    product: usize,
+    part: &'a Part,
+    /// The part's first row in its matrix.
+    first_row: usize,
+    tiles: std::ops::Range<usize>,
+    panel: usize,
+}
+
+fn together(kernel: Kernel, pool: &Pool, products: &mut [Product], coarse: f32) {
+    let mut inputs = Vec::with_capacity(products.len());
+    let mut all_tiles = 0;
+    for Product { matrix, x, out } in products {
+        assert!(x.len().is_multiple_of(matrix.cols), "x must be [m, cols]");
+        let m = x.len() / matrix.cols;
+        assert_eq!(out.len(), m * matrix.rows, "out must be [m, rows]");
+        let output = Output(out.as_mut_ptr());
+        let matrix: &PackedMatrix = matrix;
+        if matrix.rows > 0 && m > 0 {
+            let x = Activations::quantize(pool, x, matrix.cols, coarse);
+            all_tiles += matrix.rows.div_ceil(TILE) * m.div_ceil(PANEL);
+            inputs.push((matrix, m, x, output));
+        }
+    }
+    let even = all_tiles / (ITEMS_PER_THREAD * pool.threads());
+    let mut items = Vec::new();
+    for (product, (matrix, m, ..)) in inputs.iter().enumerate() {
+        let chunk = even.max(ITEM_MACS.div_ceil(TILE * matrix.cols * m.min(&PANEL)));
         let mut first_row = 0;
-        for part in &self.parts {
+        for part in &matrix.parts {
             for first in (0..part.tiles()).step_by(chunk) {
-                chunks.push((part, first_row, first..part.tiles().min(first + chunk)));
+                let tiles = first..part.tiles().min(first + chunk);
+                items.extend((0..m.div_ceil(PANEL)).map(|panel| Item {
+                    product,
+                    part,
+                    first_row,
+                    tiles: tiles.clone(),
+                    panel,
+                }));
             }
             first_row += part.rows;
         }
-        pool.run(chunks.len() * panels, |item| {
-            let (part, first_row, tiles) = &chunks[item / panels];
-            let panel = item % panels;
-            let residues = x.residues(panel);
-            let x = x.panel(panel);
-            let most = residues.iter().map(|r| r.rows.len()).max();
-            let mut more = vec![[0.0; TILE]; most.unwrap_or(0)];
-            let mut scratch = [[0.0; TILE]; PANEL];
-            let scratch = &mut scratch[..x.rows];
-            for tile in tiles.clone() {
-                let lines = part.tile(tile, self.cols);
-                (kernel.tile)(part.form, lines, x, scratch);
-                for residue in residues {
-                    let lines = &lines[residue.block * part.form.lines()..][..part.form.lines()];
-                    let more = &mut more[..residue.rows.len()];
-                    (kernel.tile)(part.form, lines, residue.panel(), more);
-                    for (&row, more) in residue.rows.iter().zip(&*more) {
-                        let sums = scratch[usize::from(row)].iter_mut();
-                        sums.zip(more).for_each(|(sum, more)| *sum += more);
-                    }
-                }
-                let row = first_row + tile * TILE;
-                let valid = TILE.min(part.rows - tile * TILE);
-                let output = &output;
-                for (i, values) in scratch.iter().enumerate() {
-                    // SAFETY: the panel's rows are below `m` and `row + valid <= rows`, so this is
-                    // inside `out`, and no other item has the same tile and panel.
-                    unsafe {
-                        let to = output.0.add((panel * PANEL + i) * self.rows + row);
-                        std::ptr::copy_nonoverlapping(values.as_ptr(), to, valid);
-                    }
+    }
+    pool.run(items.len(), |i| {
+        let item = &items[i];
+        let (matrix, _, x, output) = &inputs[item.product];
+        item.run(kernel, matrix, x, output);
+    });
+}
+
+impl Item<'_> {
+    fn run(&self, kernel: Kernel, matrix: &PackedMatrix, x: &Activations, output: &Output) {
+        let (part, panel) = (self.part, self.panel);
+        let residues = x.residues(panel);
+        let x = x.panel(panel);
+        let most = residues.iter().map(|r| r.rows.len()).max();
+        let mut more = vec![[0.0; TILE]; most.unwrap_or(0)];
+        let mut scratch = [[0.0; TILE]; PANEL];
+        let scratch = &mut scratch[..x.rows];
+        for tile in self.tiles.clone() {
+            let lines = part.tile(tile, matrix.cols);
+            (kernel.tile)(part.form, lines, x, scratch);
+            for residue in residues {
+                let lines = &lines[residue.block * part.form.lines()..][..part.form.lines()];
+                let more = &mut more[..residue.rows.len()];
+                (kernel.tile)(part.form, lines, residue.panel(), more);
+                for (&row, more) in residue.rows.iter().zip(&*more) {
+                    let sums = scratch[usize::from(row)].iter_mut();
+                    sums.zip(more).for_each(|(sum, more)| *sum += more);
                 }
             }
-        });
+            let row = self.first_row + tile * TILE;
+            let valid = TILE.min(part.rows - tile * TILE);
+            for (i, values) in scratch.iter().enumerate() {
+                // SAFETY: the panel's rows are below `m` and `row + valid <= rows`, so this is
+                // inside the product's `out`, which is borrowed for the call, and no other item has
+                // the same product, tile and panel.
+                unsafe {
+                    let to = output.0.add((panel * PANEL + i) * matrix.rows + row);
+                    std::ptr::copy_nonoverlapping(values.as_ptr(), to, valid);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::quantized::GgmlDType;
+
+    /// Bit for bit: the order of additions is a tile's own.
+    #[test]
+    fn products_together_equal_each_alone() {
+        let pool = Pool::new(3);
+        let noise = |n: usize| -> Vec<f32> {
+            let noise = |i: usize| ((i * 7919 + 13) % 2003) as f32 / 1001.0 - 1.0;
+            (0..n).map(noise).collect()
+        };
+        let matrix = |rows: usize, cols: usize| {
+            let bytes: Vec<u8> = noise(rows * cols)
+                .iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect();
+            PackedMatrix::from_ggml(GgmlDType::F32, rows, cols, &bytes).unwrap()
+        };
+        let sizes = [(96, 64, 1), (33, 32, 70), (16, 96, 0), (200, 64, 3)];
+        let matrices = sizes.map(|(rows, cols, _)| matrix(rows, cols));
+        let inputs = sizes.map(|(_, cols, m)| noise(m * cols));
+        for fine in [false, true] {
+            let mut found = sizes.map(|(rows, _, m)| vec![f32::NAN; rows * m]);
+            let all = matrices.iter().zip(&inputs).zip(&mut found);
+            let mut all: Vec<_> = all
+                .map(|((matrix, x), out)| Product { matrix, x, out })
+                .collect();
+            products(&pool, &mut all, fine);
+            for ((matrix, x), found) in matrices.iter().zip(&inputs).zip(found) {
+                let mut alone = vec![f32::NAN; found.len()];
+                match fine {
+                    true => matrix.matmul_fine(&pool, x, &mut alone),
+                    false => matrix.matmul(&pool, x, &mut alone),
+                }
+                assert_eq!(found, alone);
+            }
+        }
     }
 }

@@ -24,6 +24,7 @@ use crate::model::kernels::region::Lines;
 use crate::model::plain::plain;
 pub use dispatch::Kernel;
 use layout::{BLOCK, Block, Form, Line, TILE};
+pub use matmul::{Product, products};
 use std::sync::Arc;
 
 /// Why a tensor cannot be packed.

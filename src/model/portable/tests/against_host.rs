@@ -8,7 +8,7 @@ use crate::model::backend::{Backend, Place, QkNorms};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
-use crate::model::shape::{AttentionShape, Gate, RopePairing, Rotary, Sections, Span};
+use crate::model::shape::{AttentionShape, RopePairing, Rotary, Sections, Span};
 use crate::policy::Needs;
 use crate::testing::random::Random;
 
@@ -19,19 +19,20 @@ const ALL: Needs = Needs {
 };
 
 /// One layer on both.
-struct Both {
+pub(super) struct Both {
     a: AttentionShape,
     norms: Option<[Vec<f32>; 2]>,
+    pub(super) sinks: Option<Vec<f32>>,
     random: Random,
-    host: Host<f32>,
-    portable: Portable,
+    pub(super) host: Host<f32>,
+    pub(super) portable: Portable,
     on_host: LayerState<HostLayer<f32>>,
     on_device: LayerState<TensorLayer>,
     position: usize,
 }
 
 impl Both {
-    fn new(a: AttentionShape, normed: bool, window: usize) -> Both {
+    pub(super) fn new(a: AttentionShape, normed: bool, window: usize) -> Both {
         let mut random = Random::new(7);
         let mut weight = || {
             (0..a.head_dim)
@@ -52,11 +53,17 @@ impl Both {
             },
             a,
             norms,
+            sinks: None,
             random,
             host,
             portable,
             position: 0,
         }
+    }
+
+    fn sinks(&self) -> Option<Tensor> {
+        let sinks = self.sinks.as_ref();
+        sinks.map(|sinks| Tensor::new(&sinks[..], &Device::Cpu).unwrap())
     }
 
     fn angles(&self, rows: usize) -> Option<rope::Angles> {
@@ -125,22 +132,32 @@ impl Both {
             )
             .unwrap();
         self.position += rows;
+        let (sinks, of_device) = (self.sinks.as_ref(), self.sinks());
+        let of_device = of_device.as_ref();
         for &span in spans {
             let (a, layer) = (&self.a, &self.on_host.layer);
-            let expected = self.host.attend(a, layer, &on_host, span).unwrap();
+            let expected = self.host.attend(a, layer, &on_host, span, sinks).unwrap();
             let expected = self.host.to_host(expected).unwrap();
             let layer = &self.on_device.layer;
-            let found = self.portable.attend(a, layer, &on_device, span).unwrap();
+            let found = self
+                .portable
+                .attend(a, layer, &on_device, span, of_device)
+                .unwrap();
             let found = self.portable.to_host(found).unwrap();
             close(&expected, &found, &format!("{span:?} of {rows} rows"));
         }
     }
 
     fn observe(&self) {
-        let expected = self.host.observe(&self.a, &self.on_host, ALL).unwrap();
+        let (sinks, of_device) = (self.sinks.as_ref(), self.sinks());
+        let of_device = of_device.as_ref();
+        let expected = self
+            .host
+            .observe(&self.a, &self.on_host, ALL, sinks)
+            .unwrap();
         let found = self
             .portable
-            .observe(&self.a, &self.on_device, ALL)
+            .observe(&self.a, &self.on_device, ALL, of_device)
             .unwrap();
         assert_eq!(expected.len(), found.len());
         for (e, f) in expected.iter().zip(&found) {
@@ -154,12 +171,12 @@ impl Both {
         let (a, span) = (&self.a, Span::default());
         let found = self
             .portable
-            .attend(a, &self.on_device.layer, &last, span)
+            .attend(a, &self.on_device.layer, &last, span, of_device)
             .unwrap();
         let last = self.host.last_query(&self.on_host.window).unwrap();
         let expected = self
             .host
-            .attend(a, &self.on_host.layer, &last, span)
+            .attend(a, &self.on_host.layer, &last, span, sinks)
             .unwrap();
         let expected = self.host.to_host(expected).unwrap();
         close(
@@ -195,14 +212,14 @@ impl Both {
     }
 }
 
-type HostRows = <Host<f32> as Backend>::Rows;
+pub(super) type HostRows = <Host<f32> as Backend>::Rows;
 
-fn rows_of(data: Vec<f32>, rows: usize) -> HostRows {
+pub(super) fn rows_of(data: Vec<f32>, rows: usize) -> HostRows {
     let fine = false;
     HostRows { data, rows, fine }
 }
 
-fn close(expected: &[f32], found: &[f32], what: &str) {
+pub(super) fn close(expected: &[f32], found: &[f32], what: &str) {
     assert_eq!(expected.len(), found.len(), "{what}");
     let most = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
     for (i, (e, f)) in expected.iter().zip(found).enumerate() {
@@ -210,7 +227,7 @@ fn close(expected: &[f32], found: &[f32], what: &str) {
     }
 }
 
-fn plain() -> AttentionShape {
+pub(super) fn plain() -> AttentionShape {
     AttentionShape {
         heads: 6,
         kv_heads: 3,
@@ -243,11 +260,14 @@ fn rotary(dim: usize, pairing: RopePairing) -> Option<Rotary> {
 
 /// Prefill, decode, eviction, and all of it again on ragged heads.
 fn runs_like_the_host(a: AttentionShape, normed: bool) {
+    runs(Both::new(a, normed, 5));
+}
+
+pub(super) fn runs(mut both: Both) {
     let whole = Span {
         behind: 0,
-        window: a.window,
+        window: both.a.window,
     };
-    let mut both = Both::new(a, normed, 5);
     let behind = |behind, window| Span { behind, window };
     both.append(4, &[whole]);
     both.append(70, &[whole, behind(3, None)]);
@@ -370,17 +390,4 @@ fn tokens_are_taken_back_and_entries_put_back_and_forks_part() {
     both.on_device.layer = both.on_device.layer.put_back(&gone.1).unwrap();
     both.append(1, &[Span::default()]);
     both.observe();
-}
-
-#[test]
-fn gates() {
-    let both = Both::new(plain(), false, 1);
-    let rows: Vec<f32> = (0..60).map(|i| (i as f32 - 30.0) / 7.0).collect();
-    for gate in [Gate::Silu, Gate::Gelu] {
-        let expected = both.host.gated(gate, &rows_of(rows.clone(), 3)).unwrap();
-        let on_device = Tensor::from_slice(&rows, (3, 20), &Device::Cpu).unwrap();
-        let found = both.portable.gated(gate, &on_device).unwrap();
-        let found = both.portable.to_host(found).unwrap();
-        close(&both.host.to_host(expected).unwrap(), &found, "gated");
-    }
 }

@@ -2,4 +2,6 @@
 
 mod against_host;
 mod counted;
+mod gates;
 mod half;
+mod sinks;
