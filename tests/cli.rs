@@ -144,6 +144,30 @@ fn what_is_no_model_is_refused_by_name() {
     refused(&output, 1, &["there is no file", "none.txt"]);
 }
 
+/// What is given as ids asks nothing of a tokenizer.
+#[test]
+fn inspect_takes_ids_for_a_file_without_a_vocabulary() {
+    let place = Place::new(&TinySpec::llama());
+    let mut model = std::fs::read(place.path("tiny.gguf")).unwrap();
+    let key = b"tokenizer.ggml.model";
+    let key = model.windows(key.len()).position(|w| w == key).unwrap();
+    let kind = model[key..].windows(4).position(|w| w == b"gpt2").unwrap();
+    model[key + kind..][..4].copy_from_slice(b"none");
+    let model = place.file("none.gguf", model);
+    let ids: Vec<u32> = (3..63).collect();
+    let ids = place.file("ids.json", serde_json::to_vec(&ids).unwrap());
+    let output = place
+        .with_model("inspect", &model)
+        .args(["--budget", "40", "--window", "8", "--tokens"])
+        .arg(ids)
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(json["tokens"], 60);
+    assert_eq!(json["layers"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn an_unknown_architecture_is_named_and_its_escape_sequences_are_not_obeyed() {
     let place = Place::new(&TinySpec {
@@ -151,7 +175,11 @@ fn an_unknown_architecture_is_named_and_its_escape_sequences_are_not_obeyed() {
         ..TinySpec::llama()
     });
     let output = place.ask().arg("hi").output().unwrap();
-    refused(&output, 1, &["mamba", "llama or qwen2"]);
+    refused(
+        &output,
+        1,
+        &["mamba", "whose architecture is llama, qwen2,"],
+    );
 }
 
 #[test]

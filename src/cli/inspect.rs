@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::event::{Message, Role};
 use crate::engine::inspect::inspect;
-use crate::engine::session::{Model, Session};
+use crate::engine::session::Model;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -66,13 +66,15 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
         }
     };
     let eviction = super::load::eviction(&settings);
-    let model = super::load::model(&settings, dirs)?;
-    let tokens = match given {
-        Given::Tokens(tokens) => tokens,
-        Given::Text(text) => encode(&model, settings.system.as_deref(), text)?,
+    let (network, tokens) = match given {
+        Given::Tokens(tokens) => (super::load::network(&settings, dirs)?, tokens),
+        Given::Text(text) => {
+            let model = super::load::model(&settings, dirs)?;
+            let tokens = encode(&model, settings.system.as_deref(), text)?;
+            (model.network, tokens)
+        }
     };
-    let session = Session::new(model, eviction, None).map_err(failed)?;
-    let network = &session.model().network;
+    let network = &network;
     let d = network.description().clone();
     if tokens.len() > d.context {
         return Err(CliError::failed(format!(
@@ -83,8 +85,8 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
             d.context
         )));
     }
-    let evictor = session
-        .evictor(tokens.len())
+    let evictor = eviction
+        .resolved(network.as_ref(), tokens.len())
         .map_err(super::load::turn_error)?;
     let found = inspect(network, &evictor, &tokens, args.generate).map_err(failed)?;
     let report = serde_json::json!({

@@ -16,7 +16,7 @@ use crate::human::brief;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
-use crate::model::{DeviceKind, LoadOptions, source};
+use crate::model::{DeviceKind, LoadOptions, Network, source};
 use crate::policy::{Params, Preset};
 
 /// Finds (or fetches) and opens the model's file.
@@ -34,6 +34,11 @@ fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
 /// Opens the model with its tokenizer and template and loads its weights.
 pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
     open(settings, &file(settings, dirs)?, &|_| {})
+}
+
+/// Only its weights: the file needs no vocabulary.
+pub fn network(settings: &Settings, dirs: &Dirs) -> Result<Arc<dyn Network>, CliError> {
+    weights(settings, &file(settings, dirs)?, &|_| {})
 }
 
 /// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
@@ -108,6 +113,29 @@ fn open(
     progress: &(dyn Fn(f32) + Sync),
 ) -> Result<Model, CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
+    let network = weights(settings, file, progress)?;
+    let tokenizer = Tokenizer::from_gguf(file).map_err(|e| failed(&e))?;
+    let template = ChatTemplate::from_gguf(file, &tokenizer).map_err(|e| failed(&e))?;
+    template.set_thinking(settings.sampling.in_force().thinking);
+    tracing::info!(
+        model = ?settings.model.to_string(), architecture = ?network.description().architecture(),
+        device = %network.device(), policy = %settings.policy, budget = %settings.budget,
+        exact = settings.exact,
+        "model opened"
+    );
+    Ok(Model {
+        network,
+        tokenizer,
+        template,
+        sampling: FileSampling::from_gguf(file),
+    })
+}
+
+fn weights(
+    settings: &Settings,
+    file: &Arc<GgufFile>,
+    progress: &(dyn Fn(f32) + Sync),
+) -> Result<Arc<dyn Network>, CliError> {
     let options = LoadOptions {
         device: match settings.device {
             DeviceChoice::Auto => DeviceKind::Auto,
@@ -125,22 +153,7 @@ fn open(
         exact: settings.exact,
         portable: false,
     };
-    let network = crate::model::load(file, &options, progress).map_err(|e| failed(&e))?;
-    let tokenizer = Tokenizer::from_gguf(file).map_err(|e| failed(&e))?;
-    let template = ChatTemplate::from_gguf(file, &tokenizer).map_err(|e| failed(&e))?;
-    template.set_thinking(settings.sampling.in_force().thinking);
-    tracing::info!(
-        model = ?settings.model.to_string(), architecture = ?network.description().architecture(),
-        device = %network.device(), policy = %settings.policy, budget = %settings.budget,
-        exact = settings.exact,
-        "model opened"
-    );
-    Ok(Model {
-        network,
-        tokenizer,
-        template,
-        sampling: FileSampling::from_gguf(file),
-    })
+    crate::model::load(file, &options, progress).map_err(|e| CliError::failed(e.to_string()))
 }
 
 /// Where this command's conversations are archived.

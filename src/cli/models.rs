@@ -10,6 +10,7 @@ use super::CliError;
 use super::progress::Meter;
 use super::safe::{name as name_of, write_json, write_json_pretty};
 use crate::dirs::Dirs;
+use crate::model::family;
 use crate::model::source::known::{DEFAULT, KNOWN};
 use crate::model::source::local::{self, size};
 use crate::model::source::{ModelSpec, resolve};
@@ -108,8 +109,9 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
     }
     writeln!(
         out,
-        "\nAny GGUF file of the llama or qwen2 architecture works: --model PATH, or --model \
-         OWNER/REPO:FILE\nfrom the Hub. Files put into {} are found by name.",
+        "\nAny GGUF file of these architectures works:\n  {}\n--model PATH, or --model \
+         OWNER/REPO:FILE from the Hub. Files put into {} are found by name.",
+        family::names(),
         name_of(&listing.folder.to_string_lossy())
     )?;
     Ok(())

@@ -41,6 +41,40 @@ pub struct Eviction {
     pub budget: Budget,
 }
 
+impl Eviction {
+    /// With the budget that it comes to for a prompt of `position` tokens.
+    ///
+    /// # Errors
+    /// [`TurnError::Budget`] where that leaves nothing beside the window.
+    pub fn resolved(self, network: &dyn Network, position: usize) -> Result<Evictor, TurnError> {
+        let Eviction {
+            preset,
+            params,
+            budget,
+        } = self;
+        let bytes = network.description().token_bytes(network.kv_dtype().1);
+        let entries = budget.entries_per_head(position, bytes);
+        // A size bounds the whole cache, slack included.
+        let budget = match budget {
+            Budget::Bytes(_) => entries.saturating_sub(params.slack),
+            _ => entries,
+        };
+        let evictor = Evictor {
+            preset,
+            params,
+            budget,
+        };
+        if evictor.bounded() && budget <= params.window {
+            return Err(TurnError::Budget {
+                budget,
+                window: params.window,
+                smallest: crate::policy::budget::smallest(params.window),
+            });
+        }
+        Ok(evictor)
+    }
+}
+
 /// The conversation so far.
 pub struct Session {
     model: Model,
@@ -206,33 +240,7 @@ impl Session {
         eviction: Eviction,
         position: usize,
     ) -> Result<Evictor, TurnError> {
-        let network = &self.model.network;
-        let d = network.description();
-        let Eviction {
-            preset,
-            params,
-            budget,
-        } = eviction;
-        let bytes = d.token_bytes(network.kv_dtype().1);
-        let entries = budget.entries_per_head(position, bytes);
-        // A size bounds the whole cache, slack included.
-        let budget = match budget {
-            Budget::Bytes(_) => entries.saturating_sub(params.slack),
-            _ => entries,
-        };
-        let evictor = Evictor {
-            preset,
-            params,
-            budget,
-        };
-        if evictor.bounded() && budget <= params.window {
-            return Err(TurnError::Budget {
-                budget,
-                window: params.window,
-                smallest: crate::policy::budget::smallest(params.window),
-            });
-        }
-        Ok(evictor)
+        eviction.resolved(self.model.network.as_ref(), position)
     }
 
     /// What the budget came to in the last turn; before any, what can be said without a prompt.
