@@ -16,5 +16,14 @@ pub const QWEN3MOE: Family = Family {
 };
 
 fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()> {
-    routed(keys, layers, ExpertsShape::RENORMALISED)
+    routed(keys, layers, ExpertsShape::RENORMALISED)?;
+    if keys
+        .each("expert_feed_forward_length", layers.len())?
+        .is_none()
+    {
+        // What a token goes through together.
+        let experts = layers.iter_mut().filter_map(|layer| layer.experts.as_mut());
+        experts.for_each(|e| e.feed_forward /= e.used.max(1));
+    }
+    Ok(())
 }
