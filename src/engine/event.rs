@@ -177,7 +177,7 @@ pub enum Trigger {
 pub struct EvictionRound {
     pub trigger: Trigger,
     pub turn: Turn,
-    /// Entries over all heads of all layers.
+    /// Entries over all heads of the layers that were evicted.
     pub before_entries: usize,
     pub after_entries: usize,
     pub freed_bytes: u64,
@@ -211,6 +211,9 @@ pub struct LayerEviction {
 pub struct CachePicture {
     /// Entries per `[layer][kv head]`.
     pub lens: Vec<Vec<u32>>,
+    /// Per layer, what it sees where that is a sliding window: the window bounds it, never a policy.
+    /// Layers beyond the end grow.
+    pub windows: Vec<Option<u32>>,
     /// Layers already final in a running prefill; `None` when none runs.
     pub filled_layers: Option<usize>,
     /// Bytes of keys and values in use / of the buffers allocated, staged ones included.
@@ -222,10 +225,11 @@ pub struct CachePicture {
     pub process: ProcessMemory,
     /// Positions used of the model's context.
     pub position: usize,
-    /// Sum over layers and heads that the policy allows without slack; `None` = unbounded.
+    /// Sum over the heads of the layers that grow which the policy allows without slack; `None` =
+    /// unbounded.
     pub bound_entries: Option<usize>,
-    /// How many of the conversation's tokens: for each position, how many heads still hold it
-    /// (length = `position`). Filled after eviction rounds and at the end of turns only.
+    /// How many of the conversation's tokens: for each position, how many heads of the layers that
+    /// grow still hold it (length = `position`). Filled after eviction rounds and at the end of turns only.
     pub holders: Vec<u16>,
 }
 

@@ -13,6 +13,10 @@ use crate::model::{Layers, Network, error::Result};
 /// One layer's decisions.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerReport {
+    /// What the layer sees, where that is a sliding window: it keeps the newest entries whatever the
+    /// policy, and loses nothing that a query would see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sliding_window: Option<usize>,
     /// Kept per KV head, window included.
     pub budgets: Vec<usize>,
     /// Kept positions per KV head, ascending.
@@ -129,6 +133,7 @@ pub fn inspect(
         let budgets = layers.lens(l);
         let evicted = evictions.iter().find(|e| e.layer == l);
         reports.push(LayerReport {
+            sliding_window: layers.description().layers[l].attention().window,
             kept: (0..budgets.len())
                 .map(|h| layers.positions(l, h).to_vec())
                 .collect(),

@@ -16,7 +16,7 @@ use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
 #[derive(Clone, Debug, Default)]
 pub struct Evicted {
     pub layers: Vec<LayerEviction>,
-    /// Entries that came back from the archive.
+    /// Entries that came back from the archive, of the layers that grow.
     pub came_back: usize,
     pub milliseconds: f64,
 }
@@ -375,7 +375,10 @@ impl PrefillHooks for Committing<'_> {
         self.evict(layers, |evicting, layers, told| {
             evicting.finish(layers, told)
         })?;
-        self.came_back = (0..layers.count()).map(|l| layers.came_back(l)).sum();
+        // What a window sees is no one's choice.
+        let shapes = layers.description().layers.iter().enumerate();
+        let growing = shapes.filter(|(_, shape)| shape.grows());
+        self.came_back = growing.map(|(l, _)| layers.came_back(l)).sum();
         Ok(())
     }
 }

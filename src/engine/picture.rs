@@ -26,6 +26,7 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
     let counts = |lens: Vec<usize>| lens.into_iter().map(|n| n as u32).collect();
     CachePicture {
         lens: lens.map(counts).collect(),
+        windows: windows(layers),
         filled_layers: None,
         used_bytes: layers.used_bytes() as u64,
         allocated_bytes: layers.allocated_bytes() as u64,
@@ -38,16 +39,26 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
     }
 }
 
+/// What each layer sees, where a window bounds it.
+fn windows(layers: &dyn Layers) -> Vec<Option<u32>> {
+    let shapes = layers.description().layers.iter();
+    let window =
+        |shape: &LayerShape| Some(u32::try_from(shape.attention().window?).unwrap_or(u32::MAX));
+    shapes.map(window).collect()
+}
+
 /// Bytes of keys and values that a cache which evicts nothing would use: layers that are bounded by
-/// themselves have what they have under every policy.
+/// themselves have what they have under every policy, also before a prefill has come to them.
 pub(super) fn full_bytes(layers: &dyn Layers) -> u64 {
     let (d, element) = (layers.description(), layers.element_bytes());
     let growing = layers.position() * d.token_bytes(element);
-    let bounded = d.layers.iter().enumerate().filter(|(_, s)| !s.grows());
+    let bounded = d.layers.iter().enumerate();
     let bytes = |(l, shape): (usize, &LayerShape)| {
-        layers.layer_entries(l) * shape.attention().entry_bytes(element)
+        let attention = shape.attention();
+        let seen = attention.window?.min(layers.position()) * attention.kv_heads;
+        Some(layers.layer_entries(l).max(seen) * attention.entry_bytes(element))
     };
-    (growing + bounded.map(bytes).sum::<usize>()) as u64
+    (growing + bounded.filter_map(bytes).sum::<usize>()) as u64
 }
 
 /// A round over the whole cache.

@@ -153,10 +153,12 @@ pub trait Layers {
         (0..self.count()).map(|l| self.layer_entries(l)).sum()
     }
 
-    /// How many heads still hold each position, `[position]`.
+    /// How many heads of the layers that grow still hold each position, `[position]`. A token that a
+    /// window has passed is gone from its layer under every policy.
     fn holders(&self) -> Vec<u16> {
         let mut holders = vec![0u16; self.position()];
-        for layer in 0..self.count() {
+        let shapes = self.description().layers.iter().enumerate();
+        for (layer, _) in shapes.filter(|(_, shape)| shape.grows()) {
             for head in 0..self.lens(layer).len() {
                 for &p in self.positions(layer, head) {
                     if let Some(n) = holders.get_mut(p as usize) {

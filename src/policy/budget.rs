@@ -8,11 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// What the cache may hold, as a person states it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
-    /// Entries per KV head, the observation window included (`B` in the paper).
+    /// Entries per KV head of the layers that grow, the observation window included (`B` in the paper).
     Tokens(usize),
     /// Share of the prompt, over 0 and up to 1.
     Share(f64),
-    /// Bytes of keys and values over the whole cache.
+    /// Bytes of keys and values over all layers that grow.
     Bytes(u64),
 }
 

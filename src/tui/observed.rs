@@ -199,9 +199,27 @@ impl Observed {
         seen.unwrap_or(0).max(model)
     }
 
-    /// Heads over all layers.
+    /// Heads over all layers that a policy bounds.
     pub fn all_heads(&self) -> usize {
-        self.layers() * self.kv_heads()
+        self.growing_layers() * self.kv_heads()
+    }
+
+    /// What a layer sees, where a sliding window bounds it in place of a policy.
+    pub fn window(&self, layer: usize) -> Option<u32> {
+        self.picture.windows.get(layer).copied().flatten()
+    }
+
+    /// Layers that grow with the text, and that a policy bounds.
+    pub fn growing_layers(&self) -> usize {
+        let layers = self.layers();
+        (0..layers).filter(|&l| self.window(l).is_none()).count()
+    }
+
+    /// Heads of the layers that grow, as far as their entries are known: layer, head, entries.
+    pub fn growing(&self) -> impl Iterator<Item = (usize, usize, u32)> {
+        let known = self.picture.lens.iter().take(self.layers_known());
+        let growing = known.enumerate().filter(|(l, _)| self.window(*l).is_none());
+        growing.flat_map(|(l, heads)| heads.iter().enumerate().map(move |(h, &n)| (l, h, n)))
     }
 
     /// Entries of a head; `None` where the layer is not there yet.
@@ -211,11 +229,10 @@ impl Observed {
             .flatten()
     }
 
-    /// What every head would hold if the entries kept were spread evenly.
+    /// What every head would hold if the entries kept were spread evenly, over the layers that grow.
     pub fn uniform(&self) -> Option<f64> {
-        let known = self.picture.lens.iter().take(self.layers_known()).flatten();
         let (mut sum, mut heads) = (0u64, 0u64);
-        for &n in known {
+        for (_, _, n) in self.growing() {
             sum += u64::from(n);
             heads += 1;
         }

@@ -2,3 +2,4 @@
 
 mod folder;
 mod generated;
+mod windows;

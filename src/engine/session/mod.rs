@@ -54,7 +54,7 @@ impl Eviction {
         } = self;
         let bytes = network.description().token_bytes(network.kv_dtype().1);
         let entries = budget.entries_per_head(position, bytes);
-        // A size bounds the whole cache, slack included.
+        // A size bounds all layers that grow, slack included.
         let budget = match budget {
             Budget::Bytes(_) => entries.saturating_sub(params.slack),
             _ => entries,
@@ -164,7 +164,7 @@ impl Session {
         self.turn
     }
 
-    /// How many heads still hold each position.
+    /// How many heads of the layers that grow still hold each position.
     pub fn holders(&self) -> Vec<u16> {
         self.lane.layers().holders()
     }

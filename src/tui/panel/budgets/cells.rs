@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 use super::grid::{Grid, Split};
+use super::windows::{self, HATCH};
 use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::panel::pen::Pen;
@@ -19,8 +20,9 @@ pub fn coloured(pen: &Pen) -> bool {
 pub fn cells(o: &Observed, grid: &Grid, cursor: Option<(usize, usize)>, pen: &mut Pen) {
     let t = pen.theme();
     let uniform = o.uniform();
+    // What a window bounds has no place on the scale.
     let ratio = |(layer, head): (usize, usize)| {
-        let kept = o.kept(layer, head)?;
+        let kept = o.kept(layer, head).filter(|_| o.window(layer).is_none())?;
         Some(uniform.map_or(0.0, |u| (f64::from(kept) / u) as f32))
     };
     let colours = coloured(pen);
@@ -34,12 +36,18 @@ pub fn cells(o: &Observed, grid: &Grid, cursor: Option<(usize, usize)>, pen: &mu
                 _ if cursor == Some(unit) => Some(t.text),
                 ratio => ratio.map(|r| t.heat(warmth(r))),
             };
+            // Where no head of the cell has a ratio.
+            let apart = if windows::filled(o, unit) {
+                HATCH
+            } else {
+                '·'
+            };
             if !colours {
                 let up = grid.height - 1 - (y - area.y) % grid.height;
                 let glyph = match ratio(unit) {
                     Some(r) if pen.look().ascii => digit(r),
                     Some(r) => level(r, grid.height, up),
-                    None => '·',
+                    None => apart,
                 };
                 let colour = shade_colour(ratio(unit), t);
                 pen.glyph(x, y, glyph, colour, None);
@@ -48,7 +56,7 @@ pub fn cells(o: &Observed, grid: &Grid, cursor: Option<(usize, usize)>, pen: &mu
             if grid.split == Split::None {
                 match ratio(unit).map(|r| t.heat(warmth(r))) {
                     Some(heat) => pen.glyph(x, y, ' ', heat, Some(heat)),
-                    None => pen.glyph(x, y, '·', t.faint, None),
+                    None => pen.glyph(x, y, apart, t.faint, None),
                 }
                 continue;
             }
@@ -60,11 +68,12 @@ pub fn cells(o: &Observed, grid: &Grid, cursor: Option<(usize, usize)>, pen: &mu
                 (Some(a), Some(b)) => pen.glyph(x, y, one, a, Some(b)),
                 (Some(a), None) => pen.glyph(x, y, one, a, None),
                 (None, Some(b)) => pen.glyph(x, y, two, b, None),
-                (None, None) => pen.glyph(x, y, '·', t.faint, None),
+                (None, None) => pen.glyph(x, y, apart, t.faint, None),
             }
         }
     }
     numbers(o, grid, &ratio, pen);
+    windows::names(o, grid, pen);
     if let Some(at) = cursor.filter(|_| grid.split == Split::None) {
         mark(grid, at, &ratio, pen);
     }

@@ -15,6 +15,13 @@ pub fn figures(o: &Observed, cursor: Option<(usize, usize)>, pen: &Pen) -> Vec<L
         Some((layer, head)) => {
             let mut parts = vec![strong(format!("layer {layer} head {head}"), t.accent)];
             match (o.kept(layer, head), o.uniform()) {
+                (Some(n), _) if o.window(layer).is_some() => {
+                    let window = o.window(layer).unwrap_or_default();
+                    parts.push(span(human::thousands(n as usize), t.text));
+                    let window = format!("window {}", human::thousands(window as usize));
+                    parts.push(span(window, t.text));
+                    parts.push(span("bounded by itself", t.dim));
+                }
                 (Some(n), Some(uniform)) => {
                     parts.push(span(human::thousands(n as usize), t.text));
                     parts.push(span(
@@ -52,6 +59,9 @@ pub fn figures(o: &Observed, cursor: Option<(usize, usize)>, pen: &Pen) -> Vec<L
                 }
                 parts
             }
+            (None, None) if o.growing_layers() == 0 => {
+                vec![span("no layer is bounded by the policy", t.dim)]
+            }
             (None, None) => vec![span("nothing in the cache yet", t.faint)],
         },
     };
@@ -69,15 +79,9 @@ pub fn figures(o: &Observed, cursor: Option<(usize, usize)>, pen: &Pen) -> Vec<L
     lines
 }
 
-/// The head that keeps most: its layer, itself, and how much.
+/// The head that keeps most of those that a policy bounds: its layer, itself, and how much.
 fn fullest(o: &Observed) -> Option<(usize, usize, f64)> {
-    let layers = o.picture.lens.iter().take(o.layers_known()).enumerate();
-    layers
-        .flat_map(|(l, heads)| {
-            heads
-                .iter()
-                .enumerate()
-                .map(move |(h, &n)| (l, h, f64::from(n)))
-        })
+    o.growing()
+        .map(|(l, h, n)| (l, h, f64::from(n)))
         .max_by(|a, b| a.2.total_cmp(&b.2))
 }

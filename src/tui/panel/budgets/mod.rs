@@ -5,6 +5,7 @@ mod cells;
 mod figures;
 mod grid;
 mod margins;
+mod windows;
 
 use std::cell::Cell;
 
@@ -26,7 +27,7 @@ pub struct Budgets {
     drawn: Cell<Option<Grid>>,
 }
 
-/// `0.2–3.1×`: the least and the most any head keeps over uniform.
+/// `0.2–3.1×`: the least and the most any head that a policy bounds keeps over uniform.
 pub fn summary(o: &Observed) -> String {
     match extremes(o) {
         Some((low, high)) if high - low < 0.05 => "even".into(),
@@ -37,19 +38,18 @@ pub fn summary(o: &Observed) -> String {
 
 fn extremes(o: &Observed) -> Option<(f64, f64)> {
     let uniform = o.uniform()?;
-    let known = o.picture.lens.iter().take(o.layers_known()).flatten();
-    let shares = known.map(|&n| f64::from(n) / uniform);
+    let shares = o.growing().map(|(_, _, n)| f64::from(n) / uniform);
     shares.fold(None, |seen, s| {
         let (low, high) = seen.unwrap_or((s, s));
         Some((low.min(s), high.max(s)))
     })
 }
 
-/// Half a line for a layer, and lines for the legend and the cursor's figures.
+/// Half a line for a layer, and lines for the legends and the cursor's figures.
 pub fn wanted(o: &Observed) -> u16 {
     match o.layers() {
         0 => 3,
-        layers => layers.div_ceil(2).min(40) as u16 + 3,
+        layers => layers.div_ceil(2).min(40) as u16 + 3 + u16::from(windows::any(o)),
     }
 }
 
@@ -113,7 +113,9 @@ impl Budgets {
             3..=5 => 1,
             _ => 1 + u16::from(figures.len() > 1),
         };
-        let legend_lines = u16::from(height > 6);
+        // Layers that a window bounds are told apart where there is a line for it.
+        let windows_line = u16::from(height > 7 && windows::any(o));
+        let legend_lines = u16::from(height > 6) + windows_line;
         let room = Rect::new(0, 0, width, height.saturating_sub(below + legend_lines));
         let colours = coloured(pen);
         let Some(grid) = Grid::fit(layers, heads, room, colours, self.at(o)) else {
@@ -129,8 +131,12 @@ impl Budgets {
         let mut y = height
             .saturating_sub(below + legend_lines)
             .min(grid.area.bottom() + 1);
-        if legend_lines == 1 {
+        if legend_lines > 0 {
             legend(&grid, colours, y, pen);
+            y += 1;
+        }
+        if windows_line > 0 {
+            windows::legend(o, y, pen);
             y += 1;
         }
         for (i, line) in (0u16..).zip(figures.iter().take(usize::from(below))) {

@@ -32,7 +32,7 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
         t,
     )];
     let bound = p.bound_entries.map(|bound| {
-        let entries: u64 = p.lens.iter().flatten().map(|&n| u64::from(n)).sum();
+        let entries: u64 = o.growing().map(|(_, _, n)| u64::from(n)).sum();
         let share = entries as f64 / bound.max(1) as f64;
         Line::from(vec![
             span(human::percent_whole(share), t.text),
@@ -70,6 +70,11 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
     let mut out = grid(&cache, width);
     let second = out.split_off(1);
     out.push(vec![(0, archive(o, t, width))]);
+    out.extend(
+        windows(o, t, width)
+            .filter(|_| rows > 3)
+            .map(|line| vec![(0, line)]),
+    );
     // Parts without the rest would not add up.
     match out.len() + split_rows.len() <= rows {
         _ if split.is_empty() => {}
@@ -139,6 +144,22 @@ fn archive(o: &Observed, t: &Theme, width: u16) -> Line<'static> {
         forms.push(Line::from(vec![bytes(), span(place, t.dim)]));
     }
     fitting(forms, width)
+}
+
+/// Why little is saved where windows bound most layers already.
+fn windows(o: &Observed, t: &Theme, width: u16) -> Option<Line<'static>> {
+    let (growing, layers) = (o.growing_layers(), o.layers());
+    let form = |text: String| Line::from(span(text, t.dim));
+    let forms = vec![
+        form(format!(
+            "saves less: only {growing} of {layers} layers grow, the others hold a window"
+        )),
+        form(format!(
+            "saves less: only {growing} of {layers} layers grow"
+        )),
+        form(format!("{growing} of {layers} layers grow")),
+    ];
+    (growing < layers).then(|| fitting(forms, width))
 }
 
 /// The first that fits, or the last.

@@ -32,7 +32,8 @@ pub fn wanted(o: &Observed, width: u16) -> u16 {
         return 2;
     }
     // Where they stand below each other, the most telling ones.
-    let rows = if width < COLUMNS { 3 } else { usize::MAX };
+    let few = 3 + usize::from(o.growing_layers() < o.layers());
+    let rows = if width < COLUMNS { few } else { usize::MAX };
     2 + figures(o, &Theme::default(), width, rows).len() as u16 + 3
 }
 

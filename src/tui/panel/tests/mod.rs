@@ -2,6 +2,7 @@ pub(crate) mod fixture;
 mod photograph;
 mod robust;
 mod tokens;
+mod windows;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

@@ -35,10 +35,12 @@ fn picture() -> impl Strategy<Value = CachePicture> {
         prop::option::of(any::<usize>()),
         0usize..300,
         prop::collection::vec(any::<u16>(), 0..60),
+        prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
     )
         .prop_map(
-            |(lens, filled_layers, bytes, bound, position, holders)| CachePicture {
+            |(lens, filled_layers, bytes, bound, position, holders, windows)| CachePicture {
                 lens,
+                windows,
                 filled_layers,
                 used_bytes: bytes.0,
                 allocated_bytes: bytes.1,
