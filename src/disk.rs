@@ -43,6 +43,20 @@ impl Write for Out {
     }
 }
 
+/// Bytes that can be written into a folder, where the system tells.
+pub fn free(folder: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let found = rustix::fs::statvfs(folder).ok()?;
+        found.f_bavail.checked_mul(found.f_frsize)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
 /// Opens a plain file: nothing that has to be waited for, no device, nothing behind a link.
 ///
 /// # Errors

@@ -67,7 +67,10 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     }
     let failed = |e: ModelError| CliError::failed(e.to_string());
     let evictions = super::load::evictions(&settings, policies);
-    let model = super::load::model(&settings, dirs)?;
+    let file = super::load::file(&settings, dirs)?;
+    let fit = super::load::fit(&settings, &file);
+    let model = super::load::open(&settings, &file, &|_| {})?;
+    drop(file);
     let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
     let d = session.model().network.description().clone();
     if let Some(context) = args
@@ -110,8 +113,11 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
                 kept.clone()
                     .or_else(|| archiving.open(&**network).ok().flatten())
             };
-            let measured =
+            let mut measured =
                 row(network, &evictor, context, args.generate, &archive).map_err(failed)?;
+            measured.estimated_bytes = fit
+                .as_ref()
+                .map(|fit| fit.under(eviction).need(context + args.generate).total());
             if !args.json {
                 writeln!(out, "{}", report::bench::line(&measured))?;
             }

@@ -9,6 +9,7 @@ use super::CliError;
 use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::engine::catalogue::Catalogue;
 use crate::engine::event::Event;
 use crate::engine::worker::{self, Start};
 use crate::model::source::ModelSpec;
@@ -132,6 +133,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         home: directories::UserDirs::new().map(|d| d.home_dir().to_path_buf()),
     };
     let first = settings.model.clone();
+    let terms = super::load::terms(&settings);
     let home = dirs.clone();
     let starter = move |model: ModelSpec, beside: bool| {
         let mut settings = settings.clone();
@@ -151,7 +153,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
             engine,
             starter: Box::new(move |name, beside| starter(ModelSpec::parse(name), beside)),
             sessions,
-            models: Arc::new(move || super::models::names(&of_models)),
+            models: Arc::new(move || Catalogue::read(&of_models, terms)),
             report: super::crash::last_report,
         },
     );

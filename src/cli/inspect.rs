@@ -66,10 +66,12 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
         }
     };
     let eviction = super::load::eviction(&settings);
+    let file = super::load::file(&settings, dirs)?;
+    let fit = super::load::fit(&settings, &file);
     let (network, tokens) = match given {
-        Given::Tokens(tokens) => (super::load::network(&settings, dirs)?, tokens),
+        Given::Tokens(tokens) => (super::load::weights(&settings, &file, &|_| {})?, tokens),
         Given::Text(text) => {
-            let model = super::load::model(&settings, dirs)?;
+            let model = super::load::open(&settings, &file, &|_| {})?;
             let tokens = encode(&model, settings.system.as_deref(), text)?;
             (model.network, tokens)
         }
@@ -104,6 +106,12 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
         "full": found.full,
         "evicted": found.evicted,
         "kv": found.kv,
+        // What a run under this policy takes, by the file's numbers; this command's own runs, which
+        // keep the full cache beside it, take more.
+        "memory": fit.map(|fit| {
+            let need = fit.need(tokens.len());
+            serde_json::json!({"estimate": need, "total": need.total()})
+        }),
     });
     let mut out = std::io::stdout().lock();
     super::safe::write_json(&mut out, &report)

@@ -8,15 +8,19 @@ use super::CliError;
 use crate::config::{DeviceChoice, KvDtype, Settings};
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
+use crate::engine::catalogue::Terms;
 use crate::engine::event::{Event, ModelInfo};
+use crate::engine::fit::Fit;
+use crate::engine::free;
 use crate::engine::sampling::FileSampling;
 use crate::engine::session::{Eviction, Model, TurnError};
 use crate::engine::worker::Loaded;
 use crate::human::brief;
+use crate::model::footprint::Way;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
-use crate::model::{DeviceKind, LoadOptions, Network, source};
+use crate::model::{Description, DeviceKind, LoadOptions, Network, source};
 use crate::policy::{Params, Preset};
 
 /// Finds (or fetches) and opens the model's file.
@@ -24,6 +28,7 @@ pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError>
     let mut meter = super::progress::Meter::new();
     let found = source::resolve(&settings.model, dirs, &mut |p| meter.show(&p))?;
     let file = gguf(&found.path).map_err(CliError::failed)?;
+    room(settings, &file, &found.name).map_err(CliError::failed)?;
     Ok(Arc::new(file))
 }
 
@@ -34,11 +39,6 @@ fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
 /// Opens the model with its tokenizer and template and loads its weights.
 pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
     open(settings, &file(settings, dirs)?, &|_| {})
-}
-
-/// Only its weights: the file needs no vocabulary.
-pub fn network(settings: &Settings, dirs: &Dirs) -> Result<Arc<dyn Network>, CliError> {
-    weights(settings, &file(settings, dirs)?, &|_| {})
 }
 
 /// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
@@ -59,11 +59,13 @@ pub fn for_engine(
     .map_err(|e| brief(&e.to_string()))?;
     tell(Event::Loading { share: 0.0 });
     let file = gguf(&found.path)?;
-    let on_host = matches!(settings.device, DeviceChoice::Auto | DeviceChoice::Cpu);
-    if beside && on_host {
-        let bytes = std::fs::metadata(&found.path).map_or(0, |data| data.len());
-        super::room::beside(&found.name, bytes)?;
-    }
+    room(settings, &file, &found.name).map_err(|why| match beside {
+        true => format!(
+            "{why}; or leave and start with --model {}: then no other model is in memory",
+            settings.model
+        ),
+        false => why,
+    })?;
     let (shares, told) = std::sync::mpsc::channel();
     let model = std::thread::scope(|scope| {
         // Loading reports from any thread; the engine's own hands it on.
@@ -84,6 +86,42 @@ pub fn for_engine(
     };
     let info = info(&model, found);
     Ok(Loaded { model, info })
+}
+
+/// How models run under these settings.
+pub fn terms(settings: &Settings) -> Terms {
+    let built = candle_core::utils::cuda_is_available() || candle_core::utils::metal_is_available();
+    Terms {
+        way: Way {
+            host: match settings.device {
+                DeviceChoice::Auto => !built,
+                DeviceChoice::Cpu => true,
+                DeviceChoice::Cuda(_) | DeviceChoice::Metal => false,
+            },
+            exact: settings.exact,
+            element: match settings.kv_dtype {
+                KvDtype::F32 => 4,
+                KvDtype::Auto if settings.exact => 4,
+                KvDtype::Auto | KvDtype::F16 | KvDtype::Bf16 => 2,
+            },
+        },
+        eviction: eviction(settings),
+    }
+}
+
+/// What the file's model takes; `None` where it cannot be run, which loading it will say.
+pub fn fit(settings: &Settings, file: &GgufFile) -> Option<Fit> {
+    let d = Description::from_gguf(file).ok()?;
+    let terms = terms(settings);
+    Some(Fit::new(file, &d, terms.way, terms.eviction))
+}
+
+/// Refuses a model that cannot run for want of memory: the system would end the program, and with it
+/// a model that works.
+fn room(settings: &Settings, file: &GgufFile, name: &str) -> Result<(), String> {
+    // What is free on a device is not known.
+    let free = free::now().filter(|_| terms(settings).way.host);
+    fit(settings, file).map_or(Ok(()), |fit| fit.refuse_model(name, free))
 }
 
 /// The loaded model, as the panels describe it.
@@ -107,7 +145,8 @@ fn info(model: &Model, found: source::ResolvedModel) -> ModelInfo {
     }
 }
 
-fn open(
+/// With its tokenizer and template.
+pub fn open(
     settings: &Settings,
     file: &Arc<GgufFile>,
     progress: &(dyn Fn(f32) + Sync),
@@ -131,7 +170,8 @@ fn open(
     })
 }
 
-fn weights(
+/// Only its weights: the file needs no vocabulary.
+pub fn weights(
     settings: &Settings,
     file: &Arc<GgufFile>,
     progress: &(dyn Fn(f32) + Sync),

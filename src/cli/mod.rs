@@ -17,7 +17,6 @@ pub mod models;
 mod near;
 pub mod progress;
 mod prompt;
-mod room;
 pub mod safe;
 pub mod sessions;
 pub mod tokenize;

@@ -1,4 +1,4 @@
-//! `cachat models`: what is on this machine and what can be fetched.
+//! `cachat models`: what is on this machine, what can be fetched, and what fits.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,20 +7,25 @@ use clap::Args;
 use serde::Serialize;
 
 use super::CliError;
+use super::args::{EvictionArgs, settings};
 use super::progress::Meter;
 use super::safe::{name as name_of, write_json, write_json_pretty};
 use crate::dirs::Dirs;
+use crate::engine::catalogue::{Catalogue, Offer, TEXT};
+use crate::engine::fit::Verdict;
+use crate::human;
 use crate::model::family;
-use crate::model::source::known::{DEFAULT, KNOWN};
-use crate::model::source::local::{self, size};
+use crate::model::source::files::size;
+use crate::model::source::known::DEFAULT;
 use crate::model::source::{ModelSpec, resolve};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
 Examples:
   cachat models
-  cachat models --fetch qwen2.5-0.5b
-  cachat --model qwen2.5-0.5b")]
+  cachat models --fetch qwen3-0.6b
+  cachat --model ollama:qwen3:0.6b
+  cachat models --json | jq -r '.here[] | select(.fits == \"fits\") | .name'")]
 pub struct ModelsArgs {
     /// Fetch a model now: a name of the list, or OWNER/REPO:FILE of the Hub
     #[arg(long, value_name = "NAME")]
@@ -29,29 +34,68 @@ pub struct ModelsArgs {
     /// Print JSON in place of the table
     #[arg(long)]
     pub json: bool,
+
+    #[command(flatten)]
+    pub eviction: EvictionArgs,
 }
 
 #[derive(Serialize)]
-struct Here {
+struct Fetched {
     name: String,
     path: PathBuf,
     bytes: u64,
 }
 
 #[derive(Serialize)]
-struct Fetchable {
-    name: &'static str,
-    repo: &'static str,
-    file: &'static str,
-    megabytes: u32,
+struct Here<'a> {
+    name: &'a str,
+    origin: &'static str,
+    path: Option<&'a PathBuf>,
+    bytes: u64,
+    architecture: &'a str,
+    context: usize,
+    #[serde(flatten)]
+    room: Room<'a>,
 }
 
 #[derive(Serialize)]
-struct Listing {
-    folder: PathBuf,
+struct Fetchable<'a> {
+    name: &'a str,
+    repo: &'static str,
+    file: &'static str,
+    megabytes: u32,
+    architecture: &'a str,
+    context: usize,
+    #[serde(flatten)]
+    room: Room<'a>,
+}
+
+#[derive(Serialize)]
+struct Room<'a> {
+    /// What it takes for a text of `TEXT` tokens at the budget.
+    memory_bytes: Option<u64>,
+    fits: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<&'a str>,
+}
+
+impl<'a> Room<'a> {
+    fn of(offer: &'a Offer) -> Room<'a> {
+        Room {
+            memory_bytes: offer.need.map(|need| need.total()),
+            fits: offer.verdict,
+            trouble: offer.trouble.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    folder: &'a PathBuf,
     default: &'static str,
-    here: Vec<Here>,
-    fetchable: Vec<Fetchable>,
+    here: Vec<Here<'a>>,
+    fetchable: Vec<Fetchable<'a>>,
+    notes: &'a [String],
 }
 
 /// Fetches, or prints the table.
@@ -64,133 +108,137 @@ pub fn run(args: ModelsArgs, dirs: &Dirs) -> Result<(), CliError> {
         if args.json {
             let bytes = size(&found.path);
             let (name, path) = (found.name, found.path);
-            write_json(&mut out, &Here { name, path, bytes })?;
+            write_json(&mut out, &Fetched { name, path, bytes })?;
         } else {
             writeln!(out, "{}", name_of(&found.path.to_string_lossy()))?;
         }
         return Ok(());
     }
-    let listing = list(dirs);
-    if args.json {
-        return write_json_pretty(&mut out, &listing);
+    let settings = settings(
+        dirs,
+        &super::args::ModelArgs::default(),
+        Some(&args.eviction),
+        None,
+        None,
+    )?;
+    let catalogue = Catalogue::read(dirs, super::load::terms(&settings));
+    match args.json {
+        true => write_json_pretty(&mut out, &listing(&catalogue, dirs)),
+        false => table(&mut out, &catalogue, dirs),
     }
-    writeln!(out, "On this machine")?;
-    if listing.here.is_empty() {
+}
+
+fn listing<'a>(catalogue: &'a Catalogue, dirs: &'a Dirs) -> Listing<'a> {
+    let (mut here, mut fetchable) = (Vec::new(), Vec::new());
+    for offer in &catalogue.offers {
+        let (name, room) = (offer.name.as_str(), Room::of(offer));
+        let (architecture, context) = (offer.architecture.as_str(), offer.context);
+        match (offer.origin, offer.known) {
+            (Some(origin), _) => here.push(Here {
+                name,
+                origin: origin.name(),
+                path: offer.path.as_ref(),
+                bytes: offer.bytes,
+                architecture,
+                context,
+                room,
+            }),
+            (None, Some(known)) => fetchable.push(Fetchable {
+                name,
+                repo: known.repo,
+                file: known.file,
+                megabytes: known.megabytes,
+                architecture,
+                context,
+                room,
+            }),
+            (None, None) => {}
+        }
+    }
+    Listing {
+        folder: &dirs.models,
+        default: DEFAULT.name,
+        here,
+        fetchable,
+        notes: &catalogue.notes,
+    }
+}
+
+fn table(out: &mut impl Write, catalogue: &Catalogue, dirs: &Dirs) -> Result<(), CliError> {
+    let (here, fetchable): (Vec<&Offer>, Vec<&Offer>) = catalogue
+        .offers
+        .iter()
+        .partition(|offer| offer.origin.is_some());
+    writeln!(
+        out,
+        "On this machine (memory for a text of {} tokens)",
+        human::thousands(TEXT)
+    )?;
+    if here.is_empty() {
         writeln!(
             out,
             "  none yet; the default is fetched when it is first used"
         )?;
     }
-    let width = |names: &mut dyn Iterator<Item = usize>| names.max().unwrap_or(0);
-    let column = width(&mut listing.here.iter().map(|model| model.name.len()));
-    for model in &listing.here {
-        let mega = model.bytes as f64 / 1e6;
-        let path = name_of(&model.path.to_string_lossy());
-        let name = name_of(&model.name);
-        writeln!(out, "  {name:column$}  {mega:>8.1} MB  {path}")?;
-    }
+    rows(out, &here)?;
     writeln!(
         out,
         "\nCan be fetched (cachat models --fetch NAME, or just --model NAME)"
     )?;
-    let column = width(&mut listing.fetchable.iter().map(|model| model.name.len()));
-    for model in &listing.fetchable {
-        let mark = if model.name == DEFAULT.name {
-            "  (default)"
-        } else {
-            ""
-        };
-        let (mega, repo, file) = (model.megabytes, model.repo, model.file);
-        writeln!(
-            out,
-            "  {:column$}  {mega:>5} MB  {repo}:{file}{mark}",
-            model.name
-        )?;
+    rows(out, &fetchable)?;
+    for note in &catalogue.notes {
+        writeln!(out, "\nnot listed: {}", name_of(note))?;
     }
     writeln!(
         out,
         "\nAny GGUF file of these architectures works:\n  {}\n--model PATH, or --model \
          OWNER/REPO:FILE from the Hub. Files put into {} are found by name.",
         family::names(),
-        name_of(&listing.folder.to_string_lossy())
+        name_of(&dirs.models.to_string_lossy())
     )?;
     Ok(())
 }
 
-/// Names that `--model` takes, each with a word on it.
-pub(super) fn names(dirs: &Dirs) -> Vec<(String, String)> {
-    let listing = list(dirs);
-    let here = listing.here.into_iter().map(|m| {
-        let hint = format!("{:.0} MB, here", m.bytes as f64 / 1e6);
-        (m.name, hint)
-    });
-    let fetched = listing.fetchable.into_iter().map(|m| {
-        let hint = format!("{} MB to fetch from {}", m.megabytes, m.repo);
-        (m.name.to_owned(), hint)
-    });
-    here.chain(fetched).collect()
+/// A line each: name, who keeps it, family, size, context, memory, whether it fits.
+fn rows(out: &mut impl Write, offers: &[&Offer]) -> Result<(), CliError> {
+    let rows: Vec<[String; 7]> = offers.iter().map(|offer| row(offer)).collect();
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max();
+    let widths: Vec<usize> = (0..7).map(|i| width(i).unwrap_or(0)).collect();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            line += &match i {
+                3..=5 => format!(" {cell:>width$} "),
+                _ => format!(" {cell:width$} "),
+            };
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
 }
 
-fn list(dirs: &Dirs) -> Listing {
-    let mut here: Vec<Here> = Vec::new();
-    let mut fetchable = Vec::new();
-    for known in KNOWN {
-        match local::known_file(&known, dirs) {
-            Some(path) => here.push(Here {
-                name: known.name.to_string(),
-                bytes: size(&path),
-                path,
-            }),
-            None => fetchable.push(Fetchable {
-                name: known.name,
-                repo: known.repo,
-                file: known.file,
-                megabytes: known.megabytes,
-            }),
-        }
-    }
-    // The folder's other files, those of its repositories' folders, and the Hugging Face cache.
-    let mut others = local::gguf_files(&dirs.models);
-    for folder in folders(&dirs.models) {
-        others.extend(local::gguf_files(&folder));
-    }
-    for repo in local::hub_cache()
-        .into_iter()
-        .flat_map(|cache| folders(&cache))
-    {
-        for snapshot in folders(&repo.join("snapshots")) {
-            others.extend(local::gguf_files(&snapshot));
-        }
-    }
-    for path in others {
-        if !here.iter().any(|model| model.path == path) {
-            let found = local::named(path);
-            here.push(Here {
-                name: found.name,
-                bytes: size(&found.path),
-                path: found.path,
-            });
-        }
-    }
-    Listing {
-        folder: dirs.models.clone(),
-        default: DEFAULT.name,
-        here,
-        fetchable,
-    }
-}
-
-/// The visible folders in a folder, by name.
-fn folders(folder: &std::path::Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
+fn row(offer: &Offer) -> [String; 7] {
+    let default = offer.known.is_some_and(|known| known.name == DEFAULT.name);
+    let fits = match &offer.trouble {
+        Some(why) => name_of(why).to_string(),
+        None => offer.verdict.word().to_owned(),
     };
-    let mut found: Vec<PathBuf> = entries
-        .flatten()
-        .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect();
-    found.sort();
-    found
+    let end = match (default, offer.trouble.is_some()) {
+        (true, _) => format!("{fits} (default)"),
+        (false, _) => fits,
+    };
+    [
+        name_of(&offer.name).to_string(),
+        offer.origin.map_or("", |origin| origin.name()).to_owned(),
+        name_of(&offer.architecture).to_string(),
+        human::bytes(offer.bytes),
+        match offer.context {
+            0 => String::new(),
+            context => human::short(context),
+        },
+        offer
+            .need
+            .map_or_else(String::new, |need| human::bytes(need.total())),
+        end,
+    ]
 }

@@ -35,6 +35,8 @@ pub struct BenchRow {
     /// archive's): the system takes those back when it needs to. Looked at between layers.
     pub anonymous_peak_bytes: u64,
     pub mapped_peak_bytes: u64,
+    /// What was to be expected of the process's own memory, by the file's numbers.
+    pub estimated_bytes: Option<u64>,
     /// Where an archive is kept: milliseconds to the first token when everything was read before, by
     /// another run of the program.
     pub recall_ms: Option<f64>,
@@ -87,6 +89,7 @@ pub fn row(
         rss_peak_bytes,
         anonymous_peak_bytes: memory.anonymous,
         mapped_peak_bytes: memory.mapped,
+        estimated_bytes: None,
         recall_ms,
     })
 }

@@ -8,6 +8,7 @@ pub mod detokenize;
 pub mod error;
 mod experts;
 pub mod family;
+pub mod footprint;
 pub mod gguf;
 pub mod host;
 mod jinja;

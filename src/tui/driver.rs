@@ -23,6 +23,7 @@ use super::sessions::{Found, Sessions};
 use super::state::{Input, Setup, State};
 use super::terminal::{self, Guard, Screen};
 use super::view;
+use crate::engine::catalogue::Catalogue;
 use crate::engine::event::{Command, Event};
 use crate::engine::handle::EngineHandle;
 use crate::saved::SessionError;
@@ -46,8 +47,8 @@ pub enum End {
 /// Starts an engine with the model of this name; whether another one runs beside it.
 pub type Starter = Box<dyn FnMut(&str, bool) -> Result<EngineHandle, String>>;
 
-/// Lists the models that can be named, each with a word on it; may look at the disk.
-pub type Models = Arc<dyn Fn() -> Vec<(String, String)> + Send + Sync>;
+/// Lists the models that can be had; looks at the disk.
+pub type Models = Arc<dyn Fn() -> Catalogue + Send + Sync>;
 
 /// What the driver needs besides the state.
 pub struct Surroundings {

@@ -8,9 +8,10 @@ use super::{Place, TOKEN, files, stderr};
 
 const MODEL: &str = "nobody/tiny:tiny.gguf";
 
-/// Where the model of [`MODEL`] is to be.
+/// Where the model of [`MODEL`] is to be: in the Hub's own cache, of the commit that an honest server
+/// names.
 fn target(place: &Place) -> PathBuf {
-    place.path("home/models/nobody--tiny/tiny.gguf")
+    place.snapshot("nobody/tiny").join("tiny.gguf")
 }
 
 /// The fetch failed, said one of `why`, and left nothing but the lock.
@@ -27,6 +28,7 @@ fn refused(place: &Place, server: &Server, model: &str, why: &[&str]) {
         files(&place.path("home/models")),
         [place.path("home/models/.lock")]
     );
+    assert!(files(&place.path("hub")).is_empty());
 }
 
 fn fetched(place: &Place, server: &Server) -> String {
@@ -37,19 +39,26 @@ fn fetched(place: &Place, server: &Server) -> String {
         .unwrap();
     let said = stderr(&output);
     assert!(output.status.success(), "{said}");
-    assert_eq!(std::fs::read(target(place)).unwrap(), model());
+    let path = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(std::fs::read(path.trim()).unwrap(), model());
     said
 }
 
 #[test]
-fn a_good_file_lands_in_the_models_folder_and_is_found_without_network() {
+fn a_good_file_lands_in_the_hubs_cache_and_is_found_without_network() {
     let place = Place::new();
     let server = Server::new(|request| honest(request, &model(), &[]));
     fetched(&place, &server);
+    assert_eq!(std::fs::read(target(&place)).unwrap(), model());
+    assert_eq!(files(&place.path("home/models")).len(), 1, "the lock");
+    let repo = place.path("hub/hub/models--nobody--tiny");
+    let blob = repo.join("blobs").join(sha256(&model()));
+    let main = repo.join("refs/main");
+    assert_eq!(files(&repo), [blob.clone(), main.clone(), target(&place)]);
+    assert_eq!(std::fs::read(&main).unwrap(), "c".repeat(40).as_bytes());
     assert_eq!(
-        files(&place.path("home/models")).len(),
-        2,
-        "the lock and the model"
+        target(&place).canonicalize().unwrap(),
+        blob.canonicalize().unwrap()
     );
     let seen = server.seen();
     assert!(
@@ -105,8 +114,10 @@ fn no_header_becomes_a_path() {
                 honest(request, &model(), &headers)
             });
             fetched(&place, &server);
-            let outside = files(place.folder.path());
-            assert_eq!(outside.len(), 2, "{name}: {outside:?}");
+            let of_ours = ["home/models", "hub/hub/models--nobody--tiny"].map(|p| place.path(p));
+            let mut all = files(place.folder.path());
+            all.retain(|path| !of_ours.iter().any(|ours| path.starts_with(ours)));
+            assert!(all.is_empty(), "{name}: {all:?}");
         }
     }
 }
@@ -160,43 +171,89 @@ fn the_best_of_a_list_is_fetched() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(place.path("home/models/nobody--tiny/a q4_0.gguf").is_file());
+    assert!(
+        place
+            .snapshot("nobody/tiny")
+            .join("x/a q4_0.gguf")
+            .is_file()
+    );
 }
 
 #[test]
 fn nothing_is_written_through_a_link() {
     let hash = sha256(&model());
-    // Of a file that is there, at the place where the old layout had its parts; of the place itself.
     for planted in [
-        format!(".fetch/models--nobody--tiny/blobs/{hash}.sync.part"),
-        format!(".fetch/models--nobody--tiny/blobs/{hash}.part"),
-        "nobody--tiny/tiny.gguf".to_owned(),
+        format!("blobs/{hash}"),
+        format!("snapshots/{}/tiny.gguf", "c".repeat(40)),
+        "refs/main".to_owned(),
     ] {
         let place = Place::new();
         let victim = place.path("victim");
-        let link = place.path("home/models").join(&planted);
+        let link = place.path("hub/hub/models--nobody--tiny").join(&planted);
         std::fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(&victim, &link).unwrap();
         let server = Server::new(|request| honest(request, &model(), &[]));
         fetched(&place, &server);
         assert!(!victim.exists(), "{planted}");
-        assert!(!target(&place).is_symlink());
+        assert_eq!(std::fs::read(target(&place)).unwrap(), model(), "{planted}");
     }
-    for folder in [".fetch", "nobody--tiny"] {
+    // Where the cache leads elsewhere, the app's own folder has it.
+    for folder in ["", ".fetch", "blobs", "refs", "snapshots"] {
         let place = Place::new();
         let victim = place.path("victim");
         std::fs::create_dir_all(&victim).unwrap();
-        std::fs::create_dir_all(place.path("home/models")).unwrap();
-        symlink(&victim, place.path("home/models").join(folder)).unwrap();
+        let link = place.path("hub/hub/models--nobody--tiny").join(folder);
+        let link = PathBuf::from(link.to_str().unwrap().trim_end_matches('/'));
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&victim, &link).unwrap();
         let server = Server::new(|request| honest(request, &model(), &[]));
-        let output = place
-            .fetch(MODEL)
-            .env("HF_ENDPOINT", &server.address)
-            .output()
-            .unwrap();
-        assert!(stderr(&output).contains("is a link"), "{}", stderr(&output));
+        fetched(&place, &server);
+        let own = place.path("home/models/nobody--tiny/tiny.gguf");
+        assert_eq!(std::fs::read(own).unwrap(), model(), "{folder}");
         assert!(files(&victim).is_empty(), "{folder}");
     }
+    // And that is no link either.
+    let place = Place::new();
+    let victim = place.path("victim");
+    for folder in ["home/models", "hub"] {
+        std::fs::create_dir_all(place.path(folder)).unwrap();
+    }
+    std::fs::create_dir_all(&victim).unwrap();
+    symlink(&victim, place.path("home/models/nobody--tiny")).unwrap();
+    let server = Server::new(|request| honest(request, &model(), &[("X-Repo-Commit", "-")]));
+    let output = place
+        .fetch(MODEL)
+        .env("HF_ENDPOINT", &server.address)
+        .output()
+        .unwrap();
+    assert!(stderr(&output).contains("is a link"), "{}", stderr(&output));
+    assert!(files(&victim).is_empty());
+}
+
+#[test]
+fn what_the_disk_has_no_room_for_is_refused_before_it_comes() {
+    let place = Place::new();
+    let server = Server::new(|request| {
+        let huge = 1u64 << 60;
+        let range = format!("bytes 0-0/{huge}");
+        let huge = huge.to_string();
+        honest(
+            request,
+            &model(),
+            &[("X-Linked-Size", &huge), ("Content-Range", &range)],
+        )
+    });
+    let output = place
+        .fetch(MODEL)
+        .env("HF_ENDPOINT", &server.address)
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert!(
+        said.contains("GB are free") && said.contains("make room"),
+        "{said}"
+    );
+    assert_eq!(server.seen().len(), 1, "nothing of it came");
 }
 
 #[test]

@@ -30,6 +30,13 @@ impl Place {
         self.folder.path().join(name)
     }
 
+    /// The folder of a repository's files in the Hub's cache, of the commit that an honest server
+    /// names.
+    fn snapshot(&self, repo: &str) -> PathBuf {
+        let repo = format!("hub/hub/models--{}", repo.replace('/', "--"));
+        self.path(&repo).join("snapshots").join("c".repeat(40))
+    }
+
     /// `cachat models --fetch MODEL`, in the folder `here`.
     fn fetch(&self, model: &str) -> Command {
         let mut cachat = Command::new(env!("CARGO_BIN_EXE_cachat"));

@@ -13,7 +13,7 @@ fn name(no: usize) -> String {
 
 /// Where part `no` is to be.
 fn target(place: &Place, no: usize) -> PathBuf {
-    place.path("home/models/nobody--tiny").join(name(no))
+    place.snapshot("nobody/tiny").join("Q4").join(name(no))
 }
 
 /// Part `no`: each is another.
@@ -59,9 +59,9 @@ fn all_parts_come_and_are_one_model() {
             assert_eq!(std::fs::read(target(&place, no)).unwrap(), part(no));
         }
         assert_eq!(
-            files(&place.path("home/models")).len(),
-            4,
-            "the lock and the parts"
+            files(&place.path("hub")).len(),
+            7,
+            "the parts, links to them, and the commit"
         );
         // It is found, and listed once, with the bytes of all.
         let mut again = place.fetch(&model);

@@ -32,7 +32,12 @@ const ROOMS: &[(&str, &[&str])] = &[
             "aside", "dirs", "disk", "device", "policy", "cache", "archive",
         ],
     ),
-    ("engine", &["heap", "policy", "cache", "archive", "model"]),
+    (
+        "engine",
+        &[
+            "dirs", "heap", "human", "policy", "cache", "archive", "model",
+        ],
+    ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
     ("report", &["human", "engine"]),
     (

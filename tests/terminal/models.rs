@@ -58,3 +58,39 @@ fn without_a_model_nothing_hangs_and_one_can_be_started() {
     app.until("ctx ");
     app.leave();
 }
+
+/// With an address space that is limited while it runs, a model without room in it is refused, with
+/// figures, and the one that answers goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_that_cannot_fit_is_refused_and_the_running_one_goes_on() {
+    let home = talkative();
+    let large = TinySpec {
+        hidden: 512,
+        head_dim: 128,
+        vocab: 32_768,
+        ..TinySpec::llama()
+    };
+    write_tiny_gguf(home.path("large.gguf"), &large).unwrap();
+    let bytes = std::fs::metadata(home.path("large.gguf")).unwrap().len();
+    let args = ["--max-tokens", "7"];
+    let mut app = App::start_in(home.clone(), (120, 40), &args, &[]).ready();
+    let answered = |app: &App, question: &str| {
+        app.until_that("an answer", |screen| {
+            let behind = screen.rsplit_once(question);
+            behind.is_some_and(|(_, answer)| answer.contains("7 tokens"))
+        });
+    };
+    app.say("one");
+    answered(&app, "one");
+    // The map of its file has room, and the thread that loads it; its weights beside them have not.
+    app.limit_address_space(bytes + (40 << 20));
+    app.say(&format!("/model {}", home.path("large.gguf").display()));
+    app.until_that("the figures", |screen| {
+        let said = ["large takes about", "model", "address space", "goes on."];
+        said.iter().all(|part| screen.contains(part))
+    });
+    app.say("two");
+    answered(&app, "two");
+    app.leave();
+}

@@ -274,6 +274,23 @@ impl App {
         Duration::from_millis(ticks.map(|t| t.parse::<u64>().unwrap() * 10).sum())
     }
 
+    /// The program may map so many bytes more than it has.
+    #[cfg(target_os = "linux")]
+    pub fn limit_address_space(&self, more: u64) {
+        let pid = self.child.process_id().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|l| l.strip_prefix("VmSize:"))
+            .unwrap();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        let limit = format!("--as={}", kib * 1024 + more);
+        let set = std::process::Command::new("prlimit")
+            .args([&limit, "--pid", &pid.to_string()])
+            .status();
+        assert!(set.unwrap().success());
+    }
+
     pub fn resize(&mut self, size: (u16, u16)) {
         let mut output = self.output.lock().unwrap();
         output.parser.screen_mut().set_size(size.1, size.0);

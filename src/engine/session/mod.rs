@@ -47,23 +47,9 @@ impl Eviction {
     /// # Errors
     /// [`TurnError::Budget`] where that leaves nothing beside the window.
     pub fn resolved(self, network: &dyn Network, position: usize) -> Result<Evictor, TurnError> {
-        let Eviction {
-            preset,
-            params,
-            budget,
-        } = self;
         let bytes = network.description().token_bytes(network.kv_dtype().1);
-        let entries = budget.entries_per_head(position, bytes);
-        // A size bounds all layers that grow, slack included.
-        let budget = match budget {
-            Budget::Bytes(_) => entries.saturating_sub(params.slack),
-            _ => entries,
-        };
-        let evictor = Evictor {
-            preset,
-            params,
-            budget,
-        };
+        let evictor = self.evictor(bytes, position);
+        let Evictor { params, budget, .. } = evictor;
         if evictor.bounded() && budget <= params.window {
             return Err(TurnError::Budget {
                 budget,
@@ -72,6 +58,22 @@ impl Eviction {
             });
         }
         Ok(evictor)
+    }
+
+    /// For a prompt of `position` tokens, each of which takes `bytes` in the layers that grow; its
+    /// budget may be too small.
+    pub fn evictor(self, bytes: usize, position: usize) -> Evictor {
+        let entries = self.budget.entries_per_head(position, bytes);
+        // A size bounds all layers that grow, slack included.
+        let budget = match self.budget {
+            Budget::Bytes(_) => entries.saturating_sub(self.params.slack),
+            _ => entries,
+        };
+        Evictor {
+            preset: self.preset,
+            params: self.params,
+            budget,
+        }
     }
 }
 

@@ -14,6 +14,19 @@ impl GgufFile {
             .sum()
     }
 
+    /// Names, types and shapes of all tensors.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        self.tensors
+            .iter()
+            .map(|(name, info)| (name.as_str(), info))
+    }
+
+    /// Bytes of the headers: the metadata, of which the vocabulary is the most.
+    pub fn header_bytes(&self) -> u64 {
+        let headers = self.parts.iter().map(|part| part.metadata().len() as u64);
+        headers.sum()
+    }
+
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }

@@ -24,12 +24,14 @@ pub struct Client {
     token: Option<String>,
 }
 
-/// What the Hub itself says of a file; never a part of a path.
+/// What the Hub itself says of a file. What becomes a part of a path is hexadecimal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Of a large file.
     pub sha256: Option<String>,
     pub bytes: Option<u64>,
+    /// The revision that it is of, where that is one.
+    pub commit: Option<String>,
 }
 
 pub struct Reply {
@@ -110,6 +112,10 @@ impl Facts {
         if self.bytes.is_none() {
             self.bytes = number(headers, "x-linked-size");
         }
+        if self.commit.is_none() {
+            let commit = text(headers, "x-repo-commit").map(str::to_ascii_lowercase);
+            self.commit = commit.filter(|commit| is_hex(commit, 40));
+        }
     }
 }
 
@@ -145,8 +151,11 @@ impl Reply {
 /// A SHA-256 as an entity tag, `"…"` or `W/"…"`; other tags say nothing about the bytes.
 fn sha256(tag: &str) -> Option<String> {
     let hash = tag.trim_start_matches("W/").trim_matches('"');
-    let whole = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    whole.then(|| hash.to_ascii_lowercase())
+    is_hex(hash, 64).then(|| hash.to_ascii_lowercase())
+}
+
+fn is_hex(text: &str, len: usize) -> bool {
+    text.len() == len && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

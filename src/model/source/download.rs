@@ -20,6 +20,8 @@ const STEP: u64 = 256 * 1024;
 const LIST: u64 = 16 << 20;
 /// How often a broken connection is taken up again.
 const RETRIES: u32 = 2;
+/// Bytes of a disk that a download leaves free.
+const SPARE: u64 = 64 << 20;
 /// What stays as it is in an address.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -43,6 +45,8 @@ pub struct Fetched {
     pub bytes: u64,
     /// What it must be, where anybody said.
     pub sha256: Option<String>,
+    /// The repository's revision.
+    pub commit: Option<String>,
     /// A part of it is from an earlier download.
     pub resumed: bool,
 }
@@ -84,6 +88,7 @@ pub fn download(
         part.empty()?;
     }
     let resumed = part.bytes > 0;
+    has_room(staging, bytes - part.bytes, crate::disk::free(staging))?;
     let mut tries = 0;
     while part.bytes < bytes {
         if !(tell(Step::Size(bytes)) && tell(Step::Done(part.bytes))) {
@@ -128,8 +133,26 @@ pub fn download(
         name,
         bytes,
         sha256,
+        commit: facts.commit,
         resumed,
     })
+}
+
+/// Refuses what the disk has no room for, before any of it comes.
+fn has_room(folder: &Path, needed: u64, free: Option<u64>) -> Result<(), Miss> {
+    match free.filter(|free| *free < needed.saturating_add(SPARE)) {
+        None => Ok(()),
+        Some(free) => {
+            let giga = |bytes: u64| bytes as f64 / 1e9;
+            let what = format!(
+                "{:.2} GB are still to come, and {:.2} GB are free there",
+                giga(needed),
+                giga(free)
+            );
+            let full = std::io::Error::new(std::io::ErrorKind::StorageFull, what);
+            Err(Miss::Unwritable(folder.to_path_buf(), full))
+        }
+    }
 }
 
 /// How long the file is, where all who say so say the same.
@@ -235,7 +258,22 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_name;
+    use super::*;
+
+    #[test]
+    fn a_file_without_room_is_refused_before_it_comes() {
+        let at = Path::new("/x");
+        assert!(has_room(at, 1 << 40, None).is_ok());
+        assert!(has_room(at, 1 << 30, Some(2 << 30)).is_ok());
+        let Err(Miss::Unwritable(path, why)) = has_room(at, 1 << 30, Some(1 << 30)) else {
+            panic!("there is no room");
+        };
+        assert_eq!((&*path, why.kind()), (at, std::io::ErrorKind::StorageFull));
+        assert_eq!(
+            why.to_string(),
+            "1.07 GB are still to come, and 1.07 GB are free there"
+        );
+    }
 
     #[test]
     fn names_stay_within_the_repository() {

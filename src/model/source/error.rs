@@ -76,10 +76,10 @@ fn unavailable(
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "The disk is full: make room, or set CACHAT_HOME to a folder on another disk."
+            "The disk is full: make room, or set HF_HOME and CACHAT_HOME to folders on another disk."
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "Make the folder writable, or set CACHAT_HOME to one that is."
+            "Make the folder writable, or set HF_HOME and CACHAT_HOME to folders that are."
         }
         _ => "Set CACHAT_HOME to use another folder.",
     }

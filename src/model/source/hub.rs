@@ -12,7 +12,8 @@ use super::client::Client;
 use super::download::{Fetched, Step, download};
 use super::known::{Known, Pin};
 use super::miss::Miss;
-use super::{Progress, local, part, verify};
+use super::stores::hugging_face::{self, Slot, own_folder};
+use super::{Progress, local, verify};
 use crate::dirs::Dirs;
 use crate::model::gguf::split::{self, PartName};
 
@@ -26,8 +27,8 @@ enum Said {
     End(Result<Fetched, Miss>),
 }
 
-/// Fetches `file` of `repo` (without one, the best of its GGUF files) into the model folder, and the
-/// model's other parts where it is one of several.
+/// Fetches `file` of `repo` (without one, the best of its GGUF files) into the Hugging Face cache, and
+/// the model's other parts where it is one of several.
 pub fn fetch(
     repo: &str,
     file: Option<&str>,
@@ -42,20 +43,91 @@ pub fn fetch(
     ) {
         return Err(Miss::Elsewhere("switched off by HF_HUB_OFFLINE".into()));
     }
-    // Apart from the models: what lies in the models folder itself has been checked.
-    let staging = dirs.models.join(".fetch");
-    part::own_folder(&staging)?;
+    let place = Place::new(repo, dirs)?;
     let pin = known.and_then(|known| known.pin);
-    let (name, target) = fetch_one(repo, file, pin, &staging, dirs, progress)?;
+    let (name, target) = fetch_one(repo, file, pin, &place, dirs, progress)?;
     if let Some(part) = PartName::of(&name) {
-        // What is in the folder has been checked.
+        // What is beside it has been checked.
         let others = part.all().into_iter().filter(|other| *other != name);
-        for other in others.filter(|other| !local::fetched_path(repo, other, dirs).is_file()) {
-            fetch_one(repo, Some(&other), None, &staging, dirs, progress)?;
+        for other in others.filter(|other| !beside(&target, other).is_file()) {
+            fetch_one(repo, Some(&other), None, &place, dirs, progress)?;
         }
     }
-    let _ = std::fs::remove_dir_all(&staging);
+    let _ = std::fs::remove_dir_all(&place.staging);
     Ok(split::paths(&target).swap_remove(0))
+}
+
+/// Where the part of that name of the same model lies.
+fn beside(target: &Path, name: &str) -> PathBuf {
+    target.with_file_name(name.rsplit('/').next().unwrap_or(name))
+}
+
+/// Where a download grows, apart from all models, and the cache in which it is kept.
+struct Place {
+    staging: PathBuf,
+    /// `None` = the app's own folder.
+    cache: Option<PathBuf>,
+}
+
+impl Place {
+    /// In the Hugging Face cache, where other tools find it; in the app's folder where nothing can
+    /// be written there.
+    fn new(repo: &str, dirs: &Dirs) -> Result<Place, Miss> {
+        if let Some(cache) = hugging_face::cache() {
+            let folder = hugging_face::folder(&cache, repo);
+            let staging = folder.join(".fetch");
+            if own_folder(&folder)
+                .and_then(|()| own_folder(&staging))
+                .is_ok()
+            {
+                let cache = Some(cache);
+                return Ok(Place { staging, cache });
+            }
+        }
+        let staging = dirs.models.join(".fetch");
+        folder(&staging)?;
+        Ok(Place {
+            staging,
+            cache: None,
+        })
+    }
+
+    /// Puts a checked file where it is found from now on.
+    fn take(&self, repo: &str, fetched: &Fetched, dirs: &Dirs) -> Result<PathBuf, Miss> {
+        let said = fetched.commit.as_deref().zip(fetched.sha256.as_deref());
+        let slot = self.cache.as_deref().zip(said).and_then(|(cache, said)| {
+            let (commit, hash) = said;
+            Slot::new(cache, repo, commit, hash, &fetched.name)
+        });
+        if let Some(path) = slot.and_then(|slot| slot.take(&fetched.path).ok()) {
+            return Ok(path);
+        }
+        let target = local::fetched_path(repo, &fetched.name, dirs);
+        if let Some(inner) = target.parent() {
+            folder(inner)?;
+        }
+        // Takes the place of a link, and does not follow it.
+        let moved = std::fs::rename(&fetched.path, &target).or_else(|error| match error.kind() {
+            std::io::ErrorKind::CrossesDevices => copied(&fetched.path, &target),
+            _ => Err(error),
+        });
+        moved.map_err(|error| Miss::Unwritable(dirs.models.clone(), error))?;
+        Ok(target)
+    }
+}
+
+/// To another disk, whole or not at all.
+fn copied(from: &Path, to: &Path) -> std::io::Result<()> {
+    let fresh = to.with_added_extension("new");
+    let done = std::fs::copy(from, &fresh).and_then(|_| std::fs::rename(&fresh, to));
+    if done.is_err() {
+        let _ = std::fs::remove_file(&fresh);
+    }
+    done
+}
+
+fn folder(folder: &Path) -> Result<(), Miss> {
+    own_folder(folder).map_err(|error| Miss::Unwritable(folder.to_path_buf(), error))
 }
 
 /// Fetches one file; gives its name in the repository and where it is.
@@ -63,10 +135,11 @@ fn fetch_one(
     repo: &str,
     file: Option<&str>,
     pin: Option<Pin>,
-    staging: &Path,
+    place: &Place,
     dirs: &Dirs,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(String, PathBuf), Miss> {
+    let staging = &place.staging;
     let mut fetched = run(repo, file, pin, staging, progress)?;
     let mut problem = check(&fetched, progress)?;
     if problem.is_some() && fetched.resumed {
@@ -79,13 +152,7 @@ fn fetch_one(
         let _ = std::fs::remove_dir_all(staging);
         return Err(Miss::Corrupt(problem));
     }
-    let target = local::fetched_path(repo, &fetched.name, dirs);
-    if let Some(folder) = target.parent().filter(|folder| **folder != *dirs.models) {
-        part::own_folder(folder)?;
-    }
-    // Takes the place of a link, and does not follow it.
-    std::fs::rename(&fetched.path, &target)
-        .map_err(|error| Miss::Unwritable(dirs.models.clone(), error))?;
+    let target = place.take(repo, &fetched, dirs)?;
     Ok((fetched.name, target))
 }
 
@@ -192,7 +259,9 @@ fn token() -> Option<String> {
     std::env::var("HF_TOKEN")
         .ok()
         .filter(|token| !token.trim().is_empty())
-        .or_else(|| Cache::new(local::hub_cache()?).token())
+        .or_else(|| std::env::var("HUGGING_FACE_HUB_TOKEN").ok())
+        .filter(|token| !token.trim().is_empty())
+        .or_else(hugging_face::token)
         .map(|token| token.trim().to_string())
         .filter(|token| !token.is_empty())
 }

@@ -5,20 +5,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hf_hub::{Cache, Repo};
-
-use super::known::{self, Known, Pin};
+use super::files::{ResolvedModel, gguf_files, is_whole, named};
+use super::known::{self, Known};
+use super::stores::{Found, Places, Shelf, hugging_face};
 use super::{ModelSpec, SourceError};
 use crate::dirs::Dirs;
 use crate::model::gguf::split::{self, PartName};
-
-/// A model file on this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResolvedModel {
-    pub path: PathBuf,
-    /// Short name for people.
-    pub name: String,
-}
 
 /// The file that `spec` means, where it is here.
 pub fn find(spec: &ModelSpec, dirs: &Dirs) -> Result<Option<ResolvedModel>, SourceError> {
@@ -37,7 +29,7 @@ pub fn find(spec: &ModelSpec, dirs: &Dirs) -> Result<Option<ResolvedModel>, Sour
         }
         ModelSpec::Local(name) => match in_folder(name, dirs) {
             Some(path) => at_path(&path).map(Some),
-            None => Err(SourceError::Unknown(unknown_name(name, dirs))),
+            None => in_stores(name, dirs).map(Some),
         },
     }
 }
@@ -83,68 +75,33 @@ fn at_path(path: &Path) -> Result<ResolvedModel, SourceError> {
     Ok(named(path.to_path_buf()))
 }
 
-/// A file called after its stem; one of several parts, after what they have in common.
-pub fn named(path: PathBuf) -> ResolvedModel {
-    let stem = || path.file_stem().map(|s| s.to_string_lossy().into_owned());
-    let name = PartName::of_path(&path).map(|part| part.stem).or_else(stem);
-    ResolvedModel {
-        name: name.unwrap_or_else(|| path.display().to_string()),
-        path,
-    }
-}
-
-/// Bytes of the model at `path`, of all its parts.
-pub fn size(path: &Path) -> u64 {
-    let len = |path: &PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
-    split::paths(path).iter().map(len).sum()
-}
-
-/// Whether the model's file is there, and its other parts where it is one of several.
-fn is_whole(path: &Path) -> bool {
-    split::paths(path).iter().all(|path| path.is_file())
-}
-
-/// A known model's file in the app's folder or the Hugging Face cache. A pinned one must have
-/// its size: a shorter file is an interrupted copy. (Its hash was checked when it was fetched.)
+/// A known model's file, where it is here.
 pub fn known_file(known: &Known, dirs: &Dirs) -> Option<PathBuf> {
     let ours = dirs.models.join(known.file);
-    [Some(ours), cached(known.repo, known.file)]
-        .into_iter()
-        .flatten()
-        .find(|path| has_size(path, known.pin))
+    let theirs = || Places::of(dirs).hub_file(known.repo, known.file);
+    // Its hash was checked when it was fetched.
+    Some(ours)
+        .filter(|path| known.has_size(path))
+        .or_else(|| theirs().filter(|path| known.has_size(path)))
 }
 
-fn has_size(path: &Path, pin: Option<Pin>) -> bool {
-    std::fs::metadata(path)
-        .is_ok_and(|data| data.is_file() && pin.is_none_or(|pin| pin.bytes == data.len()))
-}
-
-/// A Hub file that was fetched before.
+/// A Hub file that was fetched before, by whomever.
 pub fn hub_file(repo: &str, file: &str, dirs: &Dirs) -> Option<PathBuf> {
-    if let Some(known) = known::KNOWN
-        .iter()
-        .find(|known| known.repo == repo && known.file == file)
-    {
-        return known_file(known, dirs);
+    if let Some(known) = known::of_repo(repo, Some(file)) {
+        return known_file(&known, dirs);
     }
-    let ours = fetched_path(repo, file, dirs);
-    [Some(ours), cached(repo, file)]
-        .into_iter()
-        .flatten()
-        .find(|path| is_whole(path))
+    Some(fetched_path(repo, file, dirs))
+        .filter(|path| is_whole(path))
+        .or_else(|| Places::of(dirs).hub_file(repo, file))
 }
 
 /// Where a file fetched from the Hub is kept: known models by their file name, others in a
 /// folder of their repository, so that equal names of two repositories stay apart.
 pub fn fetched_path(repo: &str, file: &str, dirs: &Dirs) -> PathBuf {
-    let known = known::KNOWN
-        .iter()
-        .any(|known| known.repo == repo && known.file == file);
     let base = Path::new(file).file_name().unwrap_or(file.as_ref());
-    if known {
-        dirs.models.join(base)
-    } else {
-        dirs.models.join(repo.replace('/', "--")).join(base)
+    match known::of_repo(repo, Some(file)) {
+        Some(_) => dirs.models.join(base),
+        None => dirs.models.join(repo.replace('/', "--")).join(base),
     }
 }
 
@@ -160,13 +117,15 @@ pub fn place_for(repo: &str, file: &str, dirs: &Dirs) -> PathBuf {
 
 /// The repository's best file among those that are here.
 fn any_of_repo(repo: &str, dirs: &Dirs) -> Option<PathBuf> {
-    let known = known::KNOWN
-        .iter()
-        .filter(|known| known.repo == repo)
+    let of_repo = known::KNOWN.iter().filter(|known| known.repo == repo);
+    let known = of_repo
+        .into_iter()
         .find_map(|known| known_file(known, dirs));
     let mut files = gguf_files(&dirs.models.join(repo.replace('/', "--")));
-    for snapshot in snapshots(repo) {
-        files.extend(gguf_files(&snapshot));
+    if let Some(cache) = hugging_face::cache() {
+        for snapshot in hugging_face::snapshots(&cache, repo) {
+            files.extend(hugging_face::below(&snapshot));
+        }
     }
     files.retain(|path| is_whole(path));
     let all = files.iter().flat_map(|path| split::paths(path));
@@ -205,14 +164,40 @@ fn in_folder(name: &str, dirs: &Dirs) -> Option<PathBuf> {
     gguf_files(&dirs.models).into_iter().find(called)
 }
 
-fn unknown_name(name: &str, dirs: &Dirs) -> String {
-    let near = known::KNOWN
-        .iter()
-        .map(|known| {
-            (
-                strsim::jaro_winkler(&name.to_ascii_lowercase(), known.name),
-                known.name,
-            )
+/// A model of any store, by the name that lists give it, or by a short one that no other has.
+fn in_stores(name: &str, dirs: &Dirs) -> Result<ResolvedModel, SourceError> {
+    let shelf = Places::of(dirs).list();
+    let same = |other: &str| other.eq_ignore_ascii_case(name);
+    let exact = shelf.found.iter().find(|found| same(&found.name));
+    let short = || -> Vec<&Found> {
+        let called = shelf.found.iter().filter(|found| same(&found.short));
+        called.collect()
+    };
+    let found = match exact.map_or_else(short, |found| vec![found]).as_slice() {
+        [] => return Err(SourceError::Unknown(unknown_name(name, dirs, &shelf))),
+        [found] => (*found).clone(),
+        several => {
+            let names: Vec<&str> = several.iter().map(|found| found.name.as_str()).collect();
+            let names = names.join(", ");
+            return Err(SourceError::Unknown(format!(
+                "several models are called `{name}`: {names}\nName one of these."
+            )));
+        }
+    };
+    let path = at_path(&found.path)?.path;
+    let name = found.short;
+    Ok(ResolvedModel { path, name })
+}
+
+fn unknown_name(name: &str, dirs: &Dirs, shelf: &Shelf) -> String {
+    let wanted = name.to_ascii_lowercase();
+    let known = known::KNOWN.iter().map(|known| known.name);
+    let here = shelf.found.iter().flat_map(|f| [&*f.name, &*f.short]);
+    let near = known
+        .chain(here)
+        .map(|other| {
+            let likeness = strsim::jaro_winkler(&wanted, &other.to_ascii_lowercase());
+            (likeness, other)
         })
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0));
@@ -224,96 +209,9 @@ fn unknown_name(name: &str, dirs: &Dirs) -> String {
     )
 }
 
-/// The GGUF files directly in a folder, by name; of models in parts, the first ones.
-pub fn gguf_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|ext| ext.eq_ignore_ascii_case("gguf"))
-                && path.is_file()
-        })
-        .collect();
-    files.sort();
-    let first = |path: &PathBuf| split::paths(path).swap_remove(0);
-    let all: HashSet<PathBuf> = files.iter().cloned().collect();
-    files.retain(|path| first(path) == *path || !all.contains(&first(path)));
-    files
-}
-
-/// The Hugging Face cache, where its own tools would look for it.
-pub fn hub_cache() -> Option<PathBuf> {
-    let env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(path) = env("HF_HUB_CACHE").or_else(|| env("HUGGINGFACE_HUB_CACHE")) {
-        return Some(path.into());
-    }
-    if let Some(home) = env("HF_HOME") {
-        return Some(Path::new(&home).join("hub"));
-    }
-    if let Some(cache) = env("XDG_CACHE_HOME") {
-        return Some(Path::new(&cache).join("huggingface").join("hub"));
-    }
-    let base = directories::BaseDirs::new()?;
-    Some(
-        base.home_dir()
-            .join(".cache")
-            .join("huggingface")
-            .join("hub"),
-    )
-}
-
-/// A file in the Hugging Face cache: of the current revision, or else of any.
-fn cached(repo: &str, file: &str) -> Option<PathBuf> {
-    let current = Cache::new(hub_cache()?)
-        .repo(Repo::model(repo.to_string()))
-        .get(file);
-    current.or_else(|| {
-        snapshots(repo)
-            .into_iter()
-            .map(|snapshot| snapshot.join(file))
-            .find(|path| path.is_file())
-    })
-}
-
-/// The folders of a repository's revisions in the Hugging Face cache.
-pub fn snapshots(repo: &str) -> Vec<PathBuf> {
-    let Some(cache) = hub_cache() else {
-        return Vec::new();
-    };
-    let folder = Repo::model(repo.to_string()).folder_name();
-    let Ok(entries) = std::fs::read_dir(cache.join(folder).join("snapshots")) else {
-        return Vec::new();
-    };
-    entries.flatten().map(|entry| entry.path()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_count_as_one_model() {
-        let folder = tempfile::tempdir().unwrap();
-        let names = [
-            "a-00001-of-00002.gguf",
-            "a-00002-of-00002.gguf",
-            "b.gguf",
-            "c-00002-of-00002.gguf",
-        ];
-        let paths = names.map(|name| folder.path().join(name));
-        for path in &paths {
-            std::fs::write(path, "GGUF").unwrap();
-        }
-        let found = gguf_files(folder.path());
-        assert_eq!(found, [&*paths[0], &*paths[2], &*paths[3]]);
-        assert_eq!((size(&paths[0]), size(&paths[2])), (8, 4));
-        assert_eq!(named(paths[1].clone()).name, "a");
-        assert!(is_whole(&paths[1]) && !is_whole(&paths[3]));
-    }
 
     #[test]
     fn the_best_is_whole_and_begins_with_its_first_part() {

@@ -1,10 +1,11 @@
-//! Where model files come from: a path, the app's model folder, the Hugging Face cache, the Hub,
-//! and for the default model the Python package index. In that order.
+//! Where model files come from: a path, the app's model folder, the stores of other programs
+//! (`stores/`), the Hub, and for the default model the Python package index. In that order.
 
 mod client;
 mod download;
 mod error;
 mod fetch;
+pub mod files;
 mod hub;
 pub mod known;
 pub mod local;
@@ -13,12 +14,13 @@ mod part;
 mod pip;
 mod progress;
 mod spec;
+pub mod stores;
 mod verify;
 mod wheel;
 
 pub use error::SourceError;
+pub use files::ResolvedModel;
 pub use known::Known;
-pub use local::ResolvedModel;
 pub use progress::Progress;
 pub use spec::ModelSpec;
 

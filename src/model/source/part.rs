@@ -62,20 +62,6 @@ impl Part {
     }
 }
 
-/// Makes `folder`, or sees that it is one and no link to one.
-pub fn own_folder(folder: &Path) -> Result<(), Miss> {
-    let failed = |error| Miss::Unwritable(folder.to_path_buf(), error);
-    match fs::symlink_metadata(folder) {
-        Ok(data) if data.is_dir() => return Ok(()),
-        Ok(data) if data.is_symlink() => {
-            let text = "it is a link, and nothing is written through one";
-            return Err(failed(io::Error::other(text)));
-        }
-        _ => {}
-    }
-    fs::create_dir_all(folder).map_err(failed)
-}
-
 /// A plain file under one name only: no link, neither kind of it.
 fn is_ours(data: &Metadata) -> bool {
     #[cfg(unix)]
@@ -118,8 +104,6 @@ mod tests {
             assert_eq!(fs::read(&precious).unwrap(), b"mine");
             fs::remove_file(&planted).unwrap();
         }
-        std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
-        assert!(own_folder(&folder.path().join("loop")).is_err());
     }
 
     #[test]

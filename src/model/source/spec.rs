@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::known::{self, Known};
+use super::stores::Origin;
 
 /// Which model is wanted. Reading one touches the disk only to see whether a path exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ModelSpec {
     Path(PathBuf),
     /// `OWNER/REPO` or `OWNER/REPO:FILE`.
@@ -15,7 +16,7 @@ pub enum ModelSpec {
         file: Option<String>,
     },
     Known(Known),
-    /// A file name to look for in the app's model folder.
+    /// A file name to look for in the app's model folder, or a model's name in another program's store.
     Local(String),
 }
 
@@ -37,6 +38,9 @@ impl ModelSpec {
         }
         if let Some(known) = known::by_name(text) {
             return ModelSpec::Known(known);
+        }
+        if Origin::of_name(text).is_some() {
+            return ModelSpec::Local(text.to_string());
         }
         if let Some((repo, file)) = text.split_once(':')
             && is_repo(repo)
@@ -141,5 +145,8 @@ mod tests {
             ModelSpec::parse("mine.gguf"),
             ModelSpec::Local("mine.gguf".into())
         );
+        for stored in ["ollama:qwen3:0.6b", "lm-studio:a/b/c", "qwen3:0.6b"] {
+            assert_eq!(ModelSpec::parse(stored), ModelSpec::Local(stored.into()));
+        }
     }
 }

@@ -227,6 +227,10 @@ mod tests {
 
     fn known(bytes: u64, sha256: &'static str) -> Known {
         Known {
+            architecture: "llama",
+            context: 1,
+            token_bytes: 1,
+            active: 1.0,
             name: "tiny",
             title: "Tiny",
             repo: "nobody/tiny",

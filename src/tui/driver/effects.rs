@@ -35,7 +35,7 @@ impl Driver {
             }
             Effect::Models => {
                 let models = self.models.clone();
-                self.background(move || Done::Input(Input::Models(models())))?;
+                self.background(move || Done::Input(Input::Models(Box::new(models()))))?;
             }
             Effect::Open(name) => {
                 let shelf = self.sessions.shelf();

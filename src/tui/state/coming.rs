@@ -31,22 +31,14 @@ impl Coming {
 }
 
 impl State {
-    /// `/model NAME`: the conversation is read by that model with the next question.
+    /// `/model NAME`: the conversation is read by that model with the next question. Without a name,
+    /// the list of models.
     pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         if argument.is_empty() {
-            let said = match &self.dashboard.observed.model {
-                _ if self.activity.phase == Phase::Ended => NO_MODEL.to_owned(),
-                Some(m) => format!(
-                    "{} · {} · {} layers × {} KV heads · {}",
-                    m.name,
-                    m.architecture,
-                    m.layers,
-                    m.kv_heads,
-                    m.path.display()
-                ),
-                None => "the model is not ready yet".to_owned(),
-            };
-            return self.note(Level::Info, said);
+            return self.pick_model(effects);
+        }
+        if self.coming.is_none() && self.answers_already(argument) {
+            return self.toast(Level::Info, "that model answers already");
         }
         let alone = match &self.coming {
             Some(coming) => coming.alone,

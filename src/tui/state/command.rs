@@ -31,7 +31,7 @@ pub static COMMANDS: &[Slash] = commands! {
         => State::set_budget, completed(&BUDGETS);
     "archive" "disk | memory | off" "where what was read is kept"
         => State::set_archive, quiet, completed(&ARCHIVES);
-    "model" "PATH | REPO[:FILE] | NAME" "another model; the conversation stays"
+    "model" "[NAME | PATH | REPO[:FILE]]" "another model; the conversation stays"
         => State::change_model, completed(&MODELS);
     "retry" "" "ask the last question again" => |state, _, effects| state.retry(None, effects);
     "edit" "" "change the last question" => |state, _, _| state.edit(None);

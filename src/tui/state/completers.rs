@@ -2,6 +2,7 @@
 
 use super::compare;
 use super::completion::{Completion, containing, values};
+use super::models;
 use super::slash::{Completer, Source};
 use crate::engine::event::Mode;
 use crate::policy::{Budget, Preset};
@@ -98,7 +99,13 @@ pub(super) static SYSTEMS: Completer = Completer {
 /// Names, or a path once it looks like one.
 pub(super) static MODELS: Completer = Completer {
     source: Source::Models,
-    lines: |state, start| containing(&state.popup.models, start),
+    lines: |state, start| {
+        let mut lines = containing(&state.popup.models, start);
+        for line in &mut lines {
+            line.label = models::shown(&line.label);
+        }
+        lines
+    },
     stands: |state, typed| {
         typed.ends_with(".gguf")
             || typed.contains('/')

@@ -6,6 +6,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::listing::Listing;
 use crate::document::{Document, DocumentError};
+use crate::engine::catalogue::Catalogue;
 use crate::engine::event::{CachePicture, Command, Event};
 use crate::saved::{Record, SavedConversation};
 use crate::tui::conversation::Level;
@@ -30,8 +31,8 @@ pub enum Input {
     Saved(Result<PathBuf, String>),
     /// The answer to [`Effect::Sessions`]: names, each with a word on it.
     Sessions(Vec<(String, String)>),
-    /// The answer to [`Effect::Models`]: names, each with a word on it.
-    Models(Vec<(String, String)>),
+    /// The answer to [`Effect::Models`].
+    Models(Box<Catalogue>),
     /// The answer to [`Effect::Open`]: its name and what was said.
     Opened(Result<(String, SavedConversation), String>),
     /// The answer to [`Effect::List`].
@@ -88,7 +89,7 @@ pub enum Effect {
     NewSession(Vec<Record>),
     /// List the earlier conversations.
     Sessions,
-    /// List the models that can be named.
+    /// List the models that can be had.
     Models,
     /// Go on with an earlier conversation.
     Open(String),

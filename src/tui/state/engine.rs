@@ -14,6 +14,7 @@ impl State {
         let Clock { now, shown } = &self.clock;
         self.dashboard.observed.event(&event, *now, shown);
         self.activity.event(&event);
+        self.first_start(&event, effects);
         match event {
             Event::Ready { model, .. } => {
                 self.sampling.file = model.sampling;
@@ -62,7 +63,10 @@ impl State {
             }
             Event::TooLong(figures) => self.refused(figures, effects),
             Event::Shortened { tag, bytes, tokens } => self.shortened(tag, bytes, tokens),
-            Event::Counted { tag, tokens } => self.counted(tag, tokens),
+            Event::Counted { tag, tokens } => {
+                self.counted(tag, tokens);
+                self.warn_of_small(tokens);
+            }
             Event::Compare(event) => self.compared(event, effects),
             Event::Fatal(message) => {
                 self.broken_off(effects);

@@ -53,6 +53,8 @@ impl State {
     /// Keys that mean the same everywhere.
     fn global(&mut self, key: KeyEvent, effects: &mut Vec<Effect>) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        // Nothing that is being written is thrown away.
+        let alone = key.modifiers == KeyModifiers::ALT && self.composer.is_empty();
         match key.code {
             KeyCode::Char('c') if control => self.interrupt(effects),
             KeyCode::Char('z') if control => effects.push(Effect::Suspend),
@@ -68,6 +70,7 @@ impl State {
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }
+            KeyCode::Char('m') if alone && !self.comparing() => self.pick_model(effects),
             KeyCode::F(1) => self.screen.show_help(self.screen.help.is_none()),
             KeyCode::F(n @ 2..=6) => self.screen.toggle_zoom(Panel::ALL[usize::from(n) - 2]),
             KeyCode::F(7) => self.freeze(),

@@ -20,6 +20,7 @@ mod input;
 mod keys;
 mod listing;
 mod messages;
+pub mod models;
 mod mouse;
 mod paste;
 mod policy;
@@ -48,6 +49,7 @@ pub use completion::Completion;
 pub use dashboard::Dashboard;
 pub use effect::{Effect, Input};
 pub use listing::{Listing, Name, at_home, folder};
+pub use models::Models;
 pub use popup::Popup;
 pub use screen::{Focus, Screen};
 pub use search::Search;
@@ -91,6 +93,7 @@ pub struct State {
     /// Why what was said is not in its file yet.
     pub not_saved: Option<String>,
     pub system: System,
+    models: Models,
     /// When the conversation that was brought back began, RFC 3339.
     began: Option<String>,
     /// What was said is in the archive, as far as it was read.
@@ -172,7 +175,7 @@ impl State {
                 Err(error) => self.unread(&error),
             },
             Input::Sessions(sessions) => self.popup.sessions = sessions,
-            Input::Models(models) => self.popup.models = models,
+            Input::Models(catalogue) => self.models_found(*catalogue),
             Input::Opened(opened) => self.opened(opened, &mut effects),
             Input::Listed(listing) => self.popup.listing = listing,
             Input::Mentioned { path, document } => {

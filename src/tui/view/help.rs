@@ -52,6 +52,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
     (
         "app",
         &[
+            ("Alt-M", "models: pick another"),
             ("F9", "mouse off: select text"),
             ("Ctrl-L", "draw anew"),
             ("Ctrl-Z", "suspend"),

@@ -35,6 +35,11 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
             let share = total.map_or(0.0, |t| *done as f64 / t.max(1) as f64);
             lines.push(bar(share));
             lines.push(Line::styled(super::status::fetching(*done, *total), dim));
+            lines.push(Line::default());
+            lines.push(Line::from(vec![
+                Span::styled("  Alt-M  ", key),
+                Span::styled("another model in its place", dim),
+            ]));
         }
         Phase::Starting => lines.push(Line::styled("looking for the model …", dim)),
         Phase::Loading(share) => {
@@ -46,6 +51,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
                 ("type", "a question and press Enter"),
                 ("paste", "a long text, or /file PATH"),
                 ("/", "commands: policy, budget, theme …"),
+                ("Alt-M", "another model: what is here, what fits"),
                 ("Tab", "into the panels, F2–F6 enlarge one"),
                 ("F1", "all keys"),
             ];

@@ -38,6 +38,14 @@ struct Part {
 }
 
 impl Kind {
+    fn of(dtype: TensorType) -> Kind {
+        match dtype {
+            TensorType::F16 => Kind::F16,
+            TensorType::BF16 => Kind::BF16,
+            _ => Kind::F32,
+        }
+    }
+
     fn bytes(self) -> usize {
         match self {
             Kind::F32 => 4,
@@ -54,6 +62,11 @@ impl Kind {
     fn stride(self, cols: usize) -> usize {
         self.row_lines(cols) * size_of::<Line>() / self.bytes()
     }
+}
+
+/// Bytes that a matrix will take.
+pub fn dense_bytes(dtype: TensorType, rows: usize, cols: usize) -> usize {
+    rows * Kind::of(dtype).row_lines(cols) * size_of::<Line>()
 }
 
 impl DenseMatrix {
@@ -81,11 +94,7 @@ impl DenseMatrix {
                 actual: data.len(),
             });
         }
-        let kind = match dtype {
-            TensorType::F16 => Kind::F16,
-            TensorType::BF16 => Kind::BF16,
-            _ => Kind::F32,
-        };
+        let kind = Kind::of(dtype);
         let row_lines = kind.row_lines(cols);
         let mut lines = Lines::zeroed(rows.saturating_mul(row_lines))?;
         for (row, to) in data

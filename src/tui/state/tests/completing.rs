@@ -131,9 +131,27 @@ fn every_argument_is_completed() {
 fn models_are_looked_for_when_they_are_asked_for() {
     let mut state = ready();
     assert_eq!(type_in(&mut state, "/model "), [Effect::Models]);
-    let models = vec![("qwen".to_owned(), "398 MB, here".to_owned())];
-    state.update(Input::Models(models));
-    assert_eq!(state.popup()[0].hint, "398 MB, here");
+    state.update(Input::Models(
+        Box::new(crate::tui::state::models::example()),
+    ));
+    let hint = "fits   186 MiB  ~118 tok/s   8.2k  93.8 MiB huggingface";
+    let lines = state.popup();
+    assert!(lines.iter().any(|l| l.hint == hint), "{lines:?}");
+    type_in(&mut state, "0.6");
+    assert_eq!(state.popup().len(), 1, "typing filters");
+    let picked = press(&mut state, KeyCode::Enter);
+    assert_eq!(picked, [Effect::Model("ollama:qwen3:0.6b".into())]);
+    // Without a name, and by its key, the list opens; it does not take the place of what is written.
+    let mut state = ready();
+    assert_eq!(say(&mut state, "/model"), [Effect::Models]);
+    assert_eq!(state.composer.buffer.text(), "/model ");
+    control(&mut state, 'u');
+    let alt = KeyEvent::new(KeyCode::Char('m'), KeyModifiers::ALT);
+    assert_eq!(state.update(Input::Key(alt)), [Effect::Models]);
+    control(&mut state, 'u');
+    type_in(&mut state, "a question");
+    state.update(Input::Key(alt));
+    assert_eq!(state.composer.buffer.text(), "a question");
     control(&mut state, 'u');
     let asked = type_in(&mut state, "/model ./mo");
     assert_eq!(asked, [Effect::List("./mo".into())]);

@@ -132,3 +132,62 @@ fn the_system_prompt_goes_along() {
     let begun = at(&Effect::Engine(Command::Reset));
     assert!(here < begun && begun < next, "{effects:?}");
 }
+
+#[test]
+fn the_first_start_tells_of_a_better_model() {
+    let first = |fetched: bool| {
+        let (mut state, _) = State::new(Setup::default());
+        if fetched {
+            let fetching = Event::Fetching {
+                what: "x".into(),
+                done: 1,
+                total: None,
+            };
+            tell(&mut state, fetching);
+        }
+        let Event::Ready { mut model, policy } = ready_event() else {
+            unreachable!();
+        };
+        model.name = "SmolLM2-135M-Instruct".into();
+        let effects = tell(&mut state, Event::Ready { model, policy });
+        assert_eq!(effects.contains(&Effect::Models), fetched);
+        let found = Box::new(crate::tui::state::models::example());
+        state.update(Input::Models(found));
+        notes(&state)
+    };
+    let said = first(true);
+    assert!(
+        said.contains("room for a better model: qwen3-4b (2.33 GiB to fetch), 2.93 GiB of memory")
+            && said.contains("/model qwen3-4b takes it"),
+        "{said}"
+    );
+    assert_eq!(first(false), "");
+}
+
+#[test]
+fn a_long_text_for_a_small_model_is_warned_of_once() {
+    let mut state = ready();
+    let counted = |tokens| Event::Counted { tag: 1, tokens };
+    let long = |state: &State| notes(state).matches("very small").count();
+    tell(&mut state, counted(9000));
+    assert_eq!(long(&state), 0, "nothing is known of its size");
+    let model = state.dashboard.observed.model.as_mut().unwrap();
+    model.weight_bytes = 98_000_000;
+    tell(&mut state, counted(900));
+    assert_eq!(long(&state), 0);
+    tell(&mut state, counted(9000));
+    tell(&mut state, counted(9000));
+    assert_eq!(long(&state), 1);
+}
+
+#[test]
+fn the_model_that_answers_is_not_loaded_again() {
+    let mut state = ready();
+    let model = state.dashboard.observed.model.as_mut().unwrap();
+    model.path = "/models/smollm2-135m.gguf".into();
+    state.update(Input::Models(
+        Box::new(crate::tui::state::models::example()),
+    ));
+    assert_eq!(say(&mut state, "/model smollm2-135m"), []);
+    assert!(state.coming.is_none());
+}

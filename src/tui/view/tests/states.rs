@@ -6,7 +6,7 @@ use super::comparisons::{compared, comparing};
 use super::{answered, fresh, press, ready, screen, tell, type_in};
 use crate::engine::event::{Event, Stop, TooLong, TurnStats};
 use crate::tui::panel::tests::fixture::SMOL;
-use crate::tui::state::{Input, State};
+use crate::tui::state::{Input, State, models};
 use crate::tui::theme::Depth;
 
 /// All of them, with their names.
@@ -28,6 +28,7 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("help", pressed(answered(depth), KeyCode::F(1))),
         ("completions", completions(depth)),
         ("completions_go_on", completions_go_on(depth)),
+        ("models", picking(depth)),
         ("search", search(depth)),
         ("selected", selected(depth)),
         ("failed", failed(depth)),
@@ -238,6 +239,14 @@ fn completions(depth: Depth) -> State {
 fn completions_go_on(depth: Depth) -> State {
     let mut state = answered(depth);
     type_in(&mut state, "/");
+    state
+}
+
+fn picking(depth: Depth) -> State {
+    let mut state = answered(depth);
+    type_in(&mut state, "/model ");
+    state.update(Input::Models(Box::new(models::example())));
+    press(&mut state, KeyCode::Down);
     state
 }
 

@@ -1,0 +1,277 @@
+//! What a model takes in memory, from its file's own numbers: known before anything is loaded, and
+//! pure arithmetic. `engine/fit.rs` holds it against what is free.
+
+use super::{
+    description::Description,
+    gguf::{GgufFile, TensorInfo},
+    kernels::{dense::dense_bytes, packed::packed_bytes},
+    shape::LayerShape,
+};
+use crate::cache::PAGE;
+
+/// Bytes of the process beside all models: the program's own data, threads, a terminal's screen.
+const PROCESS: u64 = 6 << 20;
+/// What the vocabulary and the template take for each byte of the file's header that has them.
+const PER_HEADER_BYTE: u64 = 7;
+/// Bytes of the program and its libraries that are mapped.
+const PROGRAM: u64 = 11 << 20;
+/// Rows that go through a layer at once, at most.
+const BLOCK_ROWS: u64 = 256;
+
+/// Where and how exactly a model is going to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// On the CPU with this project's kernels; else on a device, as the file has the weights.
+    pub host: bool,
+    /// Weights in f32.
+    pub exact: bool,
+    /// Bytes of an element of the cache.
+    pub element: usize,
+}
+
+/// What one layer holds of a token, and of how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    /// Bytes of an entry in every head, its positions included.
+    token: u64,
+    /// A sliding window: the most entries it keeps.
+    window: Option<usize>,
+}
+
+/// A model's needs, apart from how long the text is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes of the weights as they are kept.
+    pub weights: u64,
+    /// Of these, bytes that one token goes through.
+    pub active: u64,
+    /// Bytes of the vocabulary, the template and the program.
+    pub beside: u64,
+    /// Bytes of files that stay mapped: the system takes them back when it needs memory.
+    pub mapped: u64,
+    layers: Vec<Held>,
+    /// Bytes of a token in the stream between layers, with the angles of its place.
+    stream: u64,
+    /// Bytes of what a layer works with, for a block of rows.
+    block: u64,
+    /// Bytes of a token when a layer is judged: its scores.
+    judged: u64,
+    /// Tokens that the model was trained for.
+    pub context: usize,
+}
+
+/// What a run takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Need {
+    /// With the vocabulary and the program.
+    pub weights: u64,
+    /// Keys and values that stay.
+    pub cache: u64,
+    /// Reading the prompt: one layer's keys and values in full, and what goes through it.
+    pub prefill: u64,
+}
+
+impl Need {
+    pub fn total(&self) -> u64 {
+        self.weights + self.cache + self.prefill
+    }
+
+    /// About what a file of `bytes` takes that is not here yet, whose tokens take `token_bytes` in the
+    /// layers that grow.
+    pub fn guess(bytes: u64, token_bytes: usize, tokens: usize, bound: Option<usize>) -> Need {
+        let held = bound.map_or(tokens, |bound| bound.min(tokens));
+        Need {
+            weights: bytes + bytes / 8 + PROCESS + (40 << 20),
+            cache: (token_bytes * held) as u64,
+            prefill: (tokens * (token_bytes / 16 + (8 << 10))) as u64,
+        }
+    }
+}
+
+impl Footprint {
+    pub fn of(file: &GgufFile, d: &Description, way: Way) -> Footprint {
+        // A table of its own is read where it lies, and keeps the whole file mapped.
+        let apart = !d.tied && way.host;
+        let is_table = |name: &str| name == "token_embd.weight";
+        let rest = || {
+            file.tensors()
+                .filter(|(name, _)| !(apart && is_table(name)))
+        };
+        let stored = |(_, info): (&str, &TensorInfo)| {
+            let elements = info.shape.dims().iter().product();
+            info.dtype.bytes(elements).unwrap_or(0) as u64
+        };
+        let mapped: u64 = match apart {
+            true => rest().map(stored).sum(),
+            false => 0,
+        };
+        let kept: u64 = rest().map(|(_, info)| self::kept(info, way)).sum();
+        let experts = rest().filter(|(name, _)| name.contains("_exps."));
+        let experts: u64 = experts.map(|(_, info)| self::kept(info, way)).sum();
+        let of_all = d.layers.iter().find_map(|layer| layer.experts);
+        let used = of_all.map_or(1.0, |e| e.used as f64 / e.count.max(1) as f64);
+        // A table on a device is f16 beside the output head that it may also be.
+        let on_device = match way.host {
+            true => 0,
+            false => (d.vocabulary * d.hidden * 2) as u64,
+        };
+        let held = d.layers.iter().map(|layer| held(layer, way));
+        let rows = |layer: &LayerShape| {
+            let (q, kv) = layer.attention().widths();
+            // Rows come in, are normed, become q, k and v twice over, and go through the MLP.
+            3 * d.hidden + 3 * q + 4 * kv + 3 * layer.mlp_width()
+        };
+        let half = |layer: &LayerShape| layer.attention().rotary.map_or(0, |r| r.dim / 2);
+        let kinds: std::collections::BTreeSet<_> = d.layers.iter().map(half).collect();
+        let turned: usize = kinds.iter().sum();
+        let widest = d.layers.iter().map(rows).max().unwrap_or(0);
+        let heads = d.layers.iter().map(|l| l.attention().kv_heads).max();
+        Footprint {
+            weights: kept + on_device,
+            active: kept - experts + (experts as f64 * used) as u64,
+            beside: PROCESS + file.header_bytes() * PER_HEADER_BYTE,
+            mapped: mapped + PROGRAM,
+            layers: held.collect(),
+            stream: (4 * (d.hidden + 2 * turned)) as u64,
+            block: BLOCK_ROWS * 4 * widest as u64,
+            judged: (8 * heads.unwrap_or(0)) as u64,
+            context: d.context,
+        }
+    }
+
+    /// What reading `tokens` takes, where each head of a layer that grows keeps `bound` entries.
+    pub fn need(&self, tokens: usize, bound: Option<usize>) -> Need {
+        let whole = |tokens: usize| tokens.next_multiple_of(PAGE) as u64;
+        let most = |held: &Held| match held.window {
+            Some(window) => whole(tokens.min(window + PAGE)),
+            None => whole(bound.map_or(tokens, |bound| tokens.min(bound))),
+        };
+        let cache = self.layers.iter().map(|held| held.token * most(held)).sum();
+        // One layer at a time is full, and what it keeps is made beside it.
+        let full = self.layers.iter();
+        let full = full.map(|held| held.token * whole(tokens).saturating_sub(most(held)));
+        let judged = match bound {
+            Some(_) => self.judged * tokens as u64,
+            None => 0,
+        };
+        Need {
+            weights: self.weights + self.beside,
+            cache,
+            prefill: full.max().unwrap_or(0)
+                + self.stream * tokens as u64
+                + judged
+                + self.block.min(self.block / BLOCK_ROWS * tokens as u64),
+        }
+    }
+
+    /// The most tokens for which `fits` says yes to what they need, in steps of 64; `None` where not
+    /// even one page's worth does.
+    pub fn largest(&self, bound: Option<usize>, fits: impl Fn(Need) -> bool) -> Option<usize> {
+        let (mut low, mut high) = (0, self.context / PAGE + 1);
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            match fits(self.need(middle * PAGE, bound)) {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        (low > 0).then(|| low * PAGE)
+    }
+}
+
+fn held(layer: &LayerShape, way: Way) -> Held {
+    let a = layer.attention();
+    Held {
+        token: (a.kv_heads * (a.entry_bytes(way.element) + 4)) as u64,
+        window: a.window,
+    }
+}
+
+/// Bytes of a tensor as it is kept.
+fn kept(info: &TensorInfo, way: Way) -> u64 {
+    let dims = info.shape.dims();
+    let elements: usize = dims.iter().product();
+    let Some(&cols) = dims.last().filter(|_| dims.len() > 1) else {
+        return 4 * elements as u64;
+    };
+    if !way.host {
+        let stored = match way.exact {
+            true => Some(4 * elements),
+            false => info.dtype.bytes(elements),
+        };
+        return stored.unwrap_or(0) as u64;
+    }
+    let rows = elements / cols.max(1);
+    let packed = match way.exact || info.dtype.is_plain() {
+        true => None,
+        false => packed_bytes(info.dtype, rows, cols),
+    };
+    packed.unwrap_or_else(|| dense_bytes(info.dtype, rows, cols)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::gguf::{TensorType, quants};
+    use crate::model::kernels::{dense::DenseMatrix, packed::PackedMatrix};
+    use crate::testing::{TinySpec, write_tiny_gguf};
+
+    const HOST: Way = Way {
+        host: true,
+        exact: false,
+        element: 2,
+    };
+
+    fn tiny(spec: &TinySpec) -> Footprint {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        write_tiny_gguf(file.path(), spec).unwrap();
+        let file = GgufFile::open(file.path()).unwrap();
+        let d = Description::from_gguf(&file).unwrap();
+        Footprint::of(&file, &d, HOST)
+    }
+
+    #[test]
+    fn weights_take_what_the_kernels_say() {
+        for (dtype, rows, cols) in [
+            (TensorType::Q4_0, 40, 64),
+            (TensorType::Q5_0, 16, 32),
+            (TensorType::Q8_0, 17, 96),
+            (TensorType::Q4K, 16, 256),
+            (TensorType::Q6K, 16, 512),
+        ] {
+            let data = vec![0; dtype.bytes(rows * cols).unwrap()];
+            let packed = PackedMatrix::from_ggml(dtype, rows, cols, &data).unwrap();
+            assert_eq!(packed_bytes(dtype, rows, cols), Some(packed.bytes()));
+            let numbers = quants::dequantize(dtype, &data).unwrap();
+            assert_eq!(numbers.len(), rows * cols);
+        }
+        for dtype in [TensorType::F32, TensorType::F16] {
+            let data = vec![0; dtype.bytes(3 * 40).unwrap()];
+            DenseMatrix::from_ggml(dtype, 3, 40, &data).unwrap();
+            // Rows are filled up to whole lines.
+            let row = dtype.bytes(40).unwrap().next_multiple_of(64);
+            assert_eq!(dense_bytes(dtype, 3, 40), 3 * row);
+        }
+        assert_eq!(packed_bytes(TensorType::Q4_0, 4, 40), None);
+    }
+
+    #[test]
+    fn a_budget_bounds_the_cache_and_not_the_layer_that_is_read() {
+        let spec = TinySpec::llama();
+        let footprint = tiny(&spec);
+        let token = (spec.layers * spec.kv_heads * (2 * 2 * spec.head_dim + 4)) as u64;
+        let full = footprint.need(1024, None);
+        assert_eq!(full.cache, 1024 * token);
+        let kept = footprint.need(1024, Some(128));
+        assert_eq!(kept.cache, 128 * token);
+        let layer = (1024 - 128) * token / spec.layers as u64;
+        assert!(kept.prefill > full.prefill + layer && kept.total() < full.total());
+        // A short text does not take what the budget allows.
+        assert_eq!(footprint.need(64, Some(128)).cache, 64 * token);
+        let most = full.total();
+        let longest = footprint.largest(None, |need| need.total() <= most);
+        assert_eq!(longest, Some(1024));
+        assert_eq!(footprint.largest(None, |_| true), Some(spec.context));
+        assert_eq!(footprint.largest(None, |_| false), None);
+    }
+}
