@@ -35,7 +35,7 @@ impl State {
     /// the list of models.
     pub(super) fn change_model(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         if argument.is_empty() {
-            return self.pick_model(effects);
+            return self.pick_model();
         }
         if self.coming.is_none() && self.answers_already(argument) {
             return self.toast(Level::Info, "that model answers already");

@@ -92,16 +92,14 @@ impl State {
 
     /// Asks for the names that what is being typed may be one of.
     pub(super) fn ask_for_names(&mut self, effects: &mut Vec<Effect>) {
-        let text = self.composer.buffer.text();
-        if let Some((command, "")) = command::behind(text)
-            && let Some(completer) = command.completer()
-        {
-            match completer.source {
-                Source::Sessions => effects.push(Effect::Sessions),
-                Source::Models => effects.push(Effect::Models),
-                Source::State | Source::Folder => {}
-            }
+        let bare =
+            command::behind(self.composer.buffer.text()).filter(|(_, typed)| typed.is_empty());
+        let source = bare.and_then(|(command, _)| Some(command.completer()?.source));
+        if source == Some(Source::Sessions) {
+            effects.push(Effect::Sessions);
         }
+        self.ask_for_models(source == Some(Source::Models), effects);
+        let text = self.composer.buffer.text();
         let popup = &mut self.popup;
         match path(text) {
             Some((_, path)) if popup.listing.prefix != path || popup.listing.names.is_empty() => {

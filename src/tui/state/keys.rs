@@ -70,7 +70,10 @@ impl State {
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }
-            KeyCode::Char('m') if alone && !self.comparing() => self.pick_model(effects),
+            KeyCode::Char('m') if alone && !self.comparing() => {
+                self.pick_model();
+                self.ask_for_names(effects);
+            }
             KeyCode::F(1) => self.screen.show_help(self.screen.help.is_none()),
             KeyCode::F(n @ 2..=6) => self.screen.toggle_zoom(Panel::ALL[usize::from(n) - 2]),
             KeyCode::F(7) => self.freeze(),

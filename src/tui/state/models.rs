@@ -10,8 +10,6 @@ use crate::tui::conversation::Level;
 
 /// Names are shown in so many characters, with an ellipsis in the middle.
 const NAME: usize = 24;
-/// Models with so many bytes of weights get lost in long texts; those with fewer are none.
-const SMALL: std::ops::Range<u64> = 32 << 20..400 << 20;
 /// So many tokens are a long text.
 const LONG: usize = 3000;
 
@@ -19,6 +17,8 @@ const LONG: usize = 3000;
 #[derive(Clone, Debug, Default)]
 pub struct Models {
     catalogue: Catalogue,
+    /// It was asked for with what stands in the input.
+    asked: bool,
     /// The running model was fetched just now, as nobody named one: a better one is told of.
     suggest: bool,
     fetched: bool,
@@ -27,11 +27,19 @@ pub struct Models {
 
 impl State {
     /// `/model` without a name, or its key: the list opens.
-    pub(super) fn pick_model(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn pick_model(&mut self) {
         self.composer.buffer.replace("/model ".to_owned());
         self.popup.insist();
         self.screen.enter_input();
-        effects.push(Effect::Models);
+    }
+
+    /// The list is wanted while nothing is typed behind the command; it is read once, since every
+    /// model's file is looked into.
+    pub(super) fn ask_for_models(&mut self, wanted: bool, effects: &mut Vec<Effect>) {
+        if wanted && !self.models.asked {
+            effects.push(Effect::Models);
+        }
+        self.models.asked = wanted;
     }
 
     /// What the world found.
@@ -71,12 +79,13 @@ impl State {
         }
     }
 
-    /// A long text is put to a model that is too small for it: said once.
+    /// A long text is put to the default model, which is too small for it and which nobody chose: said
+    /// once.
     pub(super) fn warn_of_small(&mut self, tokens: usize) {
         let Some(model) = &self.dashboard.observed.model else {
             return;
         };
-        if tokens > LONG && SMALL.contains(&model.weight_bytes) && !self.models.warned {
+        if tokens > LONG && model.name == DEFAULT.title && !self.models.warned {
             self.models.warned = true;
             let text = format!(
                 "{} is very small: what it says of a text this long is often wrong; /model lists \
@@ -265,7 +274,7 @@ mod tests {
         );
         assert_eq!(
             shown("a name that is not too lo"),
-            "a name t…at is not too lo"
+            "a name t…t is not too lo"
         );
         assert_eq!(shown("short"), "short");
     }

@@ -232,6 +232,7 @@ mod tests {
         for folder in ["blobs", "refs", "snapshots"] {
             std::fs::write(&part, "new").unwrap();
             let planted = folder_in(&cache, folder);
+            let _ = std::fs::remove_dir_all(&cache);
             std::fs::create_dir_all(planted.parent().unwrap()).unwrap();
             std::os::unix::fs::symlink(&victim, &planted).unwrap();
             assert!(slot.take(&part).is_err(), "{folder}");
