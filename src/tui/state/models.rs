@@ -1,7 +1,7 @@
 //! The models that can be had, as the popup behind `/model` lists them: what each takes and whether it
 //! fits; and what is said of them unasked.
 
-use super::{Effect, State};
+use super::{Effect, State, command};
 use crate::engine::catalogue::{Catalogue, Offer};
 use crate::engine::event::Event;
 use crate::human;
@@ -31,6 +31,14 @@ impl State {
         self.composer.buffer.replace("/model ".to_owned());
         self.popup.insist();
         self.screen.enter_input();
+    }
+
+    /// What stands above the columns, while the models are listed.
+    pub fn popup_title(&self) -> Option<String> {
+        let (command, _) = command::behind(self.composer.buffer.text())?;
+        let listed =
+            command.name == "model" && !self.popup.models.is_empty() && !self.typing_path();
+        listed.then(|| columns("", "memory", "speed", "text", "size", ""))
     }
 
     /// The list is wanted while nothing is typed behind the command; it is read once, since every
@@ -133,8 +141,25 @@ fn hint(offer: &Offer, running: bool) -> String {
         (_, Some(origin)) => origin.name(),
         (_, None) => "to fetch",
     };
-    let verdict = offer.verdict.word();
-    format!("{verdict:<5} {memory:>8}  {speed:>10}  {context:>5}  {size:>8} {place}")
+    columns(
+        offer.verdict.word(),
+        &memory,
+        &speed,
+        &context,
+        &size,
+        place,
+    )
+}
+
+fn columns(
+    fits: &str,
+    memory: &str,
+    speed: &str,
+    context: &str,
+    size: &str,
+    place: &str,
+) -> String {
+    format!("{fits:<5} {memory:>8}  {speed:>10}  {context:>5}  {size:>8} {place}")
 }
 
 /// The same as words.

@@ -75,15 +75,22 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         Some(_) => (input.y.saturating_sub(conversation.bottom() + 1), 0),
         None => (input.y.saturating_sub(1), 1),
     };
-    let height = (lines.len().min(POPUP) as u16).min(room);
-    if height == 0 {
+    let title = state.popup_title();
+    let head = u16::from(title.is_some());
+    let height = (lines.len().min(POPUP) as u16 + head).min(room);
+    if lines.is_empty() || height <= head {
         return;
     }
     let theme = state.theme();
+    let x = input.x.saturating_sub(PROMPT);
     let area = Rect {
-        x: input.x.saturating_sub(PROMPT),
+        x,
         y: input.y - below - height,
-        width: input.width + PROMPT,
+        width: match title {
+            // Columns need the whole screen.
+            Some(_) => buf.area.right().saturating_sub(x + 1),
+            None => input.width + PROMPT,
+        },
         height,
     };
     Clear.render(area, buf);
@@ -92,9 +99,9 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     let chosen = state.picked(lines.len());
     let all = lines.len() + state.popup_more();
     // The last row says that the list goes on, where there is room for it.
-    let rows = match all > usize::from(height) && height > 2 {
-        true => height - 1,
-        false => height,
+    let rows = match all > usize::from(height - head) && height > 2 + head {
+        true => height - 1 - head,
+        false => height - head,
     };
     let first = chosen.map_or(0, |c| (c + 1).saturating_sub(rows.into()));
     let label_width = lines
@@ -114,7 +121,12 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     };
     let hint = usize::from(area.width).saturating_sub(label_width + 4);
     let visible = lines.iter().enumerate().skip(first);
-    for ((i, line), y) in visible.zip(area.top()..area.top() + rows) {
+    if let Some(title) = title {
+        let indented = wrap::truncate(&title, hint);
+        let at = area.x + 4 + label_width as u16;
+        buf.set_string(at, area.y, indented, Style::new().fg(theme.faint));
+    }
+    for ((i, line), y) in visible.zip(area.top() + head..area.top() + head + rows) {
         let selected = chosen == Some(i);
         let style = match selected {
             true => Style::new()
@@ -139,7 +151,7 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         Line::from(spans).render(row, buf);
         buf.set_style(row, style);
     }
-    if rows < height {
+    if rows + head < height {
         let last = (first + usize::from(rows)).min(lines.len());
         let text = format!("  {}–{last} of {}", first + 1, human::thousands(all));
         let goes_on = match last < all {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::{Cache, Repo};
 
-use super::{Origin, Shelf, is_beside, plain_name, set};
+use super::shelf::{Origin, Shelf, is_beside, plain_name, set};
 use crate::model::source::files::{folders, gguf_files, is_whole};
 use crate::model::source::known::KNOWN;
 

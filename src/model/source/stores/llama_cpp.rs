@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Origin, Shelf, is_beside};
+use super::shelf::{Origin, Shelf, is_beside};
 use crate::model::source::files::{gguf_files, is_whole, named};
 
 pub(super) fn list(places: &[PathBuf], shelf: &mut Shelf) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Origin, Shelf, is_beside, plain_name};
+use super::shelf::{Origin, Shelf, is_beside, plain_name};
 use crate::model::source::files::{folders, gguf_files, is_whole, named};
 
 pub(super) fn list(places: &[PathBuf], shelf: &mut Shelf) {

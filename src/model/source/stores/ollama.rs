@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Origin, Shelf, plain_name};
+use super::shelf::{Origin, Shelf, plain_name};
 use crate::model::source::files::{MOST_ENTRIES, folders};
 
 /// A manifest that is longer is none.

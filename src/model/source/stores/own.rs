@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Origin, Shelf, is_beside, plain_name};
+use super::shelf::{Origin, Shelf, is_beside, plain_name};
 use crate::model::source::files::{folders, gguf_files, named};
 use crate::model::source::known::KNOWN;
 
