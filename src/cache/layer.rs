@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::page::PageBytes;
+use super::state::Numbers;
 
 /// The pages of one KV head.
 pub type HeadPages = Vec<Arc<PageBytes>>;
@@ -12,6 +13,9 @@ pub type HeadPages = Vec<Arc<PageBytes>>;
 pub trait Store: Clone + Send + Sync + 'static {
     /// One position's queries after RoPE, as the backend keeps them for the observation window.
     type Query: Clone + Send + Sync + std::fmt::Debug;
+
+    /// Part of the state of a layer that keeps no entries.
+    type Numbers: Numbers;
 
     /// Entries of each KV head.
     fn lens(&self) -> Vec<usize>;

@@ -71,6 +71,13 @@ impl PageBytes {
         PageBytes(Place::Own(vec![0; bytes.div_ceil(16)].into_boxed_slice()))
     }
 
+    /// A copy of these; zeros follow up to a multiple of 16.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut page = PageBytes::zeroed(bytes.len());
+        page.as_mut_slice()[..bytes.len()].copy_from_slice(bytes);
+        page
+    }
+
     /// `len` bytes from `at` on, both multiples of 16; `None` where they are not, or not there.
     pub fn lent(of: Arc<dyn Lent>, at: usize, len: usize) -> Option<Self> {
         let part = of.bytes().get(at..at.checked_add(len)?)?;

@@ -133,7 +133,7 @@ pub fn inspect(
         let budgets = layers.lens(l);
         let evicted = evictions.iter().find(|e| e.layer == l);
         reports.push(LayerReport {
-            sliding_window: layers.description().layers[l].attention().window,
+            sliding_window: layers.description().layers[l].window(),
             kept: (0..budgets.len())
                 .map(|h| layers.positions(l, h).to_vec())
                 .collect(),

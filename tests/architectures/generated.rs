@@ -86,7 +86,7 @@ fn windows_bound_their_layers() {
             .description()
             .layers
             .iter()
-            .map(|l| l.attention().window)
+            .map(|l| l.window())
             .collect();
         assert!(
             windows.contains(&Some(16)) && windows.contains(&None),

@@ -13,6 +13,7 @@ mod experts;
 mod gate;
 mod linear;
 mod masks;
+mod states;
 #[cfg(test)]
 mod tests;
 
@@ -25,8 +26,9 @@ use super::{
     description::Description,
     error::Result,
     gguf::GgufFile,
+    mixer::DeltaGates,
     rope::Rope,
-    shape::{AttentionShape, ExpertsShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{
@@ -267,6 +269,59 @@ impl Backend for Portable {
         Ok(ops::affine(&x, f64::from(by), 0.0)?)
     }
 
+    fn times(&self, x: Tensor, y: &Tensor) -> Result<Tensor> {
+        Ok(ops::mul(&x, y)?)
+    }
+
+    fn columns(&self, x: &Tensor, every: usize, from: usize, len: usize) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let runs = width / every;
+        let part = x.reshape((rows, runs, every))?.narrow(2, from, len)?;
+        Ok(ops::contiguous(&part)?.reshape((rows, runs * len))?)
+    }
+
+    fn beside(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        Ok(ops::cat(&[x.clone(), y.clone()], 1)?)
+    }
+
+    fn numbers(&self, host: Vec<f32>) -> Result<Tensor> {
+        Ok(ops::upload(&host, host.len(), &self.device)?)
+    }
+
+    fn convolve(
+        &self,
+        c: &ConvolutionShape,
+        x: &Tensor,
+        weight: &Tensor,
+        silu: bool,
+        before: &Tensor,
+        _spare: Option<Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
+        Ok(states::convolve(c, x, (weight, silu), before)?)
+    }
+
+    fn delta(
+        &self,
+        d: &DeltaShape,
+        qkv: &Tensor,
+        rates: &Tensor,
+        gates: &DeltaGates<Tensor>,
+        before: &Tensor,
+        _spare: Option<Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
+        Ok(states::delta(d, qkv, rates, gates, before)?)
+    }
+
+    fn gated_norm(
+        &self,
+        d: &DeltaShape,
+        x: Tensor,
+        gate: &Tensor,
+        gates: &DeltaGates<Tensor>,
+    ) -> Result<Tensor> {
+        Ok(states::gated_norm(d, &x, gate, gates)?)
+    }
+
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Angles> {
         let host = rope.angles(start, rows);
         Ok(Angles::new(host, rows, &self.device, self.rows))
@@ -352,8 +407,8 @@ impl Backend for Portable {
         Ok(Query::stacked(window.last().rows().iter())?)
     }
 
-    fn empty_layer(&self, a: &AttentionShape) -> Result<TensorLayer> {
-        let (kv_heads, dim) = (a.kv_heads, a.head_dim);
+    fn empty_layer(&self, a: Option<&AttentionShape>) -> Result<TensorLayer> {
+        let (kv_heads, dim) = a.map_or((0, 1), |a| (a.kv_heads, a.head_dim));
         Ok(TensorLayer::new(kv_heads, dim, self.cache, &self.device)?)
     }
 
