@@ -5,12 +5,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{
-    backend::{Backend, Place},
+    backend::{Backend, NumbersOf, Place},
     block::Block,
     description::Description,
     error::{ModelError, Result},
     gguf::GgufFile,
-    mixer::NumbersOf,
     rope::Rope,
     shape::Rotary,
     weights::Scaled,

@@ -15,12 +15,11 @@ use states::Numbers;
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
-    backend::{Backend, Place, QkNorms},
+    backend::{Backend, DeltaGates, Place, QkNorms},
     description::Description,
     error::Result,
     gguf::GgufFile,
     kernels::{attention, ops, pool::Pool},
-    mixer::DeltaGates,
     rope::{Angles, Rope},
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
     weights::{self, Scaled},

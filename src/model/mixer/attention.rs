@@ -1,6 +1,6 @@
 //! Attention over the ragged cache.
 
-use super::Loader;
+use super::loader::Loader;
 use crate::cache::LayerState;
 use crate::model::{
     backend::{Backend, Place, QkNorms},

@@ -11,11 +11,10 @@ use archiver::Archiver;
 use staged::{Archiving, Committing, Staged};
 
 use super::{
-    backend::Backend,
+    backend::{Backend, NumbersOf},
     decoder::{Behind, Decoder},
     description::Description,
     error::{ModelError, Result},
-    mixer::NumbersOf,
     network::{Network, PrefillHooks, Sequence},
 };
 use crate::archive::{Archive, Identity, Layout, Part, Past};

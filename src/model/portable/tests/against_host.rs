@@ -248,6 +248,7 @@ pub(super) fn plain() -> AttentionShape {
         scale: 0.3,
         soft_cap: None,
         temperature: None,
+        gated: false,
     }
 }
 
