@@ -5,7 +5,7 @@ use super::{
     description::Description,
     gguf::{GgufFile, TensorInfo},
     kernels::{dense::dense_bytes, packed::packed_bytes},
-    shape::LayerShape,
+    shape::{AttentionShape, LayerShape},
 };
 use crate::cache::PAGE;
 
@@ -36,6 +36,8 @@ struct Held {
     token: u64,
     /// A sliding window: the most entries it keeps.
     window: Option<usize>,
+    /// Bytes of a state in place of entries.
+    state: u64,
 }
 
 /// A model's needs, apart from how long the text is.
@@ -117,15 +119,16 @@ impl Footprint {
         };
         let held = d.layers.iter().map(|layer| held(layer, way));
         let rows = |layer: &LayerShape| {
-            let (q, kv) = layer.attention().widths();
-            // Rows come in, are normed, become q, k and v twice over, and go through the MLP.
-            3 * d.hidden + 3 * q + 4 * kv + 3 * layer.mlp_width()
+            // Rows come in, are normed, go through the mixer's matrices and what is made of them, and
+            // through the MLP.
+            let mixer = layer.mixer_macs(d.hidden) / d.hidden.max(1);
+            3 * d.hidden + mixer * 3 / 2 + 3 * layer.mlp_width()
         };
-        let half = |layer: &LayerShape| layer.attention().rotary.map_or(0, |r| r.dim / 2);
-        let kinds: std::collections::BTreeSet<_> = d.layers.iter().map(half).collect();
+        let half = |layer: &LayerShape| layer.attention()?.rotary.map(|r| r.dim / 2);
+        let kinds: std::collections::BTreeSet<_> = d.layers.iter().filter_map(half).collect();
         let turned: usize = kinds.iter().sum();
         let widest = d.layers.iter().map(rows).max().unwrap_or(0);
-        let heads = d.layers.iter().map(|l| l.attention().kv_heads).max();
+        let heads = d.layers.iter().map(LayerShape::kv_heads).max();
         Footprint {
             weights: kept + on_device,
             active: kept - experts + (experts as f64 * used) as u64,
@@ -146,7 +149,11 @@ impl Footprint {
             Some(window) => whole(tokens.min(window + PAGE)),
             None => whole(bound.map_or(tokens, |bound| tokens.min(bound))),
         };
-        let cache = self.layers.iter().map(|held| held.token * most(held)).sum();
+        let cache = self
+            .layers
+            .iter()
+            .map(|held| held.token * most(held) + held.state)
+            .sum();
         // One layer at a time is full, and what it keeps is made beside it.
         let full = self.layers.iter();
         let full = full.map(|held| held.token * whole(tokens).saturating_sub(most(held)));
@@ -180,10 +187,11 @@ impl Footprint {
 }
 
 fn held(layer: &LayerShape, way: Way) -> Held {
-    let a = layer.attention();
+    let token = |a: &AttentionShape| a.kv_heads * (a.entry_bytes(way.element) + 4);
     Held {
-        token: (a.kv_heads * (a.entry_bytes(way.element) + 4)) as u64,
-        window: a.window,
+        token: layer.attention().map_or(0, token) as u64,
+        window: layer.window(),
+        state: layer.state_bytes() as u64,
     }
 }
 
