@@ -9,7 +9,7 @@ use crate::model::source::known::DEFAULT;
 use crate::tui::conversation::Level;
 
 /// Names are shown in so many characters, with an ellipsis in the middle.
-const NAME: usize = 24;
+const NAME: usize = 22;
 /// So many tokens are a long text.
 const LONG: usize = 3000;
 
@@ -38,7 +38,7 @@ impl State {
         let (command, _) = command::behind(self.composer.buffer.text())?;
         let listed =
             command.name == "model" && !self.popup.models.is_empty() && !self.typing_path();
-        listed.then(|| columns("", "memory", "speed", "text", "size", ""))
+        listed.then(|| columns("", "memory", "tok/s", "text", "size", ""))
     }
 
     /// The list is wanted while nothing is typed behind the command; it is read once, since every
@@ -133,7 +133,9 @@ fn hint(offer: &Offer, running: bool) -> String {
     let memory = offer
         .need
         .map_or_else(String::new, |n| human::bytes(n.total()));
-    let speed = offer.speed.map_or_else(String::new, speed);
+    let speed = offer
+        .speed
+        .map_or_else(String::new, |s| format!("~{}", human::rate(s)));
     let context = human::short(offer.context);
     let size = human::bytes(offer.bytes);
     let place = match (running, offer.origin) {
@@ -159,7 +161,7 @@ fn columns(
     size: &str,
     place: &str,
 ) -> String {
-    format!("{fits:<5} {memory:>8}  {speed:>10}  {context:>5}  {size:>8} {place}")
+    format!("{fits:<5} {memory:>8}  {speed:>6}  {context:>5}  {size:>8} {place}")
 }
 
 /// The same as words.
@@ -174,12 +176,9 @@ fn figures(offer: &Offer) -> Vec<String> {
             .need
             .map(|need| format!("{} of memory", human::bytes(need.total()))),
     );
-    all.extend(offer.speed.map(|s| format!("about {}", speed(s))));
+    let speed = |s| format!("about {} tok/s", human::rate(s));
+    all.extend(offer.speed.map(speed));
     all
-}
-
-fn speed(per_second: f64) -> String {
-    format!("~{} tok/s", human::rate(per_second))
 }
 
 /// A name as the list has it.
@@ -299,7 +298,7 @@ mod tests {
         );
         assert_eq!(
             shown("a name that is not too lo"),
-            "a name t…t is not too lo"
+            "a name … is not too lo"
         );
         assert_eq!(shown("short"), "short");
     }

@@ -134,7 +134,7 @@ fn models_are_looked_for_when_they_are_asked_for() {
     state.update(Input::Models(
         Box::new(crate::tui::state::models::example()),
     ));
-    let hint = "fits   186 MiB  ~118 tok/s   8.2k  93.8 MiB huggingface";
+    let hint = "fits   186 MiB    ~118   8.2k  93.8 MiB huggingface";
     let lines = state.popup();
     assert!(lines.iter().any(|l| l.hint == hint), "{lines:?}");
     type_in(&mut state, "0.6");
