@@ -10,9 +10,11 @@ use super::{
     description::Description,
     error::{ModelError, Result},
     gguf::GgufFile,
-    mixer::NumbersOf,
+    mixer::{NumbersOf, Run},
+    per_layer::Table,
     rope::Rope,
     shape::Rotary,
+    sharing,
     weights::Scaled,
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
@@ -41,7 +43,7 @@ pub(super) trait Stages<B: Backend> {
         Ok(())
     }
 
-    /// The last of `staged`, layer `layer`, has all its entries.
+    /// Layer `layer` of `staged` has all its entries, and no query of this prefill will see them again.
     fn layer_done(&mut self, _layer: usize, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
         Ok(())
     }
@@ -60,6 +62,8 @@ pub struct Decoder<B: Backend> {
     ropes: Vec<Rope>,
     rope_of: Vec<Option<usize>>,
     embedding: B::Embedding,
+    /// What layers are told of tokens beside the stream.
+    table: Option<Table>,
     pub(super) blocks: Vec<Block<B>>,
     norm: B::Vector,
     head: B::Linear,
@@ -108,6 +112,7 @@ impl<B: Backend> Decoder<B> {
             ropes: ropes.collect::<Result<_>>()?,
             rope_of,
             embedding,
+            table: Table::open(file, &d)?,
             blocks,
             norm: backend.load_vector(file, output_norm(file), d.hidden)?,
             head,
@@ -131,18 +136,51 @@ impl<B: Backend> Decoder<B> {
         at
     }
 
-    /// Tokens behind `before` others.
+    /// Tokens behind `before` others, scaled as the stream begins.
     fn embed(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
+        let rows = self.embed_plain(tokens, before)?;
+        match self.description.scales.embedding {
+            1.0 => Ok(rows),
+            scale => self.backend.scale(rows, scale),
+        }
+    }
+
+    fn embed_plain(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
         let vocab = self.description.vocabulary;
         if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab) {
             return Err(ModelError::Token { id, vocab });
         }
-        let b = &self.backend;
-        let rows = b.embed(&self.embedding, &self.head, tokens, before)?;
-        match self.description.scales.embedding {
-            1.0 => Ok(rows),
-            scale => b.scale(rows, scale),
-        }
+        self.backend
+            .embed(&self.embedding, &self.head, tokens, before)
+    }
+
+    /// What a layer is told of `rows` tokens from `offset` on of those that are read behind `before`
+    /// others. Nothing of it is kept for other layers: it would be as large as the cache.
+    fn told(
+        &self,
+        layer: usize,
+        tokens: &[u32],
+        before: usize,
+        offset: usize,
+        rows: usize,
+    ) -> Result<Option<B::Rows>> {
+        let per_layer = self.blocks[layer].per_layer();
+        let (Some(table), Some(per_layer)) = (&self.table, per_layer) else {
+            return Ok(None);
+        };
+        let (b, d) = (&self.backend, &self.description);
+        // As precise as the stream, whose precision hangs on all that is read at once: on whether that
+        // is one token, and on where it ends.
+        let first = if rows == 1 {
+            offset.saturating_sub(1)
+        } else {
+            offset
+        };
+        let some = &tokens[first..offset + rows];
+        let embedded = self.embed_plain(some, before + tokens.len() - some.len())?;
+        let embedded = b.last(embedded, rows)?;
+        let of_table = table.rows(layer, &tokens[offset..offset + rows])?;
+        per_layer.told(b, d, &embedded, of_table).map(Some)
     }
 
     /// The angles of each kind of layer for a run of positions.
@@ -210,7 +248,7 @@ impl<B: Backend> Decoder<B> {
         let block_rows = b.block_rows(d).max(1);
         let blocks = tokens.len().div_ceil(block_rows);
         let mut x = self.embed(tokens, behind.position)?;
-        let mut staged = Vec::with_capacity(layers);
+        let mut staged: Vec<LayerState<B::Layer>> = Vec::with_capacity(layers);
         for (l, block) in self.blocks.iter().enumerate() {
             let mut state = (behind.layer)(l)?;
             for i in 0..blocks {
@@ -230,15 +268,23 @@ impl<B: Backend> Decoder<B> {
                     true => wanted.saturating_sub(after).min(rows),
                     false => rows,
                 };
+                let run = Run {
+                    place,
+                    wanted,
+                    source: d.layers[l].source().map(|s| (&staged[s].layer, after)),
+                };
+                let told = self.told(l, tokens, behind.position, offset, rows)?;
                 let slice = b.slice(&x, offset, rows)?;
-                if let Some(out) = block.forward(b, d, slice, &mut state, place, wanted)? {
+                if let Some(out) = block.forward(b, d, slice, &mut state, run, told)? {
                     b.put(&mut x, offset + rows - wanted, &out)?;
                 }
                 stages.block_done(behind.position + offset + rows, &state)?;
                 stages.progress(l * blocks + i + 1, layers * blocks);
             }
             staged.push(state);
-            stages.layer_done(l, &mut staged)?;
+            for done in sharing::done_behind(&d.layers, l) {
+                stages.layer_done(done, &mut staged)?;
+            }
         }
         stages.all_done(&mut staged)?;
         Ok(Some((staged, b.last(x, wanted)?)))
@@ -302,9 +348,17 @@ impl<B: Backend> Decoder<B> {
                 angles: self.rope_of[l].map(|kind| &angles[kind]),
                 offset: 0,
             };
+            let (before, rest) = cache.layers.split_at_mut(l);
+            let run = Run {
+                place,
+                wanted: 1,
+                source: d.layers[l].source().map(|s| (&before[s].layer, 0)),
+            };
             let outcome = match stopped() {
                 true => Ok(None),
-                false => block.forward(b, d, x, &mut cache.layers[l], place, 1),
+                false => self
+                    .told(l, &[token], cache.position, 0, 1)
+                    .and_then(|told| block.forward(b, d, x, &mut rest[0], run, told)),
             };
             match outcome {
                 Ok(Some(out)) => x = out,

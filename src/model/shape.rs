@@ -117,6 +117,17 @@ impl Temperature {
     }
 }
 
+/// How a layer's values come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// As their weights give them.
+    Plain,
+    /// Brought to a root mean square of 1, each head's.
+    Normed,
+    /// Keys before their norm, normed so: there are no weights for values.
+    NormedKeys,
+}
+
 /// Grouped-query attention.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionShape {
@@ -135,6 +146,9 @@ pub struct AttentionShape {
     /// What comes of a head is multiplied by σ of numbers that its query's weights give as well,
     /// `[head_dim]` behind each head's query.
     pub gated: bool,
+    pub values: Values,
+    /// The earlier layer whose keys and values it sees: it has none itself, and no KV heads.
+    pub source: Option<usize>,
 }
 
 impl AttentionShape {
@@ -249,9 +263,15 @@ impl LayerShape {
         self.attention().map_or(0, |a| a.kv_heads)
     }
 
-    /// The window that bounds its entries.
+    /// The window that bounds its entries, where it has some.
     pub fn window(&self) -> Option<usize> {
-        self.attention()?.window
+        let attention = self.attention()?;
+        attention.window.filter(|_| attention.source.is_none())
+    }
+
+    /// The earlier layer whose keys and values it sees in place of its own.
+    pub fn source(&self) -> Option<usize> {
+        self.attention()?.source
     }
 
     /// The parts of a state of fixed size, in numbers (f32): none where it has entries.
@@ -289,10 +309,11 @@ impl LayerShape {
         self.experts.map_or(self.feed_forward, routed)
     }
 
-    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window, and
-    /// a state is as large as it is.
+    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window, a
+    /// state is as large as it is, and what another layer keeps is that layer's.
     pub fn grows(&self) -> bool {
-        self.attention().is_some_and(|a| a.window.is_none())
+        let grows = |a: &AttentionShape| a.window.is_none() && a.source.is_none();
+        self.attention().is_some_and(grows)
     }
 }
 

@@ -22,6 +22,16 @@ use delta::Delta;
 /// Part of a layer's state, as a backend keeps it.
 pub type NumbersOf<B> = <<B as Backend>::Layer as Store>::Numbers;
 
+/// Rows on their way through a layer.
+pub struct Run<'a, B: Backend> {
+    pub place: Place<'a, B::Angles>,
+    /// How many of them, the last ones, something is to come of.
+    pub wanted: usize,
+    /// The layer whose entries they see, where theirs has none, and how many of each head lie behind
+    /// the last row's own.
+    pub source: Option<(&'a B::Layer, usize)>,
+}
+
 /// A mixer's weights.
 pub enum Mix<B: Backend> {
     Attention(Attention<B>),
@@ -40,19 +50,18 @@ impl<B: Backend> Mix<B> {
         })
     }
 
-    /// Takes the normed rows `x` (`[rows, hidden]`) into the layer and returns what comes of the last
-    /// `wanted` of them, before it is added to the stream; `None` where none is wanted.
+    /// Takes the normed rows `x` (`[rows, hidden]`) into the layer and returns what comes of those that
+    /// are wanted, before it is added to the stream; `None` where none is wanted.
     pub fn forward(
         &self,
         b: &B,
         x: &B::Rows,
         state: &mut LayerState<B::Layer>,
-        place: Place<B::Angles>,
-        wanted: usize,
+        run: Run<'_, B>,
     ) -> Result<Option<B::Rows>> {
-        let rows = place.rows;
+        let (rows, wanted) = (run.place.rows, run.wanted);
         match self {
-            Mix::Attention(attention) => attention.forward(b, x, state, place, wanted),
+            Mix::Attention(attention) => attention.forward(b, x, state, run),
             Mix::Convolution(convolution) => {
                 convolution.forward(b, x, &mut state.state, rows, wanted)
             }

@@ -11,6 +11,7 @@ mod angles;
 mod attention;
 mod experts;
 mod gate;
+mod heads;
 mod linear;
 mod masks;
 mod states;
@@ -22,13 +23,13 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::{
-    backend::{Backend, Place, QkNorms},
+    backend::{Backend, HeadNorms, Place},
     description::Description,
     error::Result,
     gguf::GgufFile,
     mixer::DeltaGates,
     rope::Rope,
-    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{
@@ -62,75 +63,6 @@ impl Portable {
             cache,
             rows,
         }
-    }
-
-    /// Queries of `[rows, q | k | v]` scaled, and keys and values side by side, turned where they
-    /// should be and in the cache's type.
-    fn turned(
-        &self,
-        a: &AttentionShape,
-        norms: Option<QkNorms<'_, Tensor>>,
-        qkv: &Tensor,
-        place: &Place<'_, Angles>,
-    ) -> Result<(Tensor, Tensor)> {
-        let rows = place.rows;
-        let (q_width, kv_width) = a.widths();
-        let interleaved = |pairing| pairing == RopePairing::Interleaved;
-        if let (None, Some(angles), Some(rotary)) = (&norms, place.angles, &a.rotary)
-            && a.temperature.is_none()
-            && let Some((cos, sin)) = angles.whole_row(a)?
-        {
-            let x = qkv.reshape((a.heads + 2 * a.kv_heads, 1, 1, a.head_dim))?;
-            let x = ops::rope(&x, &cos, &sin, interleaved(rotary.pairing))?;
-            let x = ops::cast(&x.reshape((1, q_width + 2 * kv_width))?, self.cache)?;
-            let (q, both) = (
-                x.narrow(1, 0, q_width)?,
-                x.narrow(1, q_width, 2 * kv_width)?,
-            );
-            return Ok((q, both));
-        }
-        let heads = a.heads + a.kv_heads;
-        let qk = match norms {
-            Some(norms) => {
-                let normed = |start, heads: usize, weight: &Tensor| -> Result<Tensor> {
-                    let x = qkv.narrow(1, start, heads * a.head_dim)?;
-                    // Of each head, or of all together.
-                    let of = weight.elem_count();
-                    let x = ops::contiguous(&x)?.reshape((rows, heads * a.head_dim / of, of))?;
-                    let x = ops::rms_norm(&x, weight, norms.epsilon)?;
-                    Ok(x.reshape((rows, heads, a.head_dim))?)
-                };
-                let q = normed(0, a.heads, norms.q)?;
-                ops::cat(&[q, normed(q_width, a.kv_heads, norms.k)?], 1)?
-            }
-            None => ops::contiguous(&qkv.narrow(1, 0, q_width + kv_width)?)?,
-        };
-        let qk = match (place.angles, &a.rotary) {
-            (Some(angles), Some(rotary)) => {
-                let (cos, sin) = angles.all(place.offset, rows)?;
-                let x = qk.reshape((rows, heads, 1, a.head_dim))?;
-                let part = ops::contiguous(&x.narrow(3, 0, rotary.dim)?)?;
-                let part = ops::rope(&part, &cos, &sin, interleaved(rotary.pairing))?;
-                match a.head_dim - rotary.dim {
-                    0 => part,
-                    rest => ops::cat(&[part, x.narrow(3, rotary.dim, rest)?], 3)?,
-                }
-            }
-            _ => qk,
-        };
-        let qk = qk.reshape((rows, q_width + kv_width))?;
-        let q = ops::affine(&qk.narrow(1, 0, q_width)?, f64::from(a.scale), 0.0)?;
-        let q = match a.temperature {
-            Some(temperature) => {
-                let by: Vec<f32> = (0..rows).map(|r| temperature.at(place.start + r)).collect();
-                let by = ops::cast(&ops::upload(&by, (rows, 1), &self.device)?, q.dtype())?;
-                q.broadcast_mul(&by)?
-            }
-            None => q,
-        };
-        let v = qkv.narrow(1, q_width + kv_width, kv_width)?;
-        let both = ops::cat(&[qk.narrow(1, q_width, kv_width)?, v], 1)?;
-        Ok((ops::cast(&q, self.cache)?, ops::cast(&both, self.cache)?))
     }
 }
 
@@ -188,9 +120,35 @@ impl Backend for Portable {
         Linear::load(file, parts, inputs, scaled, &self.device, precision)
     }
 
+    fn load_slice(
+        &self,
+        file: &GgufFile,
+        name: &str,
+        shape: [usize; 3],
+        index: usize,
+    ) -> Result<Linear> {
+        let (dtype, bytes) = weights::slice_of(file, name, shape, index)?;
+        let [_, outputs, inputs] = shape;
+        let (matrices, none) = ([(dtype, outputs, bytes)], (&[][..], &[][..]));
+        let precision = Precision {
+            exact: self.exact,
+            rows: self.rows,
+        };
+        Ok(Linear::of(
+            &matrices,
+            inputs,
+            none,
+            &self.device,
+            precision,
+        )?)
+    }
+
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Tensor> {
-        let vector = Tensor::new(weights::vector(file, name, len)?, &self.device)?;
-        Ok(vector.to_dtype(self.rows)?)
+        self.vector(weights::vector(file, name, len)?)
+    }
+
+    fn vector(&self, host: Vec<f32>) -> Result<Tensor> {
+        Ok(Tensor::new(host, &self.device)?.to_dtype(self.rows)?)
     }
 
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Tensor> {
@@ -239,6 +197,15 @@ impl Backend for Portable {
     ) -> Result<Tensor> {
         let ids = ops::upload(tokens, tokens.len(), &self.device)?;
         Ok(ops::cast(&ops::select(table, &ids)?, self.rows)?)
+    }
+
+    fn rows(&self, host: Vec<f32>, like: &Tensor) -> Result<Tensor> {
+        let rows = like.dim(0)?;
+        let shape = (rows, host.len() / rows.max(1));
+        Ok(ops::cast(
+            &ops::upload(&host, shape, &self.device)?,
+            self.rows,
+        )?)
     }
 
     fn rms_norm(&self, x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
@@ -330,14 +297,16 @@ impl Backend for Portable {
     fn append(
         &self,
         a: &AttentionShape,
-        norms: Option<QkNorms<'_, Tensor>>,
+        norms: Option<HeadNorms<'_, Tensor>>,
         state: &mut LayerState<TensorLayer>,
         qkv: Tensor,
         place: Place<'_, Angles>,
     ) -> Result<Tensor> {
         let (q, both) = self.turned(a, norms, &qkv, &place)?;
-        let positions: Vec<u32> = (0..place.rows).map(|r| (place.start + r) as u32).collect();
-        state.layer.append(&positions, &both)?;
+        if let Some(both) = both {
+            let positions: Vec<u32> = (0..place.rows).map(|r| (place.start + r) as u32).collect();
+            state.layer.append(&positions, &both)?;
+        }
         let wanted = state.window.wants(place.rows);
         if wanted > 0 {
             let newest = q.narrow(0, place.rows - wanted, wanted)?;

@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::cache::{HostLayer, LayerState, QueryWindow, State, Store, TensorLayer};
-use crate::model::backend::{Backend, Place, QkNorms};
+use crate::model::backend::{Backend, HeadNorms, Place};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
@@ -107,7 +107,12 @@ impl Both {
             .portable
             .append(
                 &self.a,
-                weights.as_ref().map(|[q, k]| QkNorms { q, k, epsilon }),
+                weights.as_ref().map(|[q, k]| HeadNorms {
+                    q,
+                    k: Some(k),
+                    v: None,
+                    epsilon,
+                }),
                 &mut self.on_device,
                 Tensor::from_slice(&qkv, (rows, width), &Device::Cpu).unwrap(),
                 Place {
@@ -122,7 +127,12 @@ impl Both {
             .host
             .append(
                 &self.a,
-                norms.map(|[q, k]| QkNorms { q, k, epsilon }),
+                norms.map(|[q, k]| HeadNorms {
+                    q,
+                    k: Some(k),
+                    v: None,
+                    epsilon,
+                }),
                 &mut self.on_host,
                 rows_of(qkv, rows),
                 Place {
