@@ -111,8 +111,13 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn gated(&self, gate: Gate, gate_up: &Self::Rows) -> Result<Self::Rows>;
     /// `x · σ(gate)`, where `gate` is one number per row or as wide as `x`.
     fn opened(&self, x: Self::Rows, gate: &Self::Rows) -> Result<Self::Rows>;
-    /// What the experts that each row chooses say to it, weighed and added up.
-    fn experts(&self, experts: &Self::Experts, x: &Self::Rows) -> Result<Self::Rows>;
+    /// What the experts that each row of `by` chooses say to that of `x`, weighed and added up.
+    fn experts(
+        &self,
+        experts: &Self::Experts,
+        x: &Self::Rows,
+        by: &Self::Rows,
+    ) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
     fn scale(&self, x: Self::Rows, by: f32) -> Result<Self::Rows>;
     /// Number by number.

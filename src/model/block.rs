@@ -44,18 +44,25 @@ impl<B: Backend> Block<B> {
             Some(gate) => linear(&[(gate, ff), (names.up, ff)], d.hidden, names.mlp_scaled),
             None => linear(&[(names.up, 2 * ff)], d.hidden, names.mlp_scaled),
         };
+        let dense = || -> Result<_> {
+            Ok(Gated {
+                gate_up: gate_up()?,
+                down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
+                gate: d.family.gate,
+            })
+        };
         Ok(Block {
             mixer_norm: norm(names.attention_norm)?,
             mixer: Mix::load(b, d, file, layer)?,
             mixer_out_norm: norm(names.attention_out_norm)?,
             mlp_norm: norm(names.mlp_norm)?,
             mlp: match &shape.experts {
+                Some(e) if e.beside => {
+                    let sizes = (d.hidden, d.rms_epsilon);
+                    Mlp::beside(b, file, &format!("blk.{layer}"), e, dense()?, sizes)?
+                }
                 Some(e) => Mlp::experts(b, file, &format!("blk.{layer}"), e, d.hidden)?,
-                None => Mlp::Dense(Gated {
-                    gate_up: gate_up()?,
-                    down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
-                    gate: d.family.gate,
-                }),
+                None => Mlp::Dense(dense()?),
             },
             mlp_out_norm: norm(names.mlp_out_norm)?,
             per_layer: PerLayer::load(b, d, file, layer)?,
@@ -110,8 +117,8 @@ impl<B: Backend> Block<B> {
         let x = b.add(b.last(x, wanted)?, residual(y)?)?;
 
         let h = match &self.mlp_norm {
-            Some(norm) => self.mlp.forward(b, &b.rms_norm(&x, norm, epsilon)?)?,
-            None => self.mlp.forward(b, &x)?,
+            Some(norm) => self.mlp.forward(b, &x, &b.rms_norm(&x, norm, epsilon)?)?,
+            None => self.mlp.forward(b, &x, &x)?,
         };
         let y = normed(h, &self.mlp_out_norm)?;
         let x = b.add(x, residual(y)?)?;

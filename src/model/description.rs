@@ -116,15 +116,15 @@ impl Description {
     fn check(&self) -> Result<()> {
         within("hidden size", self.hidden, 1 << 17)?;
         for layer in &self.layers {
-            match layer.experts {
-                None => within("feed-forward size", layer.feed_forward, 1 << 20)?,
-                Some(e) => {
-                    within("experts", e.count, 1024)?;
-                    within("experts in use", e.used, e.count)?;
-                    within("feed-forward size", e.feed_forward, 1 << 20)?;
-                    within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
-                    positive(&[e.scale])?;
-                }
+            if layer.experts.is_none_or(|e| e.beside) {
+                within("feed-forward size", layer.feed_forward, 1 << 20)?;
+            }
+            if let Some(e) = layer.experts {
+                within("experts", e.count, 1024)?;
+                within("experts in use", e.used, e.count)?;
+                within("feed-forward size", e.feed_forward, 1 << 20)?;
+                within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
+                positive(&[e.scale])?;
             }
             match &layer.mixer {
                 Mixer::Attention(a) => check_attention(&self.seen(a))?,

@@ -7,6 +7,9 @@ use super::{
     shape::{ExpertsShape, Gate},
     weights::Scaled,
 };
+use beside::Beside;
+
+mod beside;
 
 /// Gate and up, then down.
 pub struct Gated<B: Backend> {
@@ -23,6 +26,7 @@ pub enum Mlp<B: Backend> {
         routed: B::Experts,
         shared: Option<Shared<B>>,
     },
+    Beside(Beside<B>),
 }
 
 /// The MLP that all tokens go through beside their experts.
@@ -57,11 +61,27 @@ impl<B: Backend> Mlp<B> {
         })
     }
 
-    pub fn forward(&self, b: &B, x: &B::Rows) -> Result<B::Rows> {
+    /// The same with `mlp` beside them.
+    pub fn beside(
+        b: &B,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        mlp: Gated<B>,
+        (hidden, epsilon): (usize, f32),
+    ) -> Result<Self> {
+        let experts = b.load_experts(file, block, e, hidden)?;
+        let beside = Beside::load(b, file, block, (mlp, experts), (hidden, epsilon))?;
+        Ok(Mlp::Beside(beside))
+    }
+
+    /// What comes of the stream `stream`, which is `x` behind the norm.
+    pub fn forward(&self, b: &B, stream: &B::Rows, x: &B::Rows) -> Result<B::Rows> {
         match self {
             Mlp::Dense(mlp) => mlp.forward(b, x),
+            Mlp::Beside(both) => both.forward(b, stream, x),
             Mlp::Experts { routed, shared } => {
-                let y = b.experts(routed, x)?;
+                let y = b.experts(routed, x, x)?;
                 match shared {
                     Some(shared) => b.add(y, shared.forward(b, x)?),
                     None => Ok(y),

@@ -49,6 +49,8 @@ pub struct ExpertsShape {
     pub scaled: bool,
     /// Width of the MLP that all tokens go through beside them.
     pub shared: Option<usize>,
+    /// They stand beside the layer's own MLP, not in its place, each with norms of its own.
+    pub beside: bool,
 }
 
 impl ExpertsShape {
@@ -63,6 +65,7 @@ impl ExpertsShape {
         scale: 1.0,
         scaled: true,
         shared: None,
+        beside: false,
     };
 }
 
@@ -235,7 +238,7 @@ pub struct LayerShape {
     pub mixer: Mixer,
     /// Width of the MLP.
     pub feed_forward: usize,
-    /// In place of one MLP.
+    /// In place of one MLP, or beside it.
     pub experts: Option<ExpertsShape>,
 }
 
@@ -305,7 +308,10 @@ impl LayerShape {
 
     /// Width of all that a token goes through in the MLP.
     pub fn mlp_width(&self) -> usize {
-        let routed = |e: ExpertsShape| e.used * e.feed_forward + e.shared.unwrap_or(0);
+        let routed = |e: ExpertsShape| {
+            let own = if e.beside { self.feed_forward } else { 0 };
+            e.used * e.feed_forward + e.shared.unwrap_or(own)
+        };
         self.experts.map_or(self.feed_forward, routed)
     }
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use candle_core::Result;
+use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{self, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Result, Tensor};
 
-use super::random::Random;
+use super::gemma4;
+use super::maker::Maker;
 use super::tiny::{TinySpec, metadata};
 
 /// Norms of queries and keys.
@@ -160,6 +161,9 @@ fn made(architecture: &str) -> Made {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_family_gguf(path: &Path, architecture: &'static str, seed: u64) -> Result<()> {
+    if architecture == "gemma4" {
+        return gemma4::write(path, seed);
+    }
     let made = made(architecture);
     let spec = TinySpec {
         architecture,
@@ -190,10 +194,7 @@ pub fn write_family_gguf(path: &Path, architecture: &'static str, seed: u64) -> 
 }
 
 fn tensors(spec: &TinySpec, made: &Made, seed: u64) -> Result<Vec<(String, QTensor)>> {
-    let mut make = Maker {
-        random: Random::new(seed),
-        out: Vec::new(),
-    };
+    let mut make = Maker::new(seed);
     let (hidden, ffn) = (spec.hidden, spec.ffn);
     let (q, kv) = (spec.heads * HEAD, spec.kv_heads * HEAD);
     make.matrix("token_embd.weight".into(), spec.vocab, hidden, 1.0)?;
@@ -282,35 +283,4 @@ fn experts(
         }
     }
     Ok(())
-}
-
-struct Maker {
-    random: Random,
-    out: Vec<(String, QTensor)>,
-}
-
-impl Maker {
-    fn put(&mut self, name: String, data: Vec<f32>, shape: &[usize]) -> Result<()> {
-        let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
-        let tensor = QTensor::quantize(&tensor, GgmlDType::F32)?;
-        self.out.push((name, tensor));
-        Ok(())
-    }
-
-    fn matrix(&mut self, name: String, rows: usize, cols: usize, gain: f32) -> Result<()> {
-        self.tensor(name, &[rows, cols], gain)
-    }
-
-    fn tensor(&mut self, name: String, shape: &[usize], gain: f32) -> Result<()> {
-        let scale = gain / (*shape.last().unwrap_or(&1) as f32).sqrt();
-        let data = (0..shape.iter().product()).map(|_| self.random.normal() * scale);
-        let data = data.collect();
-        self.put(name, data, shape)
-    }
-
-    fn vector(&mut self, name: String, len: usize, mean: f32) -> Result<()> {
-        let data = (0..len).map(|_| mean + 0.1 * self.random.normal());
-        let data = data.collect();
-        self.put(name, data, &[len])
-    }
 }

@@ -2,6 +2,8 @@
 
 pub mod families;
 pub mod forms;
+pub mod gemma4;
+mod maker;
 pub mod pdf;
 pub mod random;
 pub mod tiny;

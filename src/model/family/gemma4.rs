@@ -1,11 +1,12 @@
 //! Gemma 4: norms before, behind and of heads and values, GELU, windows with heads of their own size,
 //! last layers that see the keys and values of earlier ones, and what each layer is told of a token.
 
+use super::experts::routed;
 use super::fields::{BOTH_NORMS, Family, NORMED_HEADS, Names};
 use super::windows::windowed;
 use crate::model::error::{ModelError, Result};
 use crate::model::keys::Keys;
-use crate::model::shape::{Gate, LayerShape, RopePairing, Rotary, Scales, Values};
+use crate::model::shape::{ExpertsShape, Gate, LayerShape, RopePairing, Rotary, Scales, Values};
 
 pub const GEMMA4: Family = Family {
     architecture: "gemma4",
@@ -23,14 +24,16 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], scales: &mut Scales) -> Resul
     scales.embedding = (keys.size("embedding_length")? as f32).sqrt();
     let cap = keys.float("final_logit_softcapping")?.unwrap_or(30.0);
     scales.logit_cap = Some(cap).filter(|cap| *cap != 0.0);
-    if keys.positive("expert_count")?.is_some() {
-        return Err(ModelError::Description(
-            "it has experts beside an MLP, which is not supported".into(),
-        ));
-    }
+    let experts = ExpertsShape {
+        gate: Gate::Gelu,
+        beside: true,
+        ..ExpertsShape::RENORMALISED
+    };
+    routed(keys, layers, experts)?;
     for (l, layer) in layers.iter_mut().enumerate() {
-        let has_values = keys.file.has_tensor(&format!("blk.{l}.attn_v.weight"))
-            || keys.file.has_tensor(&format!("blk.{l}.attn_qkv.weight"));
+        let has = |part: &str| keys.file.has_tensor(&format!("blk.{l}.{part}.weight"));
+        let has_values = has("attn_v") || has("attn_qkv");
+        layer.experts = layer.experts.filter(|_| has("ffn_gate_inp"));
         let Some(a) = layer.attention_mut() else {
             continue;
         };

@@ -198,8 +198,8 @@ impl<T: KvElement> Backend for Host<T> {
         Ok(x)
     }
 
-    fn experts(&self, experts: &Experts, x: &Rows) -> Result<Rows> {
-        experts.forward(&self.pool, x)
+    fn experts(&self, experts: &Experts, x: &Rows, by: &Rows) -> Result<Rows> {
+        experts.forward(&self.pool, x, by)
     }
 
     fn add(&self, mut x: Rows, y: Rows) -> Result<Rows> {

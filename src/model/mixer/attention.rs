@@ -15,12 +15,18 @@ pub struct Attention<B: Backend> {
     own: AttentionShape,
     /// q, k and v stacked; where it is gated, each head's gate behind its q.
     qkv: B::Linear,
-    /// Of queries, keys and values.
-    norms: Option<(B::Vector, Option<B::Vector>, Option<B::Vector>)>,
+    norms: Option<Norms<B>>,
     epsilon: f32,
     /// A score per query head that takes its part of the softmax and has no value.
     pub sinks: Option<B::Vector>,
     pub out: B::Linear,
+}
+
+/// Of each head's queries, keys and values.
+struct Norms<B: Backend> {
+    q: B::Vector,
+    k: Option<B::Vector>,
+    v: Option<B::Vector>,
 }
 
 impl<B: Backend> Attention<B> {
@@ -51,14 +57,17 @@ impl<B: Backend> Attention<B> {
             Values::Plain => None,
             Values::Normed | Values::NormedKeys => Some(from.b.vector(vec![1.0; shape.head_dim])?),
         };
-        let norm_of_keys = |part| (kv > 0).then(|| norm(part, kv)).transpose();
         let sinks = "attn_sinks.weight";
         Ok(Attention {
             shape: from.d.seen(&shape),
             own: shape,
             qkv,
             norms: match names.qk_norms {
-                Some((of_q, of_k)) => Some((norm(of_q, q)?, norm_of_keys(of_k)?, norm_of_values)),
+                Some((of_q, of_k)) => Some(Norms {
+                    q: norm(of_q, q)?,
+                    k: (kv > 0).then(|| norm(of_k, kv)).transpose()?,
+                    v: norm_of_values,
+                }),
                 None => None,
             },
             epsilon: from.d.rms_epsilon,
@@ -93,10 +102,10 @@ impl<B: Backend> Attention<B> {
             gate = Some(b.columns(&both, 2 * dim, dim, dim)?);
             qkv = b.beside(&queries, &b.columns(&qkv, width, 2 * q, 2 * kv)?)?;
         }
-        let norms = self.norms.as_ref().map(|(q, k, v)| HeadNorms {
-            q,
-            k: k.as_ref(),
-            v: v.as_ref(),
+        let norms = self.norms.as_ref().map(|norms| HeadNorms {
+            q: &norms.q,
+            k: norms.k.as_ref(),
+            v: norms.v.as_ref(),
             epsilon: self.epsilon,
         });
         let q = b.append(shape, norms, state, qkv, place)?;

@@ -34,7 +34,7 @@ pub struct Run<'a, B: Backend> {
 
 /// A mixer's weights.
 pub enum Mix<B: Backend> {
-    Attention(Attention<B>),
+    Attention(Box<Attention<B>>),
     Convolution(Convolution<B>),
     Delta(Delta<B>),
 }
@@ -44,7 +44,7 @@ impl<B: Backend> Mix<B> {
     pub fn load(b: &B, d: &Description, file: &GgufFile, layer: usize) -> Result<Self> {
         let loader = Loader { b, d, file, layer };
         Ok(match &d.layers[layer].mixer {
-            Mixer::Attention(shape) => Mix::Attention(Attention::load(&loader, *shape)?),
+            Mixer::Attention(shape) => Mix::Attention(Box::new(Attention::load(&loader, *shape)?)),
             Mixer::Convolution(shape) => Mix::Convolution(Convolution::load(&loader, *shape)?),
             Mixer::Delta(shape) => Mix::Delta(Delta::load(&loader, *shape)?),
         })

@@ -224,8 +224,8 @@ impl Backend for Portable {
         Ok(ops::mul_repeated(&x, &ops::sigmoid(gate)?)?)
     }
 
-    fn experts(&self, experts: &Experts, x: &Tensor) -> Result<Tensor> {
-        experts.forward(x)
+    fn experts(&self, experts: &Experts, x: &Tensor, by: &Tensor) -> Result<Tensor> {
+        experts.forward(x, by)
     }
 
     fn add(&self, x: Tensor, y: Tensor) -> Result<Tensor> {

@@ -8,7 +8,7 @@ use crate::model::backend::{Backend, HeadNorms, Place};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
-use crate::model::shape::{AttentionShape, RopePairing, Rotary, Sections, Span};
+use crate::model::shape::{AttentionShape, RopePairing, Rotary, Sections, Span, Values};
 use crate::policy::Needs;
 use crate::testing::random::Random;
 
@@ -258,6 +258,9 @@ pub(super) fn plain() -> AttentionShape {
         scale: 0.3,
         soft_cap: None,
         temperature: None,
+        gated: false,
+        values: Values::Plain,
+        source: None,
     }
 }
 
