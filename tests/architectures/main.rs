@@ -2,4 +2,5 @@
 
 mod folder;
 mod generated;
+mod sharing;
 mod windows;
