@@ -1,5 +1,7 @@
 //! The archive by itself: what is found, what damage does, what a disk may do.
 
+mod states;
+
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

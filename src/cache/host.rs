@@ -1,6 +1,6 @@
 //! The KV heads of one layer in host memory.
 
-use super::{Head, KvElement, Store, layer::HeadPages};
+use super::{Head, HeadPages, KvElement, Store};
 
 /// One layer's heads; a clone shares their pages (see [`Head`]).
 #[derive(Clone, Debug)]

@@ -1,12 +1,7 @@
 //! What every layer of a cache can do, wherever its entries lie.
 
-use std::sync::Arc;
-
-use super::page::PageBytes;
+use super::page::HeadPages;
 use super::state::Numbers;
-
-/// The pages of one KV head.
-pub type HeadPages = Vec<Arc<PageBytes>>;
 
 /// One layer's entries in a backend's own storage: each KV head holds its own number of them, with
 /// their positions. A clone is a fork: cheap, and neither side ever sees what the other does.

@@ -11,8 +11,8 @@ pub mod window;
 
 pub use head::Head;
 pub use host::HostLayer;
-pub use layer::{HeadPages, Store};
-pub use page::{KvElement, Lent, PAGE, Page, PageBytes};
+pub use layer::Store;
+pub use page::{HeadPages, KvElement, Lent, PAGE, Page, PageBytes};
 pub use state::{Numbers, State};
 pub use tensor::TensorLayer;
 pub use window::QueryWindow;

@@ -66,6 +66,9 @@ enum Place {
     },
 }
 
+/// The pages of one KV head.
+pub type HeadPages = Vec<Arc<PageBytes>>;
+
 impl PageBytes {
     fn zeroed(bytes: usize) -> Self {
         PageBytes(Place::Own(vec![0; bytes.div_ceil(16)].into_boxed_slice()))

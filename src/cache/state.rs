@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use candle_core::Result;
 
-use super::layer::HeadPages;
-use super::page::PageBytes;
+use super::page::{HeadPages, PageBytes};
 
 /// One part of a state, as a backend keeps it. A clone shares its numbers, which never change.
 pub trait Numbers: Clone + Send + Sync + Debug + 'static {

@@ -27,6 +27,7 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
     CachePicture {
         lens: lens.map(counts).collect(),
         windows: windows(layers),
+        states: states(layers),
         filled_layers: None,
         used_bytes: layers.used_bytes() as u64,
         allocated_bytes: layers.allocated_bytes() as u64,
@@ -44,6 +45,13 @@ fn windows(layers: &dyn Layers) -> Vec<Option<u32>> {
     let shapes = layers.description().layers.iter();
     let window = |shape: &LayerShape| Some(u32::try_from(shape.window()?).unwrap_or(u32::MAX));
     shapes.map(window).collect()
+}
+
+/// Bytes that each layer remembers which keeps no entries.
+fn states(layers: &dyn Layers) -> Vec<Option<u64>> {
+    let shapes = layers.description().layers.iter();
+    let bytes = |shape: &LayerShape| Some(shape.state_bytes() as u64).filter(|&bytes| bytes > 0);
+    shapes.map(bytes).collect()
 }
 
 /// Bytes of keys and values that a cache which evicts nothing would use: layers that are bounded by

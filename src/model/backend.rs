@@ -6,7 +6,6 @@ use super::{
     description::Description,
     error::Result,
     gguf::GgufFile,
-    mixer::{DeltaGates, NumbersOf},
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::Scaled,
@@ -35,6 +34,20 @@ pub struct HeadNorms<'a, V> {
     pub v: Option<&'a V>,
     pub epsilon: f32,
 }
+
+/// The small weights of the gated delta rule.
+#[derive(Debug)]
+pub struct DeltaGates<N> {
+    /// `[value_heads]`: a head forgets by `exp(a · softplus(rate + bias))`.
+    pub a: N,
+    pub bias: N,
+    /// Of each head's output, `[head_dim]`.
+    pub norm: N,
+    pub epsilon: f32,
+}
+
+/// Part of a layer's state, as a backend keeps it.
+pub type NumbersOf<B> = <<B as Backend>::Layer as Store>::Numbers;
 
 /// Arithmetic on one device, and how it keeps a layer's entries. `Rows` is `[rows, width]`.
 pub trait Backend: Send + Sync + Sized + 'static {

@@ -5,54 +5,23 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{
-    backend::{Backend, Place},
+    backend::{Backend, NumbersOf, Place},
     block::Block,
     description::Description,
     error::{ModelError, Result},
     gguf::GgufFile,
-    mixer::{NumbersOf, Run},
+    mixer::Run,
     per_layer::Table,
     rope::Rope,
     shape::Rotary,
     sharing,
+    stages::{Behind, Stages, Unwatched},
     weights::Scaled,
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
 
 /// Layers that a prefill has filled, and what came out behind the last.
 type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
-
-/// What stands before a run of tokens: a fork of each layer, with the first `position` entries.
-pub(super) struct Behind<'a, B: Backend> {
-    pub position: usize,
-    pub layer: &'a dyn Fn(usize) -> Result<LayerState<B::Layer>>,
-}
-
-/// What happens around a prefill whose layers are staged.
-pub(super) trait Stages<B: Backend> {
-    /// Looked at between blocks.
-    fn stopped(&self) -> bool {
-        false
-    }
-
-    /// `done` of `total` blocks over all layers are through.
-    fn progress(&mut self, _done: usize, _total: usize) {}
-
-    /// A layer has seen the tokens before `position`.
-    fn block_done(&mut self, _position: usize, _state: &LayerState<B::Layer>) -> Result<()> {
-        Ok(())
-    }
-
-    /// Layer `layer` of `staged` has all its entries, and no query of this prefill will see them again.
-    fn layer_done(&mut self, _layer: usize, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
-        Ok(())
-    }
-
-    /// All of them.
-    fn all_done(&mut self, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// Embedding, blocks, norm, output head.
 pub struct Decoder<B: Backend> {
@@ -408,11 +377,6 @@ fn fingerprint<B: Backend>(file: &GgufFile, backend: &B) -> [u8; 32] {
     let hash = Sha256::new().chain_update(file.fingerprint());
     hash.chain_update(backend.precision()).finalize().into()
 }
-
-/// A prefill that nobody watches.
-struct Unwatched;
-
-impl<B: Backend> Stages<B> for Unwatched {}
 
 /// Undoes the appending of a token that did not get through all layers.
 fn take_back<S: Store>(layers: &mut [LayerState<S>]) {

@@ -1,23 +1,13 @@
 //! The second half of a block: one gated MLP, or experts.
 
 use super::{
-    backend::Backend,
-    error::Result,
-    gguf::GgufFile,
-    shape::{ExpertsShape, Gate},
-    weights::Scaled,
+    backend::Backend, error::Result, gguf::GgufFile, shape::ExpertsShape, weights::Scaled,
 };
 use beside::Beside;
+pub use gated::Gated;
 
 mod beside;
-
-/// Gate and up, then down.
-pub struct Gated<B: Backend> {
-    /// gate and up stacked.
-    pub gate_up: B::Linear,
-    pub down: B::Linear,
-    pub gate: Gate,
-}
+mod gated;
 
 /// What comes of the normed stream before it is added to it.
 pub enum Mlp<B: Backend> {
@@ -34,13 +24,6 @@ pub struct Shared<B: Backend> {
     mlp: Gated<B>,
     /// Its output is multiplied by σ of this.
     gate: Option<B::Linear>,
-}
-
-impl<B: Backend> Gated<B> {
-    fn forward(&self, b: &B, x: &B::Rows) -> Result<B::Rows> {
-        let h = b.linear(&self.gate_up, x)?;
-        b.linear(&self.down, &b.gated(self.gate, &h)?)
-    }
 }
 
 impl<B: Backend> Mlp<B> {

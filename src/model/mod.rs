@@ -28,6 +28,7 @@ mod sequence;
 pub mod shape;
 mod sharing;
 pub mod source;
+mod stages;
 pub mod template;
 pub mod thinking;
 pub mod tokenizer;

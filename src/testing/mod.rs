@@ -2,8 +2,6 @@
 
 pub mod families;
 pub mod forms;
-pub mod gemma4;
-mod maker;
 pub mod pdf;
 pub mod random;
 pub mod tiny;

@@ -3,4 +3,5 @@
 mod folder;
 mod generated;
 mod sharing;
+mod states;
 mod windows;

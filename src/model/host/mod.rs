@@ -16,12 +16,11 @@ use states::Numbers;
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
-    backend::{Backend, HeadNorms, Place},
+    backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
     error::Result,
     gguf::GgufFile,
     kernels::{attention, ops, pool::Pool},
-    mixer::DeltaGates,
     rope::{Angles, Rope},
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},

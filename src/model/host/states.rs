@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::rows::Rows;
+use crate::model::backend::DeltaGates;
 use crate::model::kernels::{convolution, delta, ops, pool::Pool};
-use crate::model::mixer::DeltaGates;
 use crate::model::shape::{ConvolutionShape, DeltaShape};
 
 /// Numbers of a state.

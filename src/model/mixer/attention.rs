@@ -1,6 +1,7 @@
 //! Attention over the ragged cache.
 
-use super::{Loader, Run};
+use super::loader::Loader;
+use super::run::Run;
 use crate::cache::LayerState;
 use crate::model::{
     backend::{Backend, HeadNorms},

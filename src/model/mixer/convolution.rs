@@ -1,8 +1,12 @@
 //! LFM2's short convolution between two gates.
 
-use super::{Loader, NumbersOf};
+use super::loader::Loader;
 use crate::cache::State;
-use crate::model::{backend::Backend, error::Result, shape::ConvolutionShape};
+use crate::model::{
+    backend::{Backend, NumbersOf},
+    error::Result,
+    shape::ConvolutionShape,
+};
 
 /// Of `[b | c | x]` each token gives, `c · convolution(b · x)`.
 pub struct Convolution<B: Backend> {

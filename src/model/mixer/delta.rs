@@ -1,8 +1,12 @@
 //! Qwen3.5's gated delta net.
 
-use super::{Loader, NumbersOf};
+use super::loader::Loader;
 use crate::cache::State;
-use crate::model::{backend::Backend, error::Result, shape::DeltaShape};
+use crate::model::{
+    backend::{Backend, DeltaGates, NumbersOf},
+    error::Result,
+    shape::DeltaShape,
+};
 
 /// A convolution over queries, keys and values, the gated delta rule, and a gated norm.
 pub struct Delta<B: Backend> {
@@ -15,17 +19,6 @@ pub struct Delta<B: Backend> {
     weight: NumbersOf<B>,
     gates: DeltaGates<NumbersOf<B>>,
     out: B::Linear,
-}
-
-/// The small weights of the rule.
-#[derive(Debug)]
-pub struct DeltaGates<N> {
-    /// `[value_heads]`: a head forgets by `exp(a · softplus(rate + bias))`.
-    pub a: N,
-    pub bias: N,
-    /// Of each head's output, `[head_dim]`.
-    pub norm: N,
-    pub epsilon: f32,
 }
 
 impl<B: Backend> Delta<B> {

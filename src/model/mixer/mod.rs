@@ -3,34 +3,19 @@
 mod attention;
 mod convolution;
 mod delta;
+mod loader;
+mod run;
 
 pub use attention::Attention;
-pub use delta::DeltaGates;
+pub use run::Run;
 
 use super::{
-    backend::{Backend, Place},
-    description::Description,
-    error::Result,
-    gguf::GgufFile,
-    shape::{ConvolutionShape, Mixer},
-    weights::{self, Scaled},
+    backend::Backend, description::Description, error::Result, gguf::GgufFile, shape::Mixer,
 };
-use crate::cache::{LayerState, Store};
+use crate::cache::LayerState;
 use convolution::Convolution;
 use delta::Delta;
-
-/// Part of a layer's state, as a backend keeps it.
-pub type NumbersOf<B> = <<B as Backend>::Layer as Store>::Numbers;
-
-/// Rows on their way through a layer.
-pub struct Run<'a, B: Backend> {
-    pub place: Place<'a, B::Angles>,
-    /// How many of them, the last ones, something is to come of.
-    pub wanted: usize,
-    /// The layer whose entries they see, where theirs has none, and how many of each head lie behind
-    /// the last row's own.
-    pub source: Option<(&'a B::Layer, usize)>,
-}
+use loader::Loader;
 
 /// A mixer's weights.
 pub enum Mix<B: Backend> {
@@ -74,47 +59,5 @@ impl<B: Backend> Mix<B> {
             Mix::Attention(attention) => Some(attention),
             Mix::Convolution(_) | Mix::Delta(_) => None,
         }
-    }
-}
-
-/// Where a mixer's weights come from.
-struct Loader<'a, B> {
-    b: &'a B,
-    d: &'a Description,
-    file: &'a GgufFile,
-    layer: usize,
-}
-
-impl<B: Backend> Loader<'_, B> {
-    fn name(&self, part: &str) -> String {
-        format!("blk.{}.{part}", self.layer)
-    }
-
-    fn has(&self, part: &str) -> bool {
-        self.file.has_tensor(&self.name(part))
-    }
-
-    fn vector(&self, part: &str, len: usize) -> Result<B::Vector> {
-        self.b.load_vector(self.file, &self.name(part), len)
-    }
-
-    fn numbers(&self, part: &str, len: usize) -> Result<NumbersOf<B>> {
-        let vector = weights::vector(self.file, &self.name(part), len)?;
-        self.b.numbers(vector)
-    }
-
-    fn linear(&self, parts: &[(&str, usize)], inputs: usize) -> Result<B::Linear> {
-        let parts: Vec<_> = parts.iter().map(|(p, n)| (self.name(p), *n)).collect();
-        self.b
-            .load_linear(self.file, &parts, inputs, Scaled::Product)
-    }
-
-    /// A convolution's weights, `[taps, channels]`: the file has `[channels, taps]`.
-    fn taps(&self, part: &str, c: &ConvolutionShape) -> Result<NumbersOf<B>> {
-        let name = self.name(part);
-        let (dims, table) = self.file.dequantized(&name)?;
-        weights::expect_shape(name, &dims, &[c.channels, c.taps])?;
-        let of_tap = |tap: usize| table.iter().skip(tap).step_by(c.taps.max(1)).copied();
-        self.b.numbers((0..c.taps).flat_map(of_tap).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Experts beside an MLP (Gemma 4): both look at the stream, each through norms of its own, and a third
 //! look at it chooses the experts.
 
-use super::Gated;
+use super::gated::Gated;
 use crate::model::{backend::Backend, error::Result, gguf::GgufFile, weights};
 
 pub struct Beside<B: Backend> {

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use super::*;
 use crate::model::host::{Host, Rows};
 use crate::model::portable::Portable;
-use crate::model::shape::Gating;
+use crate::model::shape::{Gate, Gating};
 use crate::testing::random::Random;
 
 const HIDDEN: usize = 64;

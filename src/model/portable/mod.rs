@@ -11,23 +11,22 @@ mod angles;
 mod attention;
 mod experts;
 mod gate;
-mod heads;
 mod linear;
 mod masks;
 mod states;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{
-    backend::{Backend, HeadNorms, Place},
+    backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
     error::Result,
     gguf::GgufFile,
-    mixer::DeltaGates,
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},

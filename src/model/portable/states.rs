@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use crate::device::ops;
-use crate::model::mixer::DeltaGates;
+use crate::model::backend::DeltaGates;
 use crate::model::shape::{ConvolutionShape, DeltaShape};
 
 pub fn convolve(

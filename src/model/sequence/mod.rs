@@ -11,12 +11,12 @@ use archiver::Archiver;
 use staged::{Archiving, Committing, Staged};
 
 use super::{
-    backend::Backend,
-    decoder::{Behind, Decoder},
+    backend::{Backend, NumbersOf},
+    decoder::Decoder,
     description::Description,
     error::{ModelError, Result},
-    mixer::NumbersOf,
     network::{Network, PrefillHooks, Sequence},
+    stages::Behind,
 };
 use crate::archive::{Archive, Identity, Layout, Part, Past};
 use crate::cache::{KvCache, LayerState, PAGE, State, Store, state};

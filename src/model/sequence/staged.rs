@@ -4,9 +4,10 @@ use crate::archive::{Archive, Past, Recording};
 use crate::cache::{HeadPages, KvCache, LayerState, PAGE, Store};
 use crate::model::{
     backend::Backend,
-    decoder::{Decoder, Stages},
+    decoder::Decoder,
     error::{ModelError, Result},
     network::PrefillHooks,
+    stages::Stages,
 };
 
 /// The layers of a prefill on its way: forks of those that are through, beside the cache that they

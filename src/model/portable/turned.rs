@@ -1,4 +1,4 @@
-//! From the rows `[q | k | v]` of a layer to queries, and to entries as the cache takes them.
+//! What a block's queries, keys and values go through before they are kept and compared.
 
 use candle_core::Tensor;
 

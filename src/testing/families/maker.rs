@@ -1,12 +1,12 @@
-//! Random tensors of tiny models.
+//! Tensors of the tiny models.
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Result, Tensor};
 
-use super::random::Random;
+use crate::testing::random::Random;
 
-/// Tensors under their names, of numbers that keep the variance of what goes through them.
-pub(super) struct Maker {
+/// Random tensors, in the order in which they were asked for.
+pub struct Maker {
     random: Random,
     pub out: Vec<(String, QTensor)>,
 }

@@ -9,7 +9,7 @@ use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{self, Value};
 
 use super::maker::Maker;
-use super::tiny::{TinySpec, metadata};
+use crate::testing::tiny::{TinySpec, metadata};
 
 /// Which layers have a window.
 const WINDOWS: [bool; 7] = [true, true, false, true, false, true, false];
