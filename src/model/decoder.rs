@@ -123,33 +123,41 @@ impl<B: Backend> Decoder<B> {
             .embed(&self.embedding, &self.head, tokens, before)
     }
 
-    /// What a layer is told of `rows` tokens from `offset` on of those that are read behind `before`
-    /// others. Nothing of it is kept for other layers: it would be as large as the cache.
-    fn told(
+    /// The embeddings of `rows` tokens from `offset` on of those that are read behind `before` others,
+    /// where layers are told of them. They are not kept: a long text's would be as large as its cache.
+    fn embedded(
         &self,
-        layer: usize,
         tokens: &[u32],
         before: usize,
         offset: usize,
         rows: usize,
     ) -> Result<Option<B::Rows>> {
+        if self.table.is_none() {
+            return Ok(None);
+        }
+        // As precise as the stream, whose precision hangs on all that is read at once: on whether that
+        // is one token, and on where it ends.
+        let more = usize::from(rows == 1 && offset > 0);
+        let some = &tokens[offset - more..offset + rows];
+        let embedded = self.embed_plain(some, before + tokens.len() - some.len())?;
+        self.backend.last(embedded, rows).map(Some)
+    }
+
+    /// What a layer is told of tokens that are `embedded`.
+    fn told(
+        &self,
+        layer: usize,
+        tokens: &[u32],
+        embedded: Option<&B::Rows>,
+    ) -> Result<Option<B::Rows>> {
         let per_layer = self.blocks[layer].per_layer();
-        let (Some(table), Some(per_layer)) = (&self.table, per_layer) else {
+        let (Some(table), Some(per_layer), Some(embedded)) = (&self.table, per_layer, embedded)
+        else {
             return Ok(None);
         };
         let (b, d) = (&self.backend, &self.description);
-        // As precise as the stream, whose precision hangs on all that is read at once: on whether that
-        // is one token, and on where it ends.
-        let first = if rows == 1 {
-            offset.saturating_sub(1)
-        } else {
-            offset
-        };
-        let some = &tokens[first..offset + rows];
-        let embedded = self.embed_plain(some, before + tokens.len() - some.len())?;
-        let embedded = b.last(embedded, rows)?;
-        let of_table = table.rows(layer, &tokens[offset..offset + rows])?;
-        per_layer.told(b, d, &embedded, of_table).map(Some)
+        let of_table = table.rows(layer, tokens)?;
+        per_layer.told(b, d, embedded, of_table).map(Some)
     }
 
     /// The angles of each kind of layer for a run of positions.
@@ -242,7 +250,8 @@ impl<B: Backend> Decoder<B> {
                     wanted,
                     source: d.layers[l].source().map(|s| (&staged[s].layer, after)),
                 };
-                let told = self.told(l, tokens, behind.position, offset, rows)?;
+                let embedded = self.embedded(tokens, behind.position, offset, rows)?;
+                let told = self.told(l, &tokens[offset..offset + rows], embedded.as_ref())?;
                 let slice = b.slice(&x, offset, rows)?;
                 if let Some(out) = block.forward(b, d, slice, &mut state, run, told)? {
                     b.put(&mut x, offset + rows - wanted, &out)?;
@@ -310,6 +319,7 @@ impl<B: Backend> Decoder<B> {
         let (b, d) = (&self.backend, &self.description);
         let angles = self.angles(cache.position, 1)?;
         let mut x = self.embed(&[token], cache.position)?;
+        let embedded = self.embedded(&[token], cache.position, 0, 1)?;
         for (l, block) in self.blocks.iter().enumerate() {
             let place = Place {
                 start: cache.position,
@@ -326,7 +336,7 @@ impl<B: Backend> Decoder<B> {
             let outcome = match stopped() {
                 true => Ok(None),
                 false => self
-                    .told(l, &[token], cache.position, 0, 1)
+                    .told(l, &[token], embedded.as_ref())
                     .and_then(|told| block.forward(b, d, x, &mut rest[0], run, told)),
             };
             match outcome {

@@ -115,3 +115,39 @@ impl<B: Backend> PerLayer<B> {
         b.add(x, b.rms_norm(&y, &self.out_norm, d.rms_epsilon)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::quantized::gguf_file::{self, Value};
+    use candle_core::quantized::{GgmlDType, QTensor};
+    use candle_core::{Device, Tensor};
+
+    /// Blocks of 32 numbers hold the parts of several layers.
+    #[test]
+    fn parts_of_rows_are_found_in_blocks() {
+        let (tokens, layers, width) = (5, 4, 24);
+        let number = |i: usize| ((i * 37) % 101) as f32 / 10.0;
+        let data: Vec<f32> = (0..tokens * layers * width).map(number).collect();
+        let tensor = Tensor::from_vec(data, (tokens, layers * width), &Device::Cpu).unwrap();
+        let tensor = QTensor::quantize(&tensor, GgmlDType::Q8_0).unwrap();
+        let whole = tensor.dequantize(&Device::Cpu).unwrap();
+        let whole: Vec<Vec<f32>> = whole.to_vec2().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.gguf");
+        let mut out = std::fs::File::create(&path).unwrap();
+        let key = ("general.architecture", &Value::String("gemma4".into()));
+        gguf_file::write(&mut out, &[key], &[(TABLE, &tensor)]).unwrap();
+        drop(out);
+        let file = Arc::new(GgufFile::open(&path).unwrap());
+        let table = Table { file, width };
+        let scale = (width as f32 / 2.0).sqrt();
+        for layer in 0..layers {
+            let found = table.rows(layer, &[3, 0, 3]).unwrap();
+            let part = |token: usize| whole[token][layer * width..][..width].to_vec();
+            let wanted = [part(3), part(0), part(3)].concat();
+            let wanted: Vec<f32> = wanted.into_iter().map(|x| x * scale).collect();
+            assert_eq!(found, wanted, "layer {layer}");
+        }
+    }
+}

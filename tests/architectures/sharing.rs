@@ -4,11 +4,16 @@
 use std::sync::Arc;
 
 use cachat::archive::Archive;
+use cachat::engine::event::{CachePicture, Event, Sampling};
 use cachat::engine::evict::Evictor;
+use cachat::engine::inspect::inspect;
 use cachat::engine::lane::{Begin, Decoded, Lane, Unread, Voice};
+use cachat::engine::session::{Eviction, Model, Session, Watcher};
 use cachat::model::gguf::GgufFile;
+use cachat::model::template::ChatTemplate;
+use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, Layers, LoadOptions, Network, NoHooks};
-use cachat::policy::{Params, Preset};
+use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::write_family_gguf;
 
 const BUDGET: usize = 24;
@@ -23,6 +28,10 @@ const GROWING: [usize; 2] = [2, 4];
 const SHARING: [usize; 2] = [5, 6];
 
 fn network(portable: bool) -> Arc<dyn Network> {
+    model(portable).network
+}
+
+fn model(portable: bool) -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     write_family_gguf(&path, "gemma4", 7).unwrap();
@@ -34,7 +43,13 @@ fn network(portable: bool) -> Arc<dyn Network> {
         ..LoadOptions::default()
     };
     let file = Arc::new(GgufFile::open(&path).unwrap());
-    cachat::model::load(&file, &options, &|_| {}).unwrap()
+    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
+    Model {
+        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
+        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        sampling: Default::default(),
+        tokenizer,
+    }
 }
 
 fn ids(len: u32) -> Vec<u32> {
@@ -223,5 +238,72 @@ fn what_was_decoded_is_recalled() {
         assert_eq!(from, 270);
         let read = again.recall(&ids, from, &mut Unread).unwrap().unwrap();
         close(&read.logits, &wanted, "recalled");
+    }
+}
+
+/// Keeps how many layers each picture of a read had.
+#[derive(Default)]
+struct Filled(Vec<usize>);
+
+impl Watcher for Filled {
+    fn stopped(&self) -> bool {
+        false
+    }
+
+    fn event(&mut self, _: Event) {}
+
+    fn picture(&mut self, picture: CachePicture) {
+        self.0.extend(picture.filled_layers);
+    }
+}
+
+#[test]
+fn pictures_count_what_is_held_once() {
+    let greedy = Sampling {
+        temperature: 0.0,
+        max_tokens: 12,
+        ..Sampling::default()
+    };
+    for preset in [Preset::FULL, Preset::ADA_SNAPKV] {
+        let eviction = Eviction {
+            preset,
+            params: PARAMS,
+            budget: Budget::Tokens(BUDGET),
+        };
+        let mut session = Session::new(model(false), eviction, None).unwrap();
+        let mut filled = Filled::default();
+        let question = "a question that is longer than the window that this model has, by far";
+        session.ask(question, &greedy, &mut filled).unwrap();
+        assert!(
+            filled.0.is_sorted() && filled.0.last() == Some(&7),
+            "{:?}",
+            filled.0
+        );
+        let picture = session.picture_with_holders();
+        let sources = [None, None, None, None, None, Some(3), Some(4)];
+        assert_eq!(picture.sources, sources);
+        assert_eq!(picture.windows[5], None);
+        let held: u32 = GROWING.iter().flat_map(|&l| &picture.lens[l]).sum();
+        assert_eq!(
+            picture.holders.iter().map(|&n| u32::from(n)).sum::<u32>(),
+            held
+        );
+        match preset == Preset::FULL {
+            true => assert_eq!(picture.used_bytes, picture.full_bytes),
+            false => assert!(picture.used_bytes < picture.full_bytes),
+        }
+    }
+}
+
+#[test]
+fn an_inspection_tells_whose_entries_a_layer_sees() {
+    let network = network(false);
+    let found = inspect(&network, &evictor(Preset::ADA_SNAPKV), &ids(150), 3).unwrap();
+    for (l, layer) in found.layers.iter().enumerate() {
+        let source = SHARING.contains(&l).then(|| l - 2);
+        assert_eq!(layer.source_layer, source);
+        assert_eq!(layer.budgets.is_empty(), source.is_some());
+        assert!(layer.l1_full > 0.0);
+        assert_eq!(layer.l1_loss > 0.0, GROWING.contains(&l));
     }
 }
