@@ -15,7 +15,7 @@ use super::{
     rope::Rope,
     shape::Rotary,
     sharing,
-    stages::{Behind, Stages, Unwatched},
+    stages::{Behind, Stages},
     weights::Scaled,
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
@@ -77,15 +77,17 @@ impl<B: Backend> Decoder<B> {
             }));
         }
         let ropes = kinds.iter().map(|k| Rope::new(k, file));
+        let table = Table::open(file, &d)?;
+        let table_bytes = table.as_ref().map_or(0, Table::bytes);
         Ok(Decoder {
             ropes: ropes.collect::<Result<_>>()?,
             rope_of,
             embedding,
-            table: Table::open(file, &d)?,
+            table,
             blocks,
             norm: backend.load_vector(file, output_norm(file), d.hidden)?,
             head,
-            weight_bytes: file.tensor_bytes(),
+            weight_bytes: file.tensor_bytes() - table_bytes,
             fingerprint: fingerprint(file, &backend),
             description: d,
             backend,
@@ -174,7 +176,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Logits of each of `rows`, one behind the other.
-    fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
+    pub(super) fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
         let (b, scales) = (&self.backend, &self.description.scales);
         let h = b.rms_norm(rows, &self.norm, self.description.rms_epsilon)?;
         let mut logits = b.to_host(b.linear(&self.head, &h)?)?;
@@ -212,7 +214,7 @@ impl<B: Backend> Decoder<B> {
 
     /// Runs `tokens` behind what there is, layer by layer, on staged forks of its layers, and
     /// returns those with the stream of the last `wanted` tokens; `None` when it was stopped.
-    fn stage(
+    pub(super) fn stage(
         &self,
         behind: &Behind<B>,
         tokens: &[u32],
@@ -283,32 +285,6 @@ impl<B: Backend> Decoder<B> {
         }
     }
 
-    /// [`Network::log_likelihoods`](super::Network::log_likelihoods).
-    pub(super) fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
-        if tokens.len() < 2 {
-            return Ok(Vec::new());
-        }
-        let b = &self.backend;
-        let cache = self.empty_cache(0)?;
-        let behind = Behind {
-            position: 0,
-            layer: &|l| Ok(cache.layers[l].clone()),
-        };
-        let Some((_, x)) = self.stage(&behind, tokens, &mut Unwatched, tokens.len())? else {
-            return Ok(Vec::new());
-        };
-        let mut out = Vec::with_capacity(tokens.len());
-        // The logits of a block at a time: all of them would be `tokens × vocabulary`.
-        let block_rows = b.block_rows(&self.description).max(1);
-        for (i, next) in tokens[1..].chunks(block_rows).enumerate() {
-            let rows = b.slice(&x, i * block_rows, next.len())?;
-            let logits = self.predicted(&rows)?;
-            let rows = logits.chunks_exact(self.description.vocabulary);
-            out.extend(rows.zip(next).map(|(row, &id)| log_softmax(row, id)));
-        }
-        Ok(out)
-    }
-
     /// [`Sequence::decode`](super::Sequence::decode) on a cache of this network.
     pub(super) fn decode(
         &self,
@@ -372,14 +348,6 @@ fn output_norm(file: &GgufFile) -> &'static str {
         true => usual,
         false => "token_embd_norm.weight",
     }
-}
-
-/// ln p of `id` under a row of logits; −∞ for a token that is none.
-fn log_softmax(logits: &[f32], id: u32) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
-    let of = logits.get(id as usize).copied();
-    f64::from(of.unwrap_or(f32::NEG_INFINITY) - max) - sum.ln()
 }
 
 /// Of keys and values: those of other weights, types or roundings are others.

@@ -13,6 +13,7 @@ pub mod host;
 mod jinja;
 pub mod kernels;
 mod keys;
+mod likelihoods;
 pub mod load;
 mod masks;
 pub mod message;

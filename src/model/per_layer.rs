@@ -44,6 +44,12 @@ impl Table {
         }))
     }
 
+    /// Bytes that stay in the file.
+    pub fn bytes(&self) -> u64 {
+        let data = self.file.tensor_data(TABLE);
+        data.map_or(0, |(_, _, bytes)| bytes.len() as u64)
+    }
+
     /// A layer's part of the tokens' rows, `[tokens, width]`, times √width as it was trained, and over
     /// √2, since it is half of what the layer is told.
     pub fn rows(&self, layer: usize, tokens: &[u32]) -> Result<Vec<f32>> {
