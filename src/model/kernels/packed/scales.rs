@@ -49,10 +49,8 @@ impl Group {
                 let d = halves(half_line(&lines[4], 0));
                 for h in 0..16 {
                     let factors = &lines[h / 4].0[h % 4 * TILE..][..TILE];
-                    for r in 0..TILE {
-                        self.d[h][r] = d[r] * f32::from(factors[r].cast_signed());
-                        self.m[h][r] = -32.0 * self.d[h][r];
-                    }
+                    self.d[h] = std::array::from_fn(|r| d[r] * f32::from(factors[r].cast_signed()));
+                    self.m[h] = times(&self.d[h], -32.0);
                 }
             }
             Scales::Signed => {
@@ -65,11 +63,10 @@ impl Group {
             }
             Scales::Powers => {
                 for b in 0..4 {
-                    let exponents = &lines[0].0[b * TILE..][..TILE];
-                    for r in 0..TILE {
-                        self.d[b][r] = mxfp4_scale(exponents[r]);
-                        self.m[b][r] = -128.0 * self.d[b][r];
-                    }
+                    let exponents = lines[0].0[b * TILE..].first_chunk();
+                    let power = |r: usize| mxfp4_scale(exponents.map_or(0, |e: &[u8; TILE]| e[r]));
+                    self.d[b] = std::array::from_fn(power);
+                    self.m[b] = times(&self.d[b], -128.0);
                 }
             }
         }
