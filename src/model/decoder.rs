@@ -23,6 +23,12 @@ use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
 /// Layers that a prefill has filled, and what came out behind the last.
 type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
 
+/// What is loaded by itself.
+enum Loaded<B: Backend> {
+    Head(B::Linear),
+    Block(Box<Block<B>>),
+}
+
 /// Embedding, blocks, norm, output head.
 pub struct Decoder<B: Backend> {
     pub(super) backend: B,
@@ -51,20 +57,28 @@ impl<B: Backend> Decoder<B> {
             let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             progress(done as f32 / (layers + 1) as f32);
         };
-        let blocks = backend.load_all(layers, &|layer| {
-            let block = Block::load(&backend, &d, file, layer);
-            step();
-            block
-        })?;
         let output = if d.tied { "token_embd" } else { "output" };
-        let head = backend.load_linear(
-            file,
-            &[(output.into(), d.vocabulary)],
-            d.hidden,
-            Scaled::Product,
-        )?;
+        // The head first: it is the largest, and no thread should wait for it at the end.
+        let loaded = backend.load_all(layers + 1, &|item| {
+            let part = match item.checked_sub(1) {
+                Some(layer) => Loaded::Block(Box::new(Block::load(&backend, &d, file, layer)?)),
+                None => {
+                    let parts = [(output.into(), d.vocabulary)];
+                    Loaded::Head(backend.load_linear(file, &parts, d.hidden, Scaled::Product)?)
+                }
+            };
+            step();
+            Ok(part)
+        })?;
+        let (mut head, mut blocks) = (None, Vec::with_capacity(layers));
+        for part in loaded {
+            match part {
+                Loaded::Head(linear) => head = Some(linear),
+                Loaded::Block(block) => blocks.push(*block),
+            }
+        }
+        let head = head.ok_or_else(|| ModelError::Description("it has no output head".into()))?;
         let embedding = backend.load_embedding(file, &d)?;
-        step();
         let rotaries: Vec<_> = d.layers.iter().map(|l| l.attention()?.rotary).collect();
         let mut kinds: Vec<Rotary> = Vec::new();
         let mut rope_of = Vec::with_capacity(layers);

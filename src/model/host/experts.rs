@@ -26,8 +26,10 @@ impl Experts {
     ) -> Result<Experts> {
         let each = |product: Product| -> Result<Vec<Linear>> {
             let all = 0..e.count;
-            all.map(|expert| linear(file, &product, expert, exact))
-                .collect()
+            let linears = all.map(|expert| linear(file, &product, expert, exact));
+            let linears = linears.collect::<Result<_>>()?;
+            product.give_back(file);
+            Ok(linears)
         };
         Ok(Experts {
             router: Router::load(file, block, e, hidden)?,
