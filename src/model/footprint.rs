@@ -93,12 +93,13 @@ impl Need {
 impl Footprint {
     pub fn of(file: &GgufFile, d: &Description, way: Way) -> Footprint {
         // A table of its own is read where it lies, and keeps the whole file mapped.
-        let apart = !d.tied && way.host;
-        let is_table = |name: &str| name == "token_embd.weight";
-        let rest = || {
-            file.tensors()
-                .filter(|(name, _)| !(apart && is_table(name)))
+        let is_table = |name: &str| match name {
+            "token_embd.weight" => !d.tied && way.host,
+            "per_layer_token_embd.weight" => true,
+            _ => false,
         };
+        let apart = file.tensors().any(|(name, _)| is_table(name));
+        let rest = || file.tensors().filter(|(name, _)| !is_table(name));
         let stored = |(_, info): (&str, &TensorInfo)| {
             let elements = info.shape.dims().iter().product();
             info.dtype.bytes(elements).unwrap_or(0) as u64
@@ -188,8 +189,10 @@ impl Footprint {
 
 fn held(layer: &LayerShape, way: Way) -> Held {
     let token = |a: &AttentionShape| a.kv_heads * (a.entry_bytes(way.element) + 4);
+    // One that sees another's entries has none.
+    let own = layer.attention().filter(|_| layer.source().is_none());
     Held {
-        token: layer.attention().map_or(0, token) as u64,
+        token: own.map_or(0, token) as u64,
         window: layer.window(),
         state: layer.state_bytes() as u64,
     }

@@ -296,10 +296,7 @@ mod tests {
             example().better().map(|o| o.name.as_str()),
             Some("qwen3-4b")
         );
-        assert_eq!(
-            shown("a name that is not too lo"),
-            "a name … is not too lo"
-        );
+        assert_eq!(shown("a name that is not too lo"), "a name … is not too lo");
         assert_eq!(shown("short"), "short");
     }
 }

@@ -63,8 +63,8 @@ pub struct PackedMatrix {
 /// Bytes that a matrix will take; `None` where it cannot be packed.
 pub fn packed_bytes(dtype: TensorType, rows: usize, cols: usize) -> Option<usize> {
     let fits = cols > 0 && cols.is_multiple_of(BLOCK) && cols.is_multiple_of(dtype.block_size());
-    let lines = rows.div_ceil(TILE) * (cols / BLOCK) * ggml::form(dtype).lines();
-    fits.then_some(lines * size_of::<Line>())
+    let lines = rows.div_ceil(TILE) * ggml::form(dtype).lines(cols / BLOCK);
+    fits.then_some(lines * size_of::<crate::model::kernels::region::Line>())
 }
 
 /// Rows of one form; a stack of tensors with different dtypes has several.
