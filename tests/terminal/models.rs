@@ -68,7 +68,7 @@ fn a_model_that_cannot_fit_is_refused_and_the_running_one_goes_on() {
     let large = TinySpec {
         hidden: 512,
         head_dim: 128,
-        vocab: 32_768,
+        vocab: 131_072,
         ..TinySpec::llama()
     };
     write_tiny_gguf(home.path("large.gguf"), &large).unwrap();
@@ -83,8 +83,8 @@ fn a_model_that_cannot_fit_is_refused_and_the_running_one_goes_on() {
     };
     app.say("one");
     answered(&app, "one");
-    // The map of its file has room, and the thread that loads it; its weights beside them have not.
-    app.limit_address_space(bytes + (40 << 20));
+    // The map of its file has room, and what threads reserve; its weights beside them have not.
+    app.limit_address_space(bytes + (200 << 20));
     app.say(&format!("/model {}", home.path("large.gguf").display()));
     app.until_that("the figures", |screen| {
         let said = ["large takes about", "model", "address space", "goes on."];

@@ -4,7 +4,7 @@ use super::command::COMMANDS;
 use super::completion::Completion;
 use super::listing::Listing;
 use super::slash::{Completer, Slash, Source};
-use super::{Effect, State, command, files};
+use super::{Effect, State, command, files, models};
 
 /// Commands whose names begin so.
 fn commands(start: &str) -> Vec<Completion> {
@@ -64,6 +64,14 @@ impl State {
             (None, true) => Vec::new(),
             (None, false) => commands(typed),
         }
+    }
+
+    /// What stands above the lines, while the models are listed.
+    pub fn popup_title(&self) -> Option<String> {
+        let (command, _) = command::behind(self.composer.buffer.text())?;
+        let listed =
+            command.name == "model" && !self.popup.models.is_empty() && !self.typing_path();
+        listed.then(models::title)
     }
 
     /// A path is being typed.

@@ -1,7 +1,7 @@
 //! The models that can be had, as the popup behind `/model` lists them: what each takes and whether it
 //! fits; and what is said of them unasked.
 
-use super::{Effect, State, command};
+use super::{Effect, State};
 use crate::engine::catalogue::{Catalogue, Offer};
 use crate::engine::event::Event;
 use crate::human;
@@ -31,14 +31,6 @@ impl State {
         self.composer.buffer.replace("/model ".to_owned());
         self.popup.insist();
         self.screen.enter_input();
-    }
-
-    /// What stands above the columns, while the models are listed.
-    pub fn popup_title(&self) -> Option<String> {
-        let (command, _) = command::behind(self.composer.buffer.text())?;
-        let listed =
-            command.name == "model" && !self.popup.models.is_empty() && !self.typing_path();
-        listed.then(|| columns("", "memory", "tok/s", "text", "size", ""))
     }
 
     /// The list is wanted while nothing is typed behind the command; it is read once, since every
@@ -179,6 +171,11 @@ fn figures(offer: &Offer) -> Vec<String> {
     let speed = |s| format!("about {} tok/s", human::rate(s));
     all.extend(offer.speed.map(speed));
     all
+}
+
+/// What stands above the columns.
+pub(super) fn title() -> String {
+    columns("", "memory", "tok/s", "text", "size", "")
 }
 
 /// A name as the list has it.
