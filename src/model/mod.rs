@@ -27,6 +27,7 @@ pub mod shape;
 pub mod source;
 pub mod template;
 pub mod thinking;
+pub mod thoughts;
 pub mod tokenizer;
 mod weights;
 
