@@ -99,7 +99,7 @@ impl Form {
 }
 
 /// What ends the thought in which an answer was broken off.
-fn ending(raw: &str) -> Option<&'static str> {
+pub fn ending(raw: &str) -> Option<&'static str> {
     let mut splitter = Splitter::default();
     splitter.push(raw, &mut |_, _| {});
     splitter.ending()

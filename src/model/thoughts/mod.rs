@@ -8,7 +8,7 @@ mod splitter;
 #[cfg(test)]
 mod tests;
 
-pub use history::{Form, Knows, Told};
+pub use history::{Form, Knows, Told, ending};
 pub use marks::is_mark;
 pub use splitter::{Part, Splitter};
 
