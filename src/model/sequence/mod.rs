@@ -206,10 +206,10 @@ impl<B: Backend> Sequence for Running<B> {
 
     fn archived(&mut self, tokens: &[u32]) -> usize {
         let held = self.held(tokens);
-        let Some(archiver) = &mut self.archiver else {
-            return 0;
-        };
-        archiver.look_up(tokens).max(held)
+        match &mut self.archiver {
+            Some(archiver) => archiver.look_up(tokens).max(held),
+            None => held,
+        }
     }
 
     fn recall(
@@ -218,11 +218,11 @@ impl<B: Backend> Sequence for Running<B> {
         from: usize,
         hooks: &mut dyn PrefillHooks,
     ) -> Result<Option<Vec<f32>>> {
-        let Some(archiver) = &mut self.archiver else {
-            return Err(ModelError::Archive);
+        let archive = self.archive().cloned();
+        let mut past = match &mut self.archiver {
+            Some(archiver) => archiver.found(tokens),
+            None => Past::default(),
         };
-        let archive = archiver.archive.clone();
-        let mut past = archiver.found(tokens);
         let whole = past.len();
         let in_cache = self.held(tokens) >= from;
         if whole < from && !in_cache {
@@ -236,17 +236,18 @@ impl<B: Backend> Sequence for Running<B> {
         };
         // Where the search for what is archived ends, so that it goes on from there.
         let first = whole / PAGE * PAGE;
-        let recording = (whole < tokens.len()).then(|| archive.record(tokens, first));
-        let stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
-        let stages = stages.archiving(Archiving {
-            archive: &archive,
-            tokens,
-            past: &past,
-            recording,
-            first,
-        });
+        let mut stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
+        if let Some(archive) = &archive {
+            stages = stages.archiving(Archiving {
+                archive,
+                tokens,
+                past: &past,
+                recording: (whole < tokens.len()).then(|| archive.record(tokens, first)),
+                first,
+            });
+        }
         let read = self.read(&behind, &tokens[from..], stages);
-        if let Err(ModelError::Archive) = read {
+        if let (Err(ModelError::Archive), Some(archive)) = (&read, &archive) {
             archive.discard(&past);
         }
         let Some(Came {

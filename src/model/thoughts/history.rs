@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::marks::{CHANNEL, PAIRS};
+use super::marks::{CHANNEL, PAIRS, Pair};
 use super::{Part, Split, Splitter, parts, split};
 use crate::model::message::{Message, Role};
 
@@ -34,8 +34,8 @@ pub enum Form {
     Answer,
     /// In a field of their own (`reasoning_content`).
     Field,
-    /// Within the message, with their marks: it takes out what it does not want.
-    Marked,
+    /// Within the message, with these marks: it takes out what it does not want.
+    Marked(&'static Pair),
 }
 
 impl Form {
@@ -47,13 +47,14 @@ impl Form {
             "['thinking']",
             "\"thinking\" in message",
         ];
-        let marked = PAIRS.iter().any(|pair| source.contains(pair.close));
-        match fields.iter().any(|field| source.contains(field)) {
-            // A block of a list, where a text will do.
-            true if source.contains("block['thinking']") => Form::Marked,
-            true => Form::Field,
-            false if marked => Form::Marked,
-            false => Form::Answer,
+        let marked = PAIRS.iter().find(|pair| source.contains(pair.close));
+        // A block of a list, where a text will do.
+        let block = source.contains("block['thinking']");
+        let field = !block && fields.iter().any(|field| source.contains(field));
+        match marked {
+            _ if field => Form::Field,
+            Some(pair) => Form::Marked(pair),
+            None => Form::Answer,
         }
     }
 
@@ -82,8 +83,12 @@ impl Form {
         let bare = || plain(answer.trim_start_matches('\n'));
         match self {
             Form::Answer => told(bare(), None),
+            // Another model's, which mean nothing here.
+            Form::Marked(pair) if !content.trim_start().starts_with(pair.open) => {
+                told(bare(), None)
+            }
             Form::Field => told(bare(), Some(plain(thoughts.trim_matches('\n')))),
-            Form::Marked => {
+            Form::Marked(_) => {
                 let mut whole: String = parts(content)
                     .into_iter()
                     .map(|(part, text)| match part {

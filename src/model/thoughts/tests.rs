@@ -75,7 +75,7 @@ fn marks_are_found_wherever_they_are_cut() {
                     }
                 };
                 for piece in [
-                    &raw[..0].as_bytes()[..],
+                    &[][..],
                     &raw.as_bytes()[..a],
                     &raw.as_bytes()[a..b],
                     &raw.as_bytes()[b..],

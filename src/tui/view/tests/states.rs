@@ -144,6 +144,7 @@ fn stopped(depth: Depth) -> State {
         reused_tokens: 0,
         recalled_entries: 0,
         generated_tokens: 9,
+        thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
     };
@@ -172,6 +173,7 @@ fn context_full(depth: Depth) -> State {
         reused_tokens: 0,
         recalled_entries: 0,
         generated_tokens: 9,
+        thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
     };
@@ -196,6 +198,7 @@ fn recalled(depth: Depth) -> State {
         reused_tokens: 7501,
         recalled_entries,
         generated_tokens: 61,
+        thought_tokens: 0,
         prefill_seconds: 0.06,
         decode_seconds: 0.62,
     };
