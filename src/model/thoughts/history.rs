@@ -16,6 +16,22 @@ pub struct Told {
     pub thoughts: Option<String>,
 }
 
+impl Told {
+    /// A message as it is given away: without what was thought, or with it in a field of its own.
+    pub fn given(message: &Message, thoughts: bool) -> Told {
+        let Message { role, content } = message;
+        if *role != Role::Assistant {
+            return message.clone().into();
+        }
+        let thought = split(content).thoughts.trim().to_owned();
+        Told {
+            role: *role,
+            content: super::answer(content),
+            thoughts: Some(thought).filter(|thought| thoughts && !thought.is_empty()),
+        }
+    }
+}
+
 impl From<Message> for Told {
     fn from(Message { role, content }: Message) -> Told {
         Told {

@@ -68,15 +68,18 @@ pub fn parts(raw: &str) -> Vec<(Part, &str)> {
 
 /// The answer without its thoughts, as it is shown and given away.
 pub fn answer(raw: &str) -> String {
-    let Split {
-        thoughts,
-        answer,
-        open,
-    } = split(raw);
-    match thoughts.is_empty() && !open {
+    let answer = split(raw).answer;
+    match answer.len() == raw.len() {
         true => answer,
         false => answer.trim_start().to_owned(),
     }
+}
+
+/// What was thought, as a quotation in Markdown with an empty line behind it.
+pub fn quoted(thoughts: &str) -> String {
+    let lines = thoughts.trim().lines();
+    let quoted = lines.map(|line| format!("> {line}").trim_end().to_owned() + "\n");
+    quoted.collect::<String>() + "\n"
 }
 
 /// The mark, and the white space behind it, by which `prompt` ends within a thought.

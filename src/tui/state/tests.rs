@@ -7,6 +7,7 @@ mod completing;
 mod documents;
 mod editing;
 mod models;
+mod thinking;
 mod turns;
 
 use std::path::PathBuf;

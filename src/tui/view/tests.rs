@@ -3,6 +3,7 @@
 mod comparisons;
 mod mouse;
 mod states;
+mod thoughts;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
