@@ -24,6 +24,8 @@ pub struct Output {
     /// Seconds that were thought.
     pub thought: f64,
     splitter: Splitter,
+    /// Behind what was printed of a thought.
+    white: String,
     /// The model wrote marks.
     marked: bool,
     pub evictions: Vec<EvictionRound>,
@@ -40,6 +42,7 @@ impl Output {
             said: Split::default(),
             thought: 0.0,
             splitter: Splitter::default(),
+            white: String::new(),
             marked: false,
             evictions: Vec::new(),
             closed: None,
@@ -78,7 +81,13 @@ impl Output {
             self.said.take(part, text);
             match part {
                 _ if self.json => {}
-                Part::Thought if self.show => self.print(text, true),
+                Part::Thought if self.show => {
+                    // White space at its end is not printed.
+                    let text = std::mem::take(&mut self.white) + text;
+                    let said = text.trim_end();
+                    self.white = text[said.len()..].to_owned();
+                    self.print(said, true);
+                }
                 Part::Answer => {
                     if begins && self.show && !self.said.thoughts.is_empty() {
                         self.print("\n\n", false);
