@@ -95,7 +95,7 @@ fn the_panels_show_the_sums_of_the_cache_itself() {
     let element = session.model().network.kv_dtype().1;
     let (heads, entry) = (
         d.all_kv_heads(),
-        d.layers[0].attention().entry_bytes(element),
+        d.layers[0].attention().unwrap().entry_bytes(element),
     );
     let mut screen = Screen::default();
     let greedy = Sampling {
@@ -167,7 +167,7 @@ proptest::proptest! {
         let mut session = session_with(Preset::ALL[preset], budget, slack);
         let entry = {
             let network = &session.model().network;
-            network.description().layers[0].attention().entry_bytes(network.kv_dtype().1) as u64
+            network.description().layers[0].attention().unwrap().entry_bytes(network.kv_dtype().1) as u64
         };
         let mut screen = Screen::default();
         for (words, max_tokens) in turns {

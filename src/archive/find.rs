@@ -22,9 +22,15 @@ pub fn longest(
     while let Some(name) = names.get(page) {
         let rest = &ids[page * PAGE..];
         let least = part.as_ref().map_or(0, |(_, _, tokens)| *tokens);
-        let best = behind(name, rest)
+        let shared = behind(name, rest)
             .into_iter()
-            .map(|segment| (common(&segment.ids, rest), segment))
+            .map(|segment| (common(&segment.ids, rest), segment));
+        let shared: Vec<_> = shared.collect();
+        for (tokens, segment) in &shared {
+            past.mark(segment, page * PAGE, *tokens);
+        }
+        let best = shared
+            .into_iter()
             .filter(|(tokens, _)| *tokens > least)
             .max_by_key(|(tokens, _)| *tokens);
         let Some((tokens, segment)) = best else { break };

@@ -21,7 +21,10 @@ pub struct Header {
     pub start: String,
     /// Its tokens, in the order of their positions.
     pub ids: Vec<u32>,
-    /// Checksums of the pages, `[page row × layers + layer]`.
+    /// Tokens before which the states of layers without entries are kept, ascending.
+    #[serde(default)]
+    pub snapshots: Vec<usize>,
+    /// Checksums of the pages, `[page row × layers + layer]`, and of the snapshots behind them.
     pub checksums: Vec<u32>,
 }
 
@@ -33,14 +36,20 @@ impl Header {
 
     /// Bytes of the header of a segment of `tokens` tokens: a multiple of a page of memory, enough for
     /// any ids and checksums.
-    pub fn space(tokens: usize, layout: &Layout) -> usize {
-        let numbers = tokens + tokens.div_ceil(PAGE) * layout.layers();
-        (PREFIX + 256 + 11 * numbers).next_multiple_of(ALIGNED)
+    pub fn space(tokens: usize, snapshots: usize, layout: &Layout) -> usize {
+        let sums = Header::sums(tokens, snapshots, layout);
+        (PREFIX + 256 + 11 * (tokens + sums + snapshots)).next_multiple_of(ALIGNED)
+    }
+
+    /// Checksums there are.
+    pub fn sums(tokens: usize, snapshots: usize, layout: &Layout) -> usize {
+        (tokens.div_ceil(PAGE) + snapshots) * layout.layers()
     }
 
     /// Bytes of the whole file.
-    pub fn file_len(tokens: usize, layout: &Layout) -> usize {
-        Header::space(tokens, layout) + tokens.div_ceil(PAGE) * layout.row()
+    pub fn file_len(tokens: usize, snapshots: usize, layout: &Layout) -> usize {
+        let pages = tokens.div_ceil(PAGE) * layout.row();
+        Header::space(tokens, snapshots, layout) + pages + snapshots * layout.snapshot()
     }
 
     /// As it stands in the file.
@@ -50,7 +59,8 @@ impl Header {
         bytes.extend((text.len() as u32).to_le_bytes());
         bytes.extend(crc32fast::hash(&text).to_le_bytes());
         bytes.extend(text);
-        bytes.resize(Header::space(self.ids.len(), layout), 0);
+        let space = Header::space(self.ids.len(), self.snapshots.len(), layout);
+        bytes.resize(space, 0);
         bytes
     }
 

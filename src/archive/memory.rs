@@ -33,7 +33,9 @@ impl Memory {
         if bytes > self.limit {
             return false;
         }
-        segments.retain(|(name, old)| *name != start || !segment.ids.starts_with(&old.ids));
+        // States that a shorter one keeps are not in the longer one.
+        let covers = |old: &Segment| old.snapshots.is_empty() && segment.ids.starts_with(&old.ids);
+        segments.retain(|(name, old)| *name != start || !covers(old));
         let mut held: u64 = segments.iter().map(|(_, s)| s.bytes() as u64).sum();
         while held + bytes > self.limit
             && let Some((_, old)) = segments.pop_front()

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use folder::{bytes, free};
-pub use layout::Layout;
+pub use layout::{Layout, Part};
 pub use past::Past;
 pub use recording::Recording;
 pub use segment::Damaged;
@@ -176,11 +176,16 @@ impl Archive {
     /// Forgets the segments of `past` that are not what was written.
     pub fn discard(&self, past: &Past) {
         if let Place::Disk { folder, .. } = &self.place {
-            for (segment, rows) in past.segments() {
-                let layers = 0..self.identity.layout.layers();
-                let damaged = layers
-                    .into_iter()
-                    .any(|layer| (0..rows).any(|row| segment.pages(row, layer).is_err()));
+            let layout = &self.identity.layout;
+            let used = past.segments().chain(past.with_states());
+            for (segment, rows) in used {
+                let damaged = (0..layout.layers()).any(|layer| {
+                    let rows = match layout.is_state(layer) {
+                        true => segment.snapshots.len(),
+                        false => rows,
+                    };
+                    (0..rows).any(|row| segment.pages(row, layer).is_err())
+                });
                 if (damaged || !segment.is_whole())
                     && let Some(path) = segment.path()
                 {
@@ -190,8 +195,9 @@ impl Archive {
         }
     }
 
-    /// Begins a segment for the tokens of `ids` from position `first` on, a multiple of a page.
-    pub fn record(&self, ids: &[u32], first: usize) -> Recording<'_> {
+    /// Begins a segment for the tokens of `ids` from position `first` on, a multiple of a page. States
+    /// of layers without entries will be given as they are before the positions `snapshots`.
+    pub fn record(&self, ids: &[u32], first: usize, snapshots: &[usize]) -> Recording<'_> {
         let Identity {
             fingerprint,
             layout,
@@ -199,9 +205,11 @@ impl Archive {
         let (before, ids) = ids.split_at(first.min(ids.len()));
         let names = chain::pages(fingerprint, before);
         let (start, ids) = (names[names.len() - 1], ids.to_vec());
+        let own = snapshots.iter().filter(|&&at| at > first);
+        let own = own.map(|at| at - first).collect();
         match &self.place {
-            Place::Disk { writer, .. } => Recording::on_disk(writer, layout, start, ids),
-            Place::Memory(memory) => Recording::in_memory(memory, layout, start, ids),
+            Place::Disk { writer, .. } => Recording::on_disk(writer, layout, start, ids, own),
+            Place::Memory(memory) => Recording::in_memory(memory, layout, start, ids, own),
         }
     }
 

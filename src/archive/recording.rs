@@ -15,6 +15,8 @@ pub struct Recording<'a> {
     start: Name,
     /// The segment's own tokens.
     ids: Vec<u32>,
+    /// Of them, before which states are kept.
+    snapshots: Vec<usize>,
     to: To<'a>,
 }
 
@@ -34,12 +36,14 @@ impl<'a> Recording<'a> {
         layout: &'a Layout,
         start: Name,
         ids: Vec<u32>,
+        snapshots: Vec<usize>,
     ) -> Self {
-        Recording::new(layout, start, ids, |ids| {
+        Recording::new(layout, start, ids, snapshots, |ids, snapshots| {
             let order = Order {
                 start: start.to_string(),
                 file_name: Folder::file_name(&start, ids),
                 ids: ids.to_vec(),
+                snapshots: snapshots.to_vec(),
             };
             To::Disk(writer, writer.begin(order))
         })
@@ -51,9 +55,12 @@ impl<'a> Recording<'a> {
         layout: &'a Layout,
         start: Name,
         ids: Vec<u32>,
+        snapshots: Vec<usize>,
     ) -> Self {
         let layers = vec![Vec::new(); layout.layers()];
-        Recording::new(layout, start, ids, |_| To::Memory(memory, layers))
+        Recording::new(layout, start, ids, snapshots, |_, _| {
+            To::Memory(memory, layers)
+        })
     }
 
     /// Without tokens it goes nowhere.
@@ -61,23 +68,28 @@ impl<'a> Recording<'a> {
         layout: &'a Layout,
         start: Name,
         ids: Vec<u32>,
-        to: impl FnOnce(&[u32]) -> To<'a>,
+        snapshots: Vec<usize>,
+        to: impl FnOnce(&[u32], &[usize]) -> To<'a>,
     ) -> Self {
         let to = match ids.is_empty() {
             true => To::Nothing,
-            false => to(&ids),
+            false => to(&ids, &snapshots),
         };
         Recording {
             layout,
             start,
             ids,
+            snapshots,
             to,
         }
     }
 
-    /// A layer's pages, `[head][page row]`.
+    /// A layer's pages, `[head][page row]`; of a layer with a state `[0][snapshot]`.
     pub fn layer(&mut self, layer: usize, pages: Vec<HeadPages>) {
-        let rows = self.ids.len().div_ceil(PAGE);
+        let rows = match self.layout.is_state(layer) {
+            false => self.ids.len().div_ceil(PAGE),
+            true => self.snapshots.len(),
+        };
         let taken = match &mut self.to {
             To::Disk(writer, segment) => writer.layer(*segment, layer, pages),
             To::Memory(_, layers) if self.layout.fits(layer, &pages, rows) => {
@@ -98,7 +110,8 @@ impl<'a> Recording<'a> {
             To::Disk(writer, segment) => writer.commit(segment),
             To::Memory(memory, layers) if layers.iter().all(|rows| !rows.is_empty()) => {
                 let ids = std::mem::take(&mut self.ids);
-                memory.add(self.start, Segment::held(ids, layers));
+                let snapshots = std::mem::take(&mut self.snapshots);
+                memory.add(self.start, Segment::held(ids, snapshots, layers));
             }
             To::Memory(..) | To::Nothing => {}
         }

@@ -14,6 +14,8 @@ use crate::cache::{HeadPages, PageBytes};
 pub struct Segment {
     /// Its tokens, in the order of their positions, from a multiple of a page on.
     pub ids: Vec<u32>,
+    /// Of them, before which the states of layers without entries are kept, ascending.
+    pub snapshots: Vec<usize>,
     rows: Rows,
 }
 
@@ -27,8 +29,9 @@ struct Mapped {
     path: PathBuf,
     map: Arc<Map>,
     layout: Layout,
-    /// Where the page rows begin.
+    /// Where the page rows begin, and how many there are.
     at: usize,
+    rows: usize,
     checksums: Vec<u32>,
     /// Of each checksum, whether it was found right.
     checked: Vec<AtomicBool>,
@@ -48,9 +51,10 @@ impl Segment {
         }
         let map = Map::new(&File::open(path).ok()?).ok()?;
         let header = Header::decode(&map)?;
-        let tokens = header.ids.len();
-        let whole = map.len() == Header::file_len(tokens, layout)
-            && header.checksums.len() == header.rows() * layout.layers()
+        let (tokens, snapshots) = (header.ids.len(), header.snapshots.len());
+        let whole = map.len() == Header::file_len(tokens, snapshots, layout)
+            && header.checksums.len() == Header::sums(tokens, snapshots, layout)
+            && header.snapshots.iter().all(|&at| at <= tokens)
             && header.start == start
             && tokens > 0;
         if !whole || !map.is_whole() {
@@ -61,18 +65,23 @@ impl Segment {
                 path: path.to_owned(),
                 map: Arc::new(map),
                 layout: layout.clone(),
-                at: Header::space(tokens, layout),
+                at: Header::space(tokens, snapshots, layout),
+                rows: header.rows(),
                 checked: header.checksums.iter().map(|_| false.into()).collect(),
                 checksums: header.checksums,
             }),
+            snapshots: header.snapshots,
             ids: header.ids,
         })
     }
 
-    /// In memory; `[layer][page row][head]`.
-    pub fn held(ids: Vec<u32>, rows: Vec<Vec<HeadPages>>) -> Segment {
-        let rows = Rows::Held(rows);
-        Segment { ids, rows }
+    /// In memory; `[layer][page row or snapshot][head]`.
+    pub fn held(ids: Vec<u32>, snapshots: Vec<usize>, rows: Vec<Vec<HeadPages>>) -> Segment {
+        Segment {
+            ids,
+            snapshots,
+            rows: Rows::Held(rows),
+        }
     }
 
     /// Where its file is.
@@ -94,7 +103,8 @@ impl Segment {
         }
     }
 
-    /// A layer's pages in one page row, of each head, as they were written.
+    /// A layer's pages in one page row, of each head, as they were written; of a layer with a state
+    /// that in one snapshot.
     pub fn pages(&self, row: usize, layer: usize) -> Result<HeadPages, Damaged> {
         match &self.rows {
             Rows::Held(rows) => {
@@ -125,10 +135,12 @@ impl Segment {
     /// A layer's pages in the first `rows` page rows will not be looked at for a while.
     pub fn give_back(&self, rows: usize, layer: usize) {
         if let Rows::Mapped(mapped) = &self.rows {
-            let (at, len) = mapped.layout.layer(layer);
+            if mapped.layout.is_state(layer) {
+                return;
+            }
             for row in 0..rows {
-                let row_at = mapped.at + row * mapped.layout.row();
-                mapped.map.give_back(row_at + at, len);
+                let at = mapped.at + mapped.layout.place(layer, row, mapped.rows);
+                mapped.map.give_back(at, mapped.layout.bytes(layer));
             }
         }
     }
@@ -136,23 +148,27 @@ impl Segment {
 
 impl Mapped {
     fn pages(&self, row: usize, layer: usize) -> Result<HeadPages, Damaged> {
-        let row_at = self.at + row * self.layout.row();
-        let index = row * self.layout.layers() + layer;
+        let at = self.at + self.layout.place(layer, row, self.rows);
+        let first = if self.layout.is_state(layer) {
+            self.rows
+        } else {
+            0
+        };
+        let index = (first + row) * self.layout.layers() + layer;
         let (Some(&sum), Some(checked)) = (self.checksums.get(index), self.checked.get(index))
         else {
             return Err(Damaged);
         };
         if !checked.load(Relaxed) {
-            let (at, len) = self.layout.layer(layer);
-            let bytes = self.map.get(row_at + at..row_at + at + len);
+            let bytes = self.map.get(at..at + self.layout.bytes(layer));
             let right = bytes.is_some_and(|bytes| crc32fast::hash(bytes) == sum);
             if !right || !self.map.is_whole() {
                 return Err(Damaged);
             }
             checked.store(true, Relaxed);
         }
-        let page = |(at, len)| {
-            let bytes = PageBytes::lent(self.map.clone(), row_at + at, len);
+        let page = |(behind, len)| {
+            let bytes = PageBytes::lent(self.map.clone(), at + behind, len);
             bytes.map(Arc::new).ok_or(Damaged)
         };
         self.layout.heads(layer).map(page).collect()

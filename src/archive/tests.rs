@@ -1,5 +1,7 @@
 //! The archive by itself: what is found, what damage does, what a disk may do.
 
+mod states;
+
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ fn identity(print: u8) -> Identity {
     let page = Page::<f32>::len(DIM);
     Identity {
         fingerprint: [print; 32],
-        layout: Layout::new([(HEADS, page); LAYERS]),
+        layout: Layout::new([Part::Pages(HEADS, page); LAYERS]),
     }
 }
 
@@ -45,7 +47,7 @@ fn pages(ids: &[u32], first: usize, layer: usize) -> Vec<HeadPages> {
 }
 
 fn record(archive: &Archive, ids: &[u32], first: usize) {
-    let mut recording = archive.record(ids, first);
+    let mut recording = archive.record(ids, first, &[]);
     (0..LAYERS).for_each(|layer| recording.layer(layer, pages(ids, first, layer)));
     recording.commit();
 }
@@ -107,11 +109,11 @@ fn what_was_said_is_found_up_to_where_it_differs() {
 fn a_recording_that_is_dropped_was_never_there() {
     both(|archive| {
         let talk = tokens(100, 1);
-        let mut recording = archive.record(&talk, 0);
+        let mut recording = archive.record(&talk, 0, &[]);
         recording.layer(0, pages(&talk, 0, 0));
         drop(recording);
         // Nor one that lacks a layer.
-        let mut recording = archive.record(&talk, 0);
+        let mut recording = archive.record(&talk, 0, &[]);
         recording.layer(0, pages(&talk, 0, 0));
         recording.commit();
         assert_eq!(found(archive, &talk), 0);
@@ -246,7 +248,7 @@ fn links_and_what_does_not_end_are_not_opened() {
 
 #[test]
 fn the_bound_holds_and_what_was_not_used_for_longest_goes() {
-    let one = header::Header::file_len(128, &identity(1).layout) as u64;
+    let one = header::Header::file_len(128, 0, &identity(1).layout) as u64;
     let folder = tempfile::tempdir().unwrap();
     let limit = 3 * one + one / 2;
     let open = |print| Archive::on_disk(folder.path(), identity(print), limit).unwrap();
@@ -317,7 +319,7 @@ impl Seek for Full {
 #[test]
 fn a_disk_that_fails_loses_nothing_of_before() {
     let talk = tokens(160, 1);
-    let size = header::Header::file_len(160, &identity(1).layout);
+    let size = header::Header::file_len(160, 0, &identity(1).layout);
     let mut random = Random::new(3);
     for round in 0..60 {
         let folder = tempfile::tempdir().unwrap();

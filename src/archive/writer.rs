@@ -39,6 +39,8 @@ pub struct Order {
     /// Name of the tokens before it.
     pub start: String,
     pub ids: Vec<u32>,
+    /// Of its tokens, before which states are kept.
+    pub snapshots: Vec<usize>,
     pub file_name: String,
 }
 
@@ -230,13 +232,15 @@ impl Desk {
     }
 
     fn begin(&mut self, order: Order) -> io::Result<Open> {
+        let (tokens, snapshots) = (order.ids.len(), order.snapshots.len());
         let header = Header {
             version: VERSION,
             start: order.start,
-            checksums: vec![0; order.ids.len().div_ceil(crate::cache::PAGE) * self.layout.layers()],
+            checksums: vec![0; Header::sums(tokens, snapshots, &self.layout)],
+            snapshots: order.snapshots,
             ids: order.ids,
         };
-        let needed = Header::file_len(header.ids.len(), &self.layout) as u64;
+        let needed = Header::file_len(tokens, snapshots, &self.layout) as u64;
         if needed > self.limit {
             return Err(io::Error::other(format!(
                 "{} are more than the archive-limit",
@@ -259,20 +263,23 @@ impl Desk {
         let Some(open) = self.open.get_mut(&number) else {
             return Ok(());
         };
-        let rows = open.header.rows();
-        if !self.layout.fits(layer, pages, rows) {
+        let (rows, snapshots) = (open.header.rows(), open.header.snapshots.len());
+        let (first, count) = match self.layout.is_state(layer) {
+            false => (0, rows),
+            true => (rows, snapshots),
+        };
+        if !self.layout.fits(layer, pages, count) {
             return Err(io::Error::other("pages of another shape"));
         }
-        let space = Header::space(open.header.ids.len(), &self.layout);
-        let (at, _) = self.layout.layer(layer);
-        for row in 0..rows {
+        let space = Header::space(open.header.ids.len(), snapshots, &self.layout);
+        for row in 0..count {
             self.buffer.clear();
             for head in pages {
                 self.buffer.extend_from_slice(head[row].as_slice());
             }
-            open.header.checksums[row * self.layout.layers() + layer] =
+            open.header.checksums[(first + row) * self.layout.layers() + layer] =
                 crc32fast::hash(&self.buffer);
-            let place = space + row * self.layout.row() + at;
+            let place = space + self.layout.place(layer, row, rows);
             open.out.seek(SeekFrom::Start(place as u64))?;
             open.out.write_all(&self.buffer)?;
         }

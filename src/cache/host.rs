@@ -1,6 +1,6 @@
 //! The KV heads of one layer in host memory.
 
-use super::{Head, KvElement, Store, layer::HeadPages};
+use super::{Head, HeadPages, KvElement, Store};
 
 /// One layer's heads; a clone shares their pages (see [`Head`]).
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ impl<T: KvElement> HostLayer<T> {
 impl<T: KvElement> Store for HostLayer<T> {
     /// `[heads × head_dim]`
     type Query = Vec<f32>;
+    type Numbers = std::sync::Arc<Vec<f32>>;
 
     fn lens(&self) -> Vec<usize> {
         self.heads.iter().map(Head::len).collect()

@@ -1,17 +1,16 @@
 //! What every layer of a cache can do, wherever its entries lie.
 
-use std::sync::Arc;
-
-use super::page::PageBytes;
-
-/// The pages of one KV head.
-pub type HeadPages = Vec<Arc<PageBytes>>;
+use super::page::HeadPages;
+use super::state::Numbers;
 
 /// One layer's entries in a backend's own storage: each KV head holds its own number of them, with
 /// their positions. A clone is a fork: cheap, and neither side ever sees what the other does.
 pub trait Store: Clone + Send + Sync + 'static {
     /// One position's queries after RoPE, as the backend keeps them for the observation window.
     type Query: Clone + Send + Sync + std::fmt::Debug;
+
+    /// Part of the state of a layer that keeps no entries.
+    type Numbers: Numbers;
 
     /// Entries of each KV head.
     fn lens(&self) -> Vec<usize>;

@@ -5,21 +5,51 @@ pub mod head;
 pub mod host;
 pub mod layer;
 pub mod page;
+pub mod state;
 pub mod tensor;
 pub mod window;
 
 pub use head::Head;
 pub use host::HostLayer;
-pub use layer::{HeadPages, Store};
-pub use page::{KvElement, Lent, PAGE, Page, PageBytes};
+pub use layer::Store;
+pub use page::{HeadPages, KvElement, Lent, PAGE, Page, PageBytes};
+pub use state::{Numbers, State};
 pub use tensor::TensorLayer;
 pub use window::QueryWindow;
 
-/// One layer: its entries and the queries that judge them.
+/// One layer: its entries and the queries that judge them, or a state in their place.
 #[derive(Clone, Debug)]
 pub struct LayerState<S: Store> {
     pub layer: S,
     pub window: QueryWindow<S::Query>,
+    pub state: State<S::Numbers>,
+}
+
+impl<S: Store> LayerState<S> {
+    /// Whether the token at `position` is in it, as the last one.
+    pub fn has_seen(&self, position: usize) -> bool {
+        match self.state.exists() {
+            true => self.state.seen() == position + 1,
+            false => self.layer.positions(0).last() == Some(&(position as u32)),
+        }
+    }
+
+    /// Undoes the appending of a token.
+    pub fn take_back(&mut self) {
+        self.layer.take_back(1);
+        self.window.take_back();
+        self.state.take_back();
+    }
+
+    /// Bytes in use.
+    pub fn used_bytes(&self) -> usize {
+        self.layer.used_bytes() + self.state.used_bytes()
+    }
+
+    /// Bytes of the buffers.
+    pub fn allocated_bytes(&self) -> usize {
+        self.layer.allocated_bytes() + self.state.allocated_bytes()
+    }
 }
 
 /// The whole cache.
@@ -34,6 +64,6 @@ pub struct KvCache<S: Store> {
 impl<S: Store> KvCache<S> {
     /// Bytes of the buffers that hold keys and values.
     pub fn allocated_bytes(&self) -> usize {
-        self.layers.iter().map(|l| l.layer.allocated_bytes()).sum()
+        self.layers.iter().map(LayerState::allocated_bytes).sum()
     }
 }

@@ -66,9 +66,19 @@ enum Place {
     },
 }
 
+/// The pages of one KV head.
+pub type HeadPages = Vec<Arc<PageBytes>>;
+
 impl PageBytes {
     fn zeroed(bytes: usize) -> Self {
         PageBytes(Place::Own(vec![0; bytes.div_ceil(16)].into_boxed_slice()))
+    }
+
+    /// A copy of these; zeros follow up to a multiple of 16.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut page = PageBytes::zeroed(bytes.len());
+        page.as_mut_slice()[..bytes.len()].copy_from_slice(bytes);
+        page
     }
 
     /// `len` bytes from `at` on, both multiples of 16; `None` where they are not, or not there.

@@ -218,6 +218,8 @@ pub struct CachePicture {
     /// Per layer, what it sees where that is a sliding window: the window bounds it, never a policy.
     /// Layers beyond the end grow.
     pub windows: Vec<Option<u32>>,
+    /// Per layer, the bytes of the state that it keeps in place of entries.
+    pub states: Vec<Option<u64>>,
     /// Layers already final in a running prefill; `None` when none runs.
     pub filled_layers: Option<usize>,
     /// Bytes of keys and values in use / of the buffers allocated, staged ones included.

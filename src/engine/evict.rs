@@ -60,7 +60,7 @@ impl Evictor {
     fn growing(layers: &dyn Layers) -> Vec<(usize, usize)> {
         let all = layers.description().layers.iter().enumerate();
         let growing = all.filter(|(_, shape)| shape.grows());
-        let of = growing.map(|(layer, shape)| (layer, shape.attention().kv_heads));
+        let of = growing.map(|(layer, shape)| (layer, shape.kv_heads()));
         of.collect()
     }
 

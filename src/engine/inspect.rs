@@ -17,6 +17,9 @@ pub struct LayerReport {
     /// policy, and loses nothing that a query would see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sliding_window: Option<usize>,
+    /// Bytes of the layer's state, where it has one in place of entries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_bytes: Option<usize>,
     /// Kept per KV head, window included.
     pub budgets: Vec<usize>,
     /// Kept positions per KV head, ascending.
@@ -131,9 +134,11 @@ pub fn inspect(
     let mut reports = Vec::with_capacity(measure.layers.len());
     for (l, measured) in measure.layers.iter().enumerate() {
         let budgets = layers.lens(l);
+        let shape = &layers.description().layers[l];
         let evicted = evictions.iter().find(|e| e.layer == l);
         reports.push(LayerReport {
-            sliding_window: layers.description().layers[l].attention().window,
+            sliding_window: shape.window(),
+            state_bytes: Some(shape.state_bytes()).filter(|&bytes| bytes > 0),
             kept: (0..budgets.len())
                 .map(|h| layers.positions(l, h).to_vec())
                 .collect(),

@@ -175,7 +175,7 @@ impl Lane {
     pub fn recallable(&mut self, tokens: &[u32]) -> usize {
         let judges = self.evictor.params.window.max(1);
         let most = tokens.len().saturating_sub(judges);
-        self.sequence.archived(tokens).min(most)
+        self.sequence.archived(tokens, most)
     }
 
     /// Becomes the lane of `tokens`: reads those from `from` on, and selects the cache from everything,

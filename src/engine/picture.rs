@@ -27,6 +27,7 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
     CachePicture {
         lens: lens.map(counts).collect(),
         windows: windows(layers),
+        states: states(layers),
         filled_layers: None,
         used_bytes: layers.used_bytes() as u64,
         allocated_bytes: layers.allocated_bytes() as u64,
@@ -42,9 +43,15 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
 /// What each layer sees, where a window bounds it.
 fn windows(layers: &dyn Layers) -> Vec<Option<u32>> {
     let shapes = layers.description().layers.iter();
-    let window =
-        |shape: &LayerShape| Some(u32::try_from(shape.attention().window?).unwrap_or(u32::MAX));
+    let window = |shape: &LayerShape| Some(u32::try_from(shape.window()?).unwrap_or(u32::MAX));
     shapes.map(window).collect()
+}
+
+/// Bytes that each layer remembers which keeps no entries.
+fn states(layers: &dyn Layers) -> Vec<Option<u64>> {
+    let shapes = layers.description().layers.iter();
+    let bytes = |shape: &LayerShape| Some(shape.state_bytes() as u64).filter(|&bytes| bytes > 0);
+    shapes.map(bytes).collect()
 }
 
 /// Bytes of keys and values that a cache which evicts nothing would use: layers that are bounded by
@@ -54,11 +61,11 @@ pub(super) fn full_bytes(layers: &dyn Layers) -> u64 {
     let growing = layers.position() * d.token_bytes(element);
     let bounded = d.layers.iter().enumerate();
     let bytes = |(l, shape): (usize, &LayerShape)| {
-        let attention = shape.attention();
+        let attention = shape.attention()?;
         let seen = attention.window?.min(layers.position()) * attention.kv_heads;
         Some(layers.layer_entries(l).max(seen) * attention.entry_bytes(element))
     };
-    (growing + bounded.filter_map(bytes).sum::<usize>()) as u64
+    (growing + d.state_bytes() + bounded.filter_map(bytes).sum::<usize>()) as u64
 }
 
 /// A round over the whole cache.
@@ -72,7 +79,8 @@ pub(super) fn round(
     let after = |l: &LayerEviction| l.budgets.iter().map(|&n| n as usize).sum::<usize>();
     let freed = |l: &LayerEviction| {
         let shape = layers.description().layers[l.layer].attention();
-        l.before_entries.saturating_sub(after(l)) * shape.entry_bytes(layers.element_bytes())
+        let entry = shape.map_or(0, |a| a.entry_bytes(layers.element_bytes()));
+        l.before_entries.saturating_sub(after(l)) * entry
     };
     let mean = |part: fn(&LayerEviction) -> &Vec<f32>| {
         let all: Vec<f32> = of.iter().flat_map(part).copied().collect();

@@ -7,7 +7,7 @@ use super::{
     error::Result,
     gguf::GgufFile,
     rope::Rope,
-    shape::{AttentionShape, ExpertsShape, Gate, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::Scaled,
 };
 use crate::cache::{LayerState, QueryWindow, Store};
@@ -33,6 +33,20 @@ pub struct QkNorms<'a, V> {
     pub k: &'a V,
     pub epsilon: f32,
 }
+
+/// The small weights of the gated delta rule.
+#[derive(Debug)]
+pub struct DeltaGates<N> {
+    /// `[value_heads]`: a head forgets by `exp(a · softplus(rate + bias))`.
+    pub a: N,
+    pub bias: N,
+    /// Of each head's output, `[head_dim]`.
+    pub norm: N,
+    pub epsilon: f32,
+}
+
+/// Part of a layer's state, as a backend keeps it.
+pub type NumbersOf<B> = <<B as Backend>::Layer as Store>::Numbers;
 
 /// Arithmetic on one device, and how it keeps a layer's entries. `Rows` is `[rows, width]`.
 pub trait Backend: Send + Sync + Sized + 'static {
@@ -101,6 +115,47 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn experts(&self, experts: &Self::Experts, x: &Self::Rows) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
     fn scale(&self, x: Self::Rows, by: f32) -> Result<Self::Rows>;
+    /// Number by number.
+    fn times(&self, x: Self::Rows, y: &Self::Rows) -> Result<Self::Rows>;
+    /// Of each row, seen as runs of `every` numbers, those `len` of each run that stand behind `from`.
+    fn columns(&self, x: &Self::Rows, every: usize, from: usize, len: usize) -> Result<Self::Rows>;
+    /// `[x | y]`
+    fn beside(&self, x: &Self::Rows, y: &Self::Rows) -> Result<Self::Rows>;
+
+    /// Numbers of a layer's state, or of the small weights that work on it.
+    fn numbers(&self, host: Vec<f32>) -> Result<NumbersOf<Self>>;
+    /// The convolution `weight`, `[taps, channels]`, of the rows behind those in `before`,
+    /// `[taps − 1, channels]`, through SiLU where `silu` says so; and what the next rows stand behind,
+    /// in the memory of `spare` where that can be.
+    fn convolve(
+        &self,
+        c: &ConvolutionShape,
+        x: &Self::Rows,
+        weight: &NumbersOf<Self>,
+        silu: bool,
+        before: &NumbersOf<Self>,
+        spare: Option<NumbersOf<Self>>,
+    ) -> Result<(Self::Rows, NumbersOf<Self>)>;
+    /// The gated delta rule: rows `[queries | keys | values]`, whose queries and keys are brought to
+    /// length 1 first, with the logits `[beta | rate]` of each head, go through the matrices `before`,
+    /// `[value_heads, head_dim, head_dim]`. What queries read, over √head_dim, and the matrices then.
+    fn delta(
+        &self,
+        d: &DeltaShape,
+        qkv: &Self::Rows,
+        rates: &Self::Rows,
+        gates: &DeltaGates<NumbersOf<Self>>,
+        before: &NumbersOf<Self>,
+        spare: Option<NumbersOf<Self>>,
+    ) -> Result<(Self::Rows, NumbersOf<Self>)>;
+    /// Each head of `x` normed, times SiLU of `gate`.
+    fn gated_norm(
+        &self,
+        d: &DeltaShape,
+        x: Self::Rows,
+        gate: &Self::Rows,
+        gates: &DeltaGates<NumbersOf<Self>>,
+    ) -> Result<Self::Rows>;
 
     /// Angles of `rows` positions from `start` on; made once per step and kind of layer.
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Self::Angles>;
@@ -151,7 +206,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// The window's last query as one row.
     fn last_query(&self, window: &QueryWindow<<Self::Layer as Store>::Query>)
     -> Result<Self::Rows>;
-    fn empty_layer(&self, a: &AttentionShape) -> Result<Self::Layer>;
+    /// Without heads for a layer that keeps no entries.
+    fn empty_layer(&self, a: Option<&AttentionShape>) -> Result<Self::Layer>;
 
     fn slice(&self, x: &Self::Rows, start: usize, rows: usize) -> Result<Self::Rows>;
     fn put(&self, x: &mut Self::Rows, start: usize, rows: &Self::Rows) -> Result<()>;

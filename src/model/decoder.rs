@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{
-    backend::{Backend, Place},
+    backend::{Backend, NumbersOf, Place},
     block::Block,
     description::Description,
     error::{ModelError, Result},
@@ -14,7 +14,7 @@ use super::{
     shape::Rotary,
     weights::Scaled,
 };
-use crate::cache::{KvCache, LayerState, QueryWindow, Store};
+use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
 
 /// Layers that a prefill has filled, and what came out behind the last.
 type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
@@ -34,6 +34,11 @@ pub(super) trait Stages<B: Backend> {
 
     /// `done` of `total` blocks over all layers are through.
     fn progress(&mut self, _done: usize, _total: usize) {}
+
+    /// A layer has seen the tokens before `position`.
+    fn block_done(&mut self, _position: usize, _state: &LayerState<B::Layer>) -> Result<()> {
+        Ok(())
+    }
 
     /// The last of `staged`, layer `layer`, has all its entries.
     fn layer_done(&mut self, _layer: usize, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
@@ -86,7 +91,7 @@ impl<B: Backend> Decoder<B> {
         )?;
         let embedding = backend.load_embedding(file, &d)?;
         step();
-        let rotaries: Vec<_> = d.layers.iter().map(|l| l.attention().rotary).collect();
+        let rotaries: Vec<_> = d.layers.iter().map(|l| l.attention()?.rotary).collect();
         let mut kinds: Vec<Rotary> = Vec::new();
         let mut rope_of = Vec::with_capacity(layers);
         for rotary in rotaries {
@@ -103,13 +108,26 @@ impl<B: Backend> Decoder<B> {
             rope_of,
             embedding,
             blocks,
-            norm: backend.load_vector(file, "output_norm.weight", d.hidden)?,
+            norm: backend.load_vector(file, output_norm(file), d.hidden)?,
             head,
             weight_bytes: file.tensor_bytes(),
             fingerprint: fingerprint(file, &backend),
             description: d,
             backend,
         })
+    }
+
+    /// Positions of a read of `from..len` before which the states of its layers are worth keeping: the
+    /// end, and ends of blocks ever farther from it, so that going back reads little more than what
+    /// changed.
+    pub(super) fn snapshots(&self, from: usize, len: usize) -> Vec<usize> {
+        let block_rows = self.backend.block_rows(&self.description).max(1);
+        let blocks = (len - from).div_ceil(block_rows);
+        let back = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n < blocks);
+        let mut at: Vec<usize> = back.map(|n| from + (blocks - n) * block_rows).collect();
+        at.reverse();
+        at.push(len);
+        at
     }
 
     /// Tokens behind `before` others.
@@ -154,12 +172,20 @@ impl<B: Backend> Decoder<B> {
         Ok(logits)
     }
 
+    /// What a layer remembers of no tokens.
+    pub(super) fn no_state(&self, layer: usize) -> Result<State<NumbersOf<B>>> {
+        let lens = self.description.layers[layer].state().into_iter();
+        let parts = lens.map(|len| self.backend.numbers(vec![0.0; len]));
+        Ok(State::new(parts.collect::<Result<_>>()?, 0))
+    }
+
     pub(super) fn empty_cache(&self, window: usize) -> Result<KvCache<B::Layer>> {
-        let layers = self.description.layers.iter();
-        let state = layers.map(|shape| -> Result<LayerState<B::Layer>> {
+        let layers = self.description.layers.iter().enumerate();
+        let state = layers.map(|(l, shape)| -> Result<LayerState<B::Layer>> {
             Ok(LayerState {
                 layer: self.backend.empty_layer(shape.attention())?,
                 window: QueryWindow::new(window),
+                state: self.no_state(l)?,
             })
         });
         Ok(KvCache {
@@ -207,6 +233,7 @@ impl<B: Backend> Decoder<B> {
                 if let Some(out) = block.forward(b, d, slice, &mut state, place, wanted)? {
                     b.put(&mut x, offset + rows - wanted, &out)?;
                 }
+                stages.block_done(behind.position + offset + rows, &state)?;
                 stages.progress(l * blocks + i + 1, layers * blocks);
             }
             staged.push(state);
@@ -285,8 +312,7 @@ impl<B: Backend> Decoder<B> {
                     return Ok(None);
                 }
                 Err(error) => {
-                    let touched = cache.layers[l].layer.positions(0).last().copied();
-                    let upto = l + usize::from(touched == Some(cache.position as u32));
+                    let upto = l + usize::from(cache.layers[l].has_seen(cache.position));
                     take_back(&mut cache.layers[..upto]);
                     return Err(error);
                 }
@@ -302,6 +328,15 @@ impl<B: Backend> Decoder<B> {
                 Err(error)
             }
         }
+    }
+}
+
+/// The norm before the output head; LFM2's files call it as other files call another one.
+fn output_norm(file: &GgufFile) -> &'static str {
+    let usual = "output_norm.weight";
+    match file.has_tensor(usual) {
+        true => usual,
+        false => "token_embd_norm.weight",
     }
 }
 
@@ -326,8 +361,5 @@ impl<B: Backend> Stages<B> for Unwatched {}
 
 /// Undoes the appending of a token that did not get through all layers.
 fn take_back<S: Store>(layers: &mut [LayerState<S>]) {
-    for state in layers {
-        state.layer.take_back(1);
-        state.window.take_back();
-    }
+    layers.iter_mut().for_each(LayerState::take_back);
 }

@@ -5,7 +5,10 @@ use super::{
     family::{self, Family},
     gguf::GgufFile,
     keys::Keys,
-    shape::{AttentionShape, LayerShape, Mixer, RopePairing, Rotary, Scales, Sections, Yarn},
+    shape::{
+        AttentionShape, ConvolutionShape, LayerShape, Mixer, RopePairing, Rotary, Scales, Sections,
+        Yarn,
+    },
 };
 
 /// A decoder-only transformer with RMS norms, RoPE, grouped queries and a gated MLP.
@@ -36,7 +39,16 @@ impl Description {
         let family = family::of(&architecture)
             .ok_or_else(|| ModelError::Architecture(architecture.escape_debug().to_string()))?;
         let keys = Keys::new(file, &architecture);
-        let heads = keys.size("attention.head_count")?;
+        // Those that only draft are not run.
+        let drafting = keys.optional("nextn_predict_layers")?.unwrap_or(0);
+        let layers = keys.size("block_count")?.saturating_sub(drafting);
+        // Before so many shapes are made.
+        within("layers", layers, 1024)?;
+        let all_heads = match keys.each("attention.head_count", layers)? {
+            Some(heads) => heads,
+            None => vec![keys.size("attention.head_count")?; layers],
+        };
+        let heads = all_heads.iter().copied().max().unwrap_or(0);
         let hidden = keys.size("embedding_length")?;
         let head_dim = match keys.positive("attention.key_length")? {
             Some(dim) => dim,
@@ -46,15 +58,12 @@ impl Description {
             return wrong("its values are not as long as its keys".into());
         }
         let embedding = file.tensor_info("token_embd.weight")?;
-        let layers = keys.size("block_count")?;
-        // Before so many shapes are made.
-        within("layers", layers, 1024)?;
         let kv_heads = keys.each("attention.head_count_kv", layers)?;
-        let kv_heads = kv_heads.unwrap_or_else(|| vec![heads; layers]);
+        let kv_heads = kv_heads.unwrap_or_else(|| all_heads.clone());
         let feed_forward = keys.each("feed_forward_length", layers)?;
         let feed_forward = feed_forward.unwrap_or_else(|| vec![0; layers]);
         let rotary = rotary(&keys, family.pairing, head_dim)?;
-        let layer = |(kv_heads, feed_forward): (usize, usize)| LayerShape {
+        let layer = |((heads, kv_heads), feed_forward): ((usize, usize), usize)| LayerShape {
             mixer: Mixer::Attention(AttentionShape {
                 heads,
                 kv_heads,
@@ -64,11 +73,13 @@ impl Description {
                 scale: 1.0 / (head_dim as f32).sqrt(),
                 soft_cap: None,
                 temperature: None,
+                gated: false,
             }),
             feed_forward,
             experts: None,
         };
-        let mut layers: Vec<_> = kv_heads.into_iter().zip(feed_forward).map(layer).collect();
+        let each = all_heads.into_iter().zip(kv_heads).zip(feed_forward);
+        let mut layers: Vec<_> = each.map(layer).collect();
         let mut scales = Scales::default();
         (family.specify)(&keys, &mut layers, &mut scales)?;
         let description = Description {
@@ -98,10 +109,6 @@ impl Description {
     fn check(&self) -> Result<()> {
         within("hidden size", self.hidden, 1 << 17)?;
         for layer in &self.layers {
-            let a = layer.attention();
-            within("heads", a.heads, 1024)?;
-            within("KV heads", a.kv_heads, 1024)?;
-            within("head dimension", a.head_dim, 1024)?;
             match layer.experts {
                 None => within("feed-forward size", layer.feed_forward, 1 << 20)?,
                 Some(e) => {
@@ -112,26 +119,25 @@ impl Description {
                     positive(&[e.scale])?;
                 }
             }
-            if !a.heads.is_multiple_of(a.kv_heads) {
-                let (heads, kv_heads) = (a.heads, a.kv_heads);
-                return wrong(format!("{heads} heads do not share {kv_heads} KV heads"));
+            match &layer.mixer {
+                Mixer::Attention(a) => check_attention(a)?,
+                Mixer::Convolution(c) => check_convolution(c)?,
+                Mixer::Delta(d) => {
+                    within("value heads", d.value_heads, 1024)?;
+                    within("key heads", d.key_heads, d.value_heads)?;
+                    within("state size", d.head_dim, 1024)?;
+                    if !d.value_heads.is_multiple_of(d.key_heads) {
+                        let (values, keys) = (d.value_heads, d.key_heads);
+                        return wrong(format!(
+                            "{values} value heads do not share {keys} key heads"
+                        ));
+                    }
+                    check_convolution(&d.convolution())?;
+                }
             }
-            positive(&[a.scale, a.soft_cap.unwrap_or(1.0)])?;
-            within("attention window", a.window.unwrap_or(1), 1 << 26)?;
-            if let Some(temperature) = a.temperature {
-                positive(&[temperature.scale])?;
-                within("length of a temperature", temperature.every, 1 << 30)?;
-            }
-            let Some(rotary) = a.rotary else { continue };
-            if rotary.dim == 0 || !rotary.dim.is_multiple_of(2) || rotary.dim > a.head_dim {
-                let (some, all) = (rotary.dim, a.head_dim);
-                return wrong(format!("RoPE turns {some} of {all} dimensions"));
-            }
-            positive(&[rotary.base, rotary.scale, rotary.magnitude])?;
-            if let Some(yarn) = rotary.yarn {
-                positive(&[yarn.fast, yarn.slow])?;
-                within("trained context", yarn.context, 1 << 26)?;
-            }
+        }
+        if self.attention().is_none() {
+            return wrong("none of its layers attends".into());
         }
         within("vocabulary", self.vocabulary, 1 << 24)?;
         within("context length", self.context, 1 << 26)?;
@@ -148,25 +154,35 @@ impl Description {
         self.family.architecture
     }
 
-    /// Query heads of the first layer.
+    /// Of the first layer that attends.
+    fn attention(&self) -> Option<&AttentionShape> {
+        self.layers.iter().find_map(LayerShape::attention)
+    }
+
+    /// Query heads of the first layer that attends.
     pub fn heads(&self) -> usize {
-        self.layers[0].attention().heads
+        self.attention().map_or(0, |a| a.heads)
     }
 
-    /// KV heads of the first layer.
+    /// KV heads of the first layer that attends.
     pub fn kv_heads(&self) -> usize {
-        self.layers[0].attention().kv_heads
+        self.attention().map_or(0, |a| a.kv_heads)
     }
 
-    /// Dimensions of a head of the first layer.
+    /// Dimensions of a head of the first layer that attends.
     pub fn head_dim(&self) -> usize {
-        self.layers[0].attention().head_dim
+        self.attention().map_or(0, |a| a.head_dim)
+    }
+
+    /// Bytes of the states of the layers that have one.
+    pub fn state_bytes(&self) -> usize {
+        self.layers.iter().map(LayerShape::state_bytes).sum()
     }
 
     /// KV heads of all layers that grow with the text.
     pub fn all_kv_heads(&self) -> usize {
         let growing = self.layers.iter().filter(|l| l.grows());
-        growing.map(|l| l.attention().kv_heads).sum()
+        growing.map(LayerShape::kv_heads).sum()
     }
 
     /// Bytes that one more token takes in a cache which evicts nothing, in the layers that grow,
@@ -174,16 +190,52 @@ impl Description {
     pub fn token_bytes(&self, element: usize) -> usize {
         let growing = self.layers.iter().filter(|l| l.grows());
         let bytes = |a: &AttentionShape| a.kv_heads * a.entry_bytes(element);
-        growing.map(|l| bytes(l.attention())).sum()
+        growing.filter_map(LayerShape::attention).map(bytes).sum()
     }
 
     /// Multiply–accumulates of one token in the largest layer's matrices.
     pub fn layer_macs(&self) -> usize {
         let macs = |layer: &LayerShape| {
-            let (q, kv) = layer.attention().widths();
-            self.hidden * (2 * q + 2 * kv + 3 * layer.mlp_width())
+            layer.mixer_macs(self.hidden) + 3 * self.hidden * layer.mlp_width()
         };
         self.layers.iter().map(macs).max().unwrap_or(1)
+    }
+}
+
+fn check_attention(a: &AttentionShape) -> Result<()> {
+    within("heads", a.heads, 1024)?;
+    within("KV heads", a.kv_heads, 1024)?;
+    within("head dimension", a.head_dim, 1024)?;
+    if !a.heads.is_multiple_of(a.kv_heads) {
+        let (heads, kv_heads) = (a.heads, a.kv_heads);
+        return wrong(format!("{heads} heads do not share {kv_heads} KV heads"));
+    }
+    positive(&[a.scale, a.soft_cap.unwrap_or(1.0)])?;
+    within("attention window", a.window.unwrap_or(1), 1 << 26)?;
+    if let Some(temperature) = a.temperature {
+        positive(&[temperature.scale])?;
+        within("length of a temperature", temperature.every, 1 << 30)?;
+    }
+    let Some(rotary) = a.rotary else {
+        return Ok(());
+    };
+    if rotary.dim == 0 || !rotary.dim.is_multiple_of(2) || rotary.dim > a.head_dim {
+        let (some, all) = (rotary.dim, a.head_dim);
+        return wrong(format!("RoPE turns {some} of {all} dimensions"));
+    }
+    positive(&[rotary.base, rotary.scale, rotary.magnitude])?;
+    if let Some(yarn) = rotary.yarn {
+        positive(&[yarn.fast, yarn.slow])?;
+        within("trained context", yarn.context, 1 << 26)?;
+    }
+    Ok(())
+}
+
+fn check_convolution(c: &ConvolutionShape) -> Result<()> {
+    within("channels", c.channels, 1 << 17)?;
+    match c.taps < 2 {
+        true => wrong(format!("its convolution sees {} tokens", c.taps)),
+        false => within("tokens of its convolution", c.taps, 64),
     }
 }
 

@@ -84,7 +84,7 @@ impl<B: Backend> Shared<B> {
         let has = |part: &str| file.has_tensor(&format!("{}.weight", name(part)));
         let linear = |parts: &[(&str, usize)], inputs: usize| {
             let parts: Vec<_> = parts.iter().map(|(p, n)| (name(p), *n)).collect();
-            b.load_linear(file, &parts, inputs, Scaled::No)
+            b.load_linear(file, &parts, inputs, Scaled::Sum)
         };
         Ok(Shared {
             mlp: Gated {

@@ -17,6 +17,7 @@ mod keys;
 pub mod load;
 mod masks;
 pub mod message;
+mod mixer;
 mod mlp;
 pub mod network;
 mod plain;

@@ -51,9 +51,9 @@ pub trait Sequence: Layers + Send {
     fn prefill(&mut self, tokens: &[u32], hooks: &mut dyn PrefillHooks)
     -> Result<Option<Vec<f32>>>;
 
-    /// How many of `tokens`, the first ones, need not be read by [`Sequence::recall`]: those that are
-    /// archived, or that the cache holds whole.
-    fn archived(&mut self, tokens: &[u32]) -> usize;
+    /// How many of `tokens`, the first ones and at most `most`, need not be read by
+    /// [`Sequence::recall`]: those that are archived, or that the cache holds whole.
+    fn archived(&mut self, tokens: &[u32], most: usize) -> usize;
 
     /// Becomes the sequence of `tokens`: reads those from `from` on, behind the keys and values of those
     /// before, which come from the archive or the cache. Otherwise as [`Sequence::prefill`], so that what

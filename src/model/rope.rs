@@ -87,7 +87,10 @@ fn is_still(sections: &Sections, pair: usize) -> bool {
     match sections {
         Sections::None => false,
         Sections::InTurn([t, h, w, e]) => pair % (t + h + w + e).max(1) >= t + h + w,
-        Sections::Interleaved(sections) => pair >= 3 * sections[pair % 3],
+        Sections::Interleaved(sections) => {
+            let place = pair % sections.iter().sum::<usize>().max(1);
+            place >= 3 * sections[place % 3]
+        }
     }
 }
 

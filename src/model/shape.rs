@@ -132,6 +132,9 @@ pub struct AttentionShape {
     /// Scores are squashed to `c · tanh(score / c)`.
     pub soft_cap: Option<f32>,
     pub temperature: Option<Temperature>,
+    /// What comes of a head is multiplied by σ of numbers that its query's weights give as well,
+    /// `[head_dim]` behind each head's query.
+    pub gated: bool,
 }
 
 impl AttentionShape {
@@ -151,10 +154,65 @@ impl AttentionShape {
     }
 }
 
-/// How a layer lets tokens see each other. One kind so far; recurrent states are to come.
+/// A convolution over the newest tokens, each channel by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvolutionShape {
+    pub channels: usize,
+    /// Tokens that it sees, the last one included.
+    pub taps: usize,
+}
+
+impl ConvolutionShape {
+    /// Numbers that are remembered: the channels of the tokens before.
+    pub fn state(&self) -> usize {
+        self.channels * self.taps.saturating_sub(1)
+    }
+}
+
+/// The gated delta rule (arXiv 2412.06464): of each head a matrix that tokens write to and read
+/// from, whatever the length of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeltaShape {
+    /// Heads of queries and keys; value head `h` reads with head `h % key_heads`.
+    pub key_heads: usize,
+    pub value_heads: usize,
+    /// Of queries, keys and values.
+    pub head_dim: usize,
+    /// Of the convolution before it.
+    pub taps: usize,
+}
+
+impl DeltaShape {
+    /// Width of a row of queries or keys, and of values.
+    pub fn widths(&self) -> (usize, usize) {
+        (
+            self.key_heads * self.head_dim,
+            self.value_heads * self.head_dim,
+        )
+    }
+
+    /// Over queries, keys and values.
+    pub fn convolution(&self) -> ConvolutionShape {
+        let (keys, values) = self.widths();
+        ConvolutionShape {
+            channels: 2 * keys + values,
+            taps: self.taps,
+        }
+    }
+
+    /// Numbers of the matrices, `[value_heads, head_dim of keys, head_dim of values]`.
+    pub fn state(&self) -> usize {
+        self.value_heads * self.head_dim * self.head_dim
+    }
+}
+
+/// How a layer lets tokens see each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mixer {
     Attention(AttentionShape),
+    /// A short convolution between two gates (LFM2).
+    Convolution(ConvolutionShape),
+    Delta(DeltaShape),
 }
 
 /// One layer.
@@ -168,14 +226,61 @@ pub struct LayerShape {
 }
 
 impl LayerShape {
-    pub fn attention(&self) -> &AttentionShape {
-        let Mixer::Attention(attention) = &self.mixer;
-        attention
+    /// `None` where it has a state in place of entries.
+    pub fn attention(&self) -> Option<&AttentionShape> {
+        match &self.mixer {
+            Mixer::Attention(attention) => Some(attention),
+            Mixer::Convolution(_) | Mixer::Delta(_) => None,
+        }
     }
 
-    pub fn attention_mut(&mut self) -> &mut AttentionShape {
-        let Mixer::Attention(attention) = &mut self.mixer;
-        attention
+    pub fn attention_mut(&mut self) -> Option<&mut AttentionShape> {
+        match &mut self.mixer {
+            Mixer::Attention(attention) => Some(attention),
+            Mixer::Convolution(_) | Mixer::Delta(_) => None,
+        }
+    }
+
+    pub fn rotary_mut(&mut self) -> Option<&mut Rotary> {
+        self.attention_mut()?.rotary.as_mut()
+    }
+
+    pub fn kv_heads(&self) -> usize {
+        self.attention().map_or(0, |a| a.kv_heads)
+    }
+
+    /// The window that bounds its entries.
+    pub fn window(&self) -> Option<usize> {
+        self.attention()?.window
+    }
+
+    /// The parts of a state of fixed size, in numbers (f32): none where it has entries.
+    pub fn state(&self) -> Vec<usize> {
+        match &self.mixer {
+            Mixer::Attention(_) => Vec::new(),
+            Mixer::Convolution(c) => vec![c.state()],
+            Mixer::Delta(d) => vec![d.convolution().state(), d.state()],
+        }
+    }
+
+    /// Bytes of the state.
+    pub fn state_bytes(&self) -> usize {
+        self.state().iter().sum::<usize>() * size_of::<f32>()
+    }
+
+    /// Multiply–accumulates of a token in the mixer's matrices, for a stream `hidden` wide.
+    pub fn mixer_macs(&self, hidden: usize) -> usize {
+        match &self.mixer {
+            Mixer::Attention(a) => {
+                let (q, kv) = a.widths();
+                hidden * (2 * q + 2 * kv + if a.gated { q } else { 0 })
+            }
+            Mixer::Convolution(c) => hidden * 4 * c.channels,
+            Mixer::Delta(d) => {
+                let (keys, values) = d.widths();
+                hidden * (2 * keys + 3 * values) + 3 * d.state()
+            }
+        }
     }
 
     /// Width of all that a token goes through in the MLP.
@@ -184,9 +289,10 @@ impl LayerShape {
         self.experts.map_or(self.feed_forward, routed)
     }
 
-    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window.
+    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window, and
+    /// a state is as large as it is.
     pub fn grows(&self) -> bool {
-        self.attention().window.is_none()
+        self.attention().is_some_and(|a| a.window.is_none())
     }
 }
 

@@ -209,16 +209,26 @@ impl Observed {
         self.picture.windows.get(layer).copied().flatten()
     }
 
+    /// Bytes of the state that a layer keeps in place of entries.
+    pub fn state(&self, layer: usize) -> Option<u64> {
+        self.picture.states.get(layer).copied().flatten()
+    }
+
+    /// Whether a policy bounds the layer, and not its window or nothing at all.
+    pub fn grows(&self, layer: usize) -> bool {
+        self.window(layer).is_none() && self.state(layer).is_none()
+    }
+
     /// Layers that grow with the text, and that a policy bounds.
     pub fn growing_layers(&self) -> usize {
         let layers = self.layers();
-        (0..layers).filter(|&l| self.window(l).is_none()).count()
+        (0..layers).filter(|&l| self.grows(l)).count()
     }
 
     /// Heads of the layers that grow, as far as their entries are known: layer, head, entries.
     pub fn growing(&self) -> impl Iterator<Item = (usize, usize, u32)> {
         let known = self.picture.lens.iter().take(self.layers_known());
-        let growing = known.enumerate().filter(|(l, _)| self.window(*l).is_none());
+        let growing = known.enumerate().filter(|(l, _)| self.grows(*l));
         growing.flat_map(|(l, heads)| heads.iter().enumerate().map(move |(h, &n)| (l, h, n)))
     }
 

@@ -19,7 +19,7 @@ fn ids() -> Vec<u32> {
         .collect()
 }
 
-fn load(architecture: &'static str, portable: bool, exact: bool) -> Arc<dyn Network> {
+pub fn load(architecture: &'static str, portable: bool, exact: bool) -> Arc<dyn Network> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     write_family_gguf(&path, architecture, SEED).unwrap();
@@ -48,7 +48,7 @@ fn logits(network: Arc<dyn Network>) -> Vec<Vec<f32>> {
     found
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     family::ALL.into_iter().map(|family| family.architecture)
 }
 
@@ -86,7 +86,7 @@ fn windows_bound_their_layers() {
             .description()
             .layers
             .iter()
-            .map(|l| l.attention().window)
+            .map(|l| l.window())
             .collect();
         assert!(
             windows.contains(&Some(16)) && windows.contains(&None),

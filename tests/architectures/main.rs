@@ -2,4 +2,5 @@
 
 mod folder;
 mod generated;
+mod states;
 mod windows;

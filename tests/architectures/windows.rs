@@ -82,7 +82,7 @@ fn an_inspection_has_every_layer_in_order() {
     let element = network.kv_dtype().1;
     let (mut used, mut full) = (0, 0);
     for (layer, shape) in found.layers.iter().zip(shapes) {
-        let attention = shape.attention();
+        let attention = shape.attention().unwrap();
         let entries: usize = layer.budgets.iter().sum();
         let lens: Vec<usize> = layer.kept.iter().map(Vec::len).collect();
         assert_eq!(layer.budgets, lens);
@@ -123,7 +123,7 @@ fn pictures_tell_windows_from_budgets() {
         let mut pictures = Pictures::default();
         session.ask(question, &greedy, &mut pictures).unwrap();
         let d = session.model().network.description().clone();
-        let windows: Vec<_> = d.layers.iter().map(|l| l.attention().window).collect();
+        let windows: Vec<_> = d.layers.iter().map(|l| l.window()).collect();
         for p in &pictures.0 {
             assert_eq!(p.windows.len(), windows.len());
             let same = |(told, window): (&Option<u32>, &Option<usize>)| {
@@ -181,7 +181,7 @@ fn a_size_is_shared_by_the_layers_that_grow() {
         let d = network.description();
         let growing = d.layers.iter().filter(|l| l.grows()).count();
         assert!(growing < d.layers.len());
-        let attention = d.layers[0].attention();
+        let attention = d.layers[0].attention().unwrap();
         growing * attention.kv_heads * attention.entry_bytes(network.kv_dtype().1)
     };
     let bytes = Budget::Bytes((per_token * 30) as u64);

@@ -34,7 +34,7 @@ pub struct Scripted {
 
 impl Scripted {
     /// Where the script is through, the answer ends with `end`.
-    pub fn new(inner: Arc<dyn Network>, end: u32) -> (Arc<dyn Network>, Arc<Mutex<Script>>) {
+    pub fn over(inner: Arc<dyn Network>, end: u32) -> (Arc<dyn Network>, Arc<Mutex<Script>>) {
         let script = Arc::new(Mutex::new(Script {
             end,
             ..Script::default()
@@ -98,8 +98,8 @@ impl Sequence for Said {
         let logits = self.inner.prefill(tokens, hooks)?;
         Ok(self.next(logits))
     }
-    fn archived(&mut self, tokens: &[u32]) -> usize {
-        self.inner.archived(tokens)
+    fn archived(&mut self, tokens: &[u32], most: usize) -> usize {
+        self.inner.archived(tokens, most)
     }
     fn recall(
         &mut self,

@@ -134,7 +134,7 @@ impl Family {
         };
         let mut model = model(&spec, &EXACT);
         let end = model.tokenizer.token_id(self.end).unwrap();
-        let (network, script) = Scripted::new(model.network, end);
+        let (network, script) = Scripted::over(model.network, end);
         model.network = network;
         let archive = Archive::in_memory(model.network.identity(), 1 << 30);
         let mut session = Session::new(model, eviction, None).unwrap();

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::{HeadPages, PAGE, Store};
+use super::{HeadPages, Numbers, PAGE, Store};
 use crate::device::ops;
 
 /// The KV heads of one layer.
@@ -69,7 +69,8 @@ impl TensorLayer {
         Ok(TensorLayer {
             positions: vec![Vec::new(); kv_heads],
             written: Arc::default(),
-            data: ops::zeros((2 * kv_heads, PAGE, head_dim), dtype, device)?,
+            // Devices do without tensors of nothing.
+            data: ops::zeros(((2 * kv_heads).max(1), PAGE, head_dim), dtype, device)?,
             owners: None,
             spoiled: false,
             dtype,
@@ -224,13 +225,28 @@ impl TensorLayer {
     }
 
     fn bytes(&self) -> usize {
+        if self.kv_heads() == 0 {
+            return 0;
+        }
         let owners = self.owners.as_ref().map_or(0, Tensor::elem_count);
         (self.data.elem_count() + owners) * self.dtype.size_in_bytes()
     }
 }
 
+impl Numbers for Tensor {
+    fn bytes(&self) -> usize {
+        self.elem_count() * self.dtype().size_in_bytes()
+    }
+
+    fn to_host(&self) -> Result<Vec<f32>> {
+        ops::read(self)
+    }
+}
+
 impl Store for TensorLayer {
     type Query = Query;
+    /// f32 whatever the layer's type, one behind the other.
+    type Numbers = Tensor;
 
     fn lens(&self) -> Vec<usize> {
         self.positions.iter().map(Vec::len).collect()
@@ -241,11 +257,17 @@ impl Store for TensorLayer {
     }
 
     fn gather(&self, kept: &[Vec<u32>]) -> Result<Self> {
-        self.gathered(kept)
+        match self.kv_heads() {
+            0 => Ok(self.clone()),
+            _ => self.gathered(kept),
+        }
     }
 
     fn put_back(&self, other: &Self) -> Result<Self> {
-        self.merged(other)
+        match self.kv_heads() {
+            0 => Ok(self.clone()),
+            _ => self.merged(other),
+        }
     }
 
     fn take_back(&mut self, entries: usize) {
@@ -261,11 +283,17 @@ impl Store for TensorLayer {
     }
 
     fn export(&self, first: usize) -> Result<Vec<HeadPages>> {
-        self.exported(first)
+        match self.kv_heads() {
+            0 => Ok(Vec::new()),
+            _ => self.exported(first),
+        }
     }
 
     fn import(&self, pages: Vec<HeadPages>, len: usize) -> Result<Self> {
-        self.imported(&pages, len)
+        match self.kv_heads() {
+            0 => Ok(self.clone()),
+            _ => self.imported(&pages, len),
+        }
     }
 
     fn detach(&mut self) {}

@@ -42,9 +42,9 @@ impl Session {
     pub(in crate::engine) fn nothing_evicted(&self) -> bool {
         let layers = self.lane.layers();
         let shapes = layers.description().layers.iter().enumerate();
-        shapes.filter(|(_, shape)| shape.grows()).all(|(l, shape)| {
-            layers.layer_entries(l) == layers.position() * shape.attention().kv_heads
-        })
+        shapes
+            .filter(|(_, shape)| shape.grows())
+            .all(|(l, shape)| layers.layer_entries(l) == layers.position() * shape.kv_heads())
     }
 
     /// The text of every position, control tokens by name. A character that several tokens make

@@ -26,3 +26,14 @@ pub fn routed(keys: &Keys, layers: &mut [LayerShape], usual: ExpertsShape) -> Re
     }
     Ok(())
 }
+
+/// Where a file does not say how wide each is, it says how wide those are together that a token goes
+/// through.
+pub fn divided(keys: &Keys, layers: &mut [LayerShape]) -> Result<()> {
+    let widths = keys.each("expert_feed_forward_length", layers.len())?;
+    if widths.is_none() {
+        let experts = layers.iter_mut().filter_map(|layer| layer.experts.as_mut());
+        experts.for_each(|e| e.feed_forward /= e.used.max(1));
+    }
+    Ok(())
+}

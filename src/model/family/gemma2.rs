@@ -22,7 +22,9 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], scales: &mut Scales) -> Resul
     let cap = keys.factor("attn_logit_softcapping")?.unwrap_or(50.0);
     let many = layers.len() == 46;
     for layer in layers.iter_mut() {
-        let a = layer.attention_mut();
+        let Some(a) = layer.attention_mut() else {
+            continue;
+        };
         a.soft_cap = Some(cap);
         if many {
             a.scale = by_width(keys)?;

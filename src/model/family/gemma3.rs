@@ -24,7 +24,9 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], scales: &mut Scales) -> Resul
     scales.logit_cap = keys.factor("final_logit_softcapping")?;
     if layers.len() == 62 {
         for layer in layers.iter_mut() {
-            layer.attention_mut().scale = by_width(keys)?;
+            if let Some(a) = layer.attention_mut() {
+                a.scale = by_width(keys)?;
+            }
         }
     }
     let Some(window) = keys.positive("attention.sliding_window")? else {

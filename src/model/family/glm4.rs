@@ -26,7 +26,7 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()>
     // Those that also see pictures: places in time, height and width.
     if sections[..3].iter().any(|&n| n > 0) {
         for layer in layers {
-            if let Some(rotary) = &mut layer.attention_mut().rotary {
+            if let Some(rotary) = layer.rotary_mut() {
                 rotary.sections = Sections::InTurn(sections);
                 rotary.pairing = RopePairing::Halves;
             }

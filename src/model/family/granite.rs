@@ -24,7 +24,9 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], scales: &mut Scales) -> Resul
     // The key says of its files whether positions are told.
     let turned = keys.flag("rope.scaling.finetuned")?.unwrap_or(true);
     for layer in layers {
-        let a = layer.attention_mut();
+        let Some(a) = layer.attention_mut() else {
+            continue;
+        };
         a.scale = attention.unwrap_or(a.scale);
         a.rotary = a.rotary.filter(|_| turned);
     }

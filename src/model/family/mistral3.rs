@@ -21,7 +21,9 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()>
     let every = context.map_or_else(|| keys.size("context_length"), Ok)?;
     let temperature = keys.factor("attention.temperature_scale")?;
     for layer in layers.iter_mut() {
-        let a = layer.attention_mut();
+        let Some(a) = layer.attention_mut() else {
+            continue;
+        };
         a.scale = scale.unwrap_or(a.scale);
         a.temperature = temperature.map(|scale| Temperature { scale, every });
     }

@@ -8,12 +8,14 @@ mod gemma3;
 mod glm4;
 mod gpt_oss;
 mod granite;
+mod lfm2;
 mod llama;
 mod mistral3;
 mod olmo2;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen35;
 mod qwen3moe;
 mod smollm3;
 mod windows;
@@ -23,7 +25,7 @@ pub use llama::LLAMA;
 pub use qwen2::QWEN2;
 
 /// Every family there is.
-pub const ALL: [&Family; 13] = [
+pub const ALL: [&Family; 16] = [
     &LLAMA,
     &QWEN2,
     &qwen3::QWEN3,
@@ -37,6 +39,9 @@ pub const ALL: [&Family; 13] = [
     &gemma3::GEMMA3,
     &qwen3moe::QWEN3MOE,
     &gpt_oss::GPT_OSS,
+    &qwen35::QWEN35,
+    &qwen35::QWEN35MOE,
+    &lfm2::LFM2,
 ];
 
 /// The family of an architecture.

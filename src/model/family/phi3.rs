@@ -20,7 +20,7 @@ fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()>
     let trained = keys.optional("rope.scaling.original_context_length")?;
     let long = trained.is_some_and(|trained| context > trained);
     for layer in layers {
-        if let Some(rotary) = &mut layer.attention_mut().rotary {
+        if let Some(rotary) = layer.rotary_mut() {
             rotary.factors = Some(match long {
                 true => "rope_factors_long.weight",
                 false => "rope_factors_short.weight",

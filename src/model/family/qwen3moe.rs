@@ -1,6 +1,6 @@
 //! Qwen3 with experts: those chosen by a softmax over all, their weights made to add up to 1.
 
-use super::experts::routed;
+use super::experts::{divided, routed};
 use super::fields::{Family, NORMED_HEADS};
 use crate::model::error::Result;
 use crate::model::keys::Keys;
@@ -17,13 +17,5 @@ pub const QWEN3MOE: Family = Family {
 
 fn specify(keys: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()> {
     routed(keys, layers, ExpertsShape::RENORMALISED)?;
-    if keys
-        .each("expert_feed_forward_length", layers.len())?
-        .is_none()
-    {
-        // What a token goes through together.
-        let experts = layers.iter_mut().filter_map(|layer| layer.experts.as_mut());
-        experts.for_each(|e| e.feed_forward /= e.used.max(1));
-    }
-    Ok(())
+    divided(keys, layers)
 }

@@ -16,7 +16,9 @@ pub const SMOLLM3: Family = Family {
 
 fn specify(_: &Keys, layers: &mut [LayerShape], _: &mut Scales) -> Result<()> {
     for layer in layers.iter_mut().skip(3).step_by(4) {
-        layer.attention_mut().rotary = None;
+        if let Some(a) = layer.attention_mut() {
+            a.rotary = None;
+        }
     }
     Ok(())
 }

@@ -29,10 +29,10 @@ pub fn windowed<'a>(
         }
     };
     let layers = layers.iter_mut().zip(has_window).filter(|(_, has)| *has);
-    let attention = layers.map(|(layer, _)| {
-        let a = layer.attention_mut();
+    let attention = layers.filter_map(|(layer, _)| {
+        let a = layer.attention_mut()?;
         a.window = Some(window);
-        a
+        Some(a)
     });
     Ok(attention.collect())
 }

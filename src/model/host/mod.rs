@@ -2,6 +2,7 @@
 
 mod experts;
 mod rows;
+mod states;
 mod weight;
 
 use std::marker::PhantomData;
@@ -9,17 +10,18 @@ use std::sync::{Arc, Mutex};
 
 use experts::Experts;
 pub use rows::Rows;
-use rows::{SHORT, queries, window_rows};
+use rows::{SHORT, columns, queries, window_rows};
+use states::Numbers;
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
-    backend::{Backend, Place, QkNorms},
+    backend::{Backend, DeltaGates, Place, QkNorms},
     description::Description,
     error::Result,
     gguf::GgufFile,
     kernels::{attention, ops, pool::Pool},
     rope::{Angles, Rope},
-    shape::{AttentionShape, ExpertsShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
@@ -184,6 +186,66 @@ impl<T: KvElement> Backend for Host<T> {
         Ok(x)
     }
 
+    fn times(&self, mut x: Rows, y: &Rows) -> Result<Rows> {
+        x.data.iter_mut().zip(&y.data).for_each(|(x, y)| *x *= y);
+        Ok(x)
+    }
+
+    fn columns(&self, x: &Rows, every: usize, from: usize, len: usize) -> Result<Rows> {
+        Ok(columns(x, every, from, len))
+    }
+
+    fn beside(&self, x: &Rows, y: &Rows) -> Result<Rows> {
+        Ok(rows::beside(x, y))
+    }
+
+    fn numbers(&self, host: Vec<f32>) -> Result<Numbers> {
+        Ok(Arc::new(host))
+    }
+
+    fn convolve(
+        &self,
+        c: &ConvolutionShape,
+        x: &Rows,
+        weight: &Numbers,
+        silu: bool,
+        before: &Numbers,
+        spare: Option<Numbers>,
+    ) -> Result<(Rows, Numbers)> {
+        Ok(states::convolve(
+            &self.pool,
+            c,
+            x,
+            (weight, silu),
+            before,
+            spare,
+        ))
+    }
+
+    fn delta(
+        &self,
+        d: &DeltaShape,
+        qkv: &Rows,
+        rates: &Rows,
+        gates: &DeltaGates<Numbers>,
+        before: &Numbers,
+        spare: Option<Numbers>,
+    ) -> Result<(Rows, Numbers)> {
+        Ok(states::delta(
+            &self.pool, d, qkv, rates, gates, before, spare,
+        ))
+    }
+
+    fn gated_norm(
+        &self,
+        _: &DeltaShape,
+        x: Rows,
+        gate: &Rows,
+        gates: &DeltaGates<Numbers>,
+    ) -> Result<Rows> {
+        Ok(states::gated_norm(&self.pool, &x, gate, gates))
+    }
+
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Angles> {
         Ok(rope.angles(start, rows))
     }
@@ -293,8 +355,9 @@ impl<T: KvElement> Backend for Host<T> {
         Ok(window_rows(&window.last()))
     }
 
-    fn empty_layer(&self, a: &AttentionShape) -> Result<HostLayer<T>> {
-        Ok(HostLayer::new(a.kv_heads, a.head_dim))
+    fn empty_layer(&self, a: Option<&AttentionShape>) -> Result<HostLayer<T>> {
+        let (heads, dim) = a.map_or((0, 0), |a| (a.kv_heads, a.head_dim));
+        Ok(HostLayer::new(heads, dim))
     }
 
     fn slice(&self, x: &Rows, start: usize, rows: usize) -> Result<Rows> {

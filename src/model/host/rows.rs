@@ -23,6 +23,26 @@ impl Rows {
     }
 }
 
+/// Of each row, seen as runs of `every` numbers, those `len` of each run that stand behind `from`.
+pub fn columns(x: &Rows, every: usize, from: usize, len: usize) -> Rows {
+    let mut data = Vec::with_capacity(x.data.len() / every.max(1) * len);
+    for run in x.data.chunks_exact(every.max(1)) {
+        data.extend_from_slice(&run[from..from + len]);
+    }
+    Rows { data, ..*x }
+}
+
+/// `[x | y]`
+pub fn beside(x: &Rows, y: &Rows) -> Rows {
+    let mut data = Vec::with_capacity(x.data.len() + y.data.len());
+    let rows = x.data.chunks_exact(x.width().max(1));
+    for (x, y) in rows.zip(y.data.chunks_exact(y.width().max(1))) {
+        data.extend_from_slice(x);
+        data.extend_from_slice(y);
+    }
+    Rows { data, ..*x }
+}
+
 /// Rows as the attention kernels take them.
 pub fn queries<'a>(
     a: &AttentionShape,

@@ -1,9 +1,12 @@
 //! CPU kernels: the thread pool, packed low-bit matrices and dense ones, attention over the ragged cache.
 
 pub mod attention;
+pub mod convolution;
+pub mod delta;
 pub mod dense;
 pub mod ops;
 pub mod packed;
 pub mod pool;
 mod region;
 pub mod shared;
+mod vectorised;

@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code, reason = "calls what needs CPU features")]
 
-use super::{pool::Pool, shared::Chunks};
+use super::{pool::Pool, shared::Chunks, vectorised::vectorised};
 use crate::model::shape::Gate;
 
 /// Elements per item of the pool: some microseconds.
@@ -18,30 +18,6 @@ pub enum Pairing {
     Interleaved,
     /// `(i, i + head_dim / 2)`, NeoX style: qwen2 and most others.
     Halves,
-}
-
-/// Defines a function whose body is also compiled for AVX2, and picked where the CPU has it.
-macro_rules! vectorised {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) $body:block) => {
-        $(#[$doc])*
-        fn $name($($arg: $type),*) {
-            #[inline(always)]
-            fn plain($($arg: $type),*) $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2")]
-                fn avx2($($arg: $type),*) {
-                    plain($($arg),*);
-                }
-                if is_x86_feature_detected!("avx2") {
-                    // SAFETY: the CPU has AVX2.
-                    return unsafe { avx2($($arg),*) };
-                }
-            }
-            plain($($arg),*);
-        }
-    };
 }
 
 /// Calls `f(first row, rows of out)` for pieces of `out`, `[rows, width]`.

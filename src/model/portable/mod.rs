@@ -13,20 +13,22 @@ mod experts;
 mod gate;
 mod linear;
 mod masks;
+mod states;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::{
-    backend::{Backend, Place, QkNorms},
+    backend::{Backend, DeltaGates, Place, QkNorms},
     description::Description,
     error::Result,
     gguf::GgufFile,
     rope::Rope,
-    shape::{AttentionShape, ExpertsShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{
@@ -60,75 +62,6 @@ impl Portable {
             cache,
             rows,
         }
-    }
-
-    /// Queries of `[rows, q | k | v]` scaled, and keys and values side by side, turned where they
-    /// should be and in the cache's type.
-    fn turned(
-        &self,
-        a: &AttentionShape,
-        norms: Option<QkNorms<'_, Tensor>>,
-        qkv: &Tensor,
-        place: &Place<'_, Angles>,
-    ) -> Result<(Tensor, Tensor)> {
-        let rows = place.rows;
-        let (q_width, kv_width) = a.widths();
-        let interleaved = |pairing| pairing == RopePairing::Interleaved;
-        if let (None, Some(angles), Some(rotary)) = (&norms, place.angles, &a.rotary)
-            && a.temperature.is_none()
-            && let Some((cos, sin)) = angles.whole_row(a)?
-        {
-            let x = qkv.reshape((a.heads + 2 * a.kv_heads, 1, 1, a.head_dim))?;
-            let x = ops::rope(&x, &cos, &sin, interleaved(rotary.pairing))?;
-            let x = ops::cast(&x.reshape((1, q_width + 2 * kv_width))?, self.cache)?;
-            let (q, both) = (
-                x.narrow(1, 0, q_width)?,
-                x.narrow(1, q_width, 2 * kv_width)?,
-            );
-            return Ok((q, both));
-        }
-        let heads = a.heads + a.kv_heads;
-        let qk = match norms {
-            Some(norms) => {
-                let normed = |start, heads: usize, weight: &Tensor| -> Result<Tensor> {
-                    let x = qkv.narrow(1, start, heads * a.head_dim)?;
-                    // Of each head, or of all together.
-                    let of = weight.elem_count();
-                    let x = ops::contiguous(&x)?.reshape((rows, heads * a.head_dim / of, of))?;
-                    let x = ops::rms_norm(&x, weight, norms.epsilon)?;
-                    Ok(x.reshape((rows, heads, a.head_dim))?)
-                };
-                let q = normed(0, a.heads, norms.q)?;
-                ops::cat(&[q, normed(q_width, a.kv_heads, norms.k)?], 1)?
-            }
-            None => ops::contiguous(&qkv.narrow(1, 0, q_width + kv_width)?)?,
-        };
-        let qk = match (place.angles, &a.rotary) {
-            (Some(angles), Some(rotary)) => {
-                let (cos, sin) = angles.all(place.offset, rows)?;
-                let x = qk.reshape((rows, heads, 1, a.head_dim))?;
-                let part = ops::contiguous(&x.narrow(3, 0, rotary.dim)?)?;
-                let part = ops::rope(&part, &cos, &sin, interleaved(rotary.pairing))?;
-                match a.head_dim - rotary.dim {
-                    0 => part,
-                    rest => ops::cat(&[part, x.narrow(3, rotary.dim, rest)?], 3)?,
-                }
-            }
-            _ => qk,
-        };
-        let qk = qk.reshape((rows, q_width + kv_width))?;
-        let q = ops::affine(&qk.narrow(1, 0, q_width)?, f64::from(a.scale), 0.0)?;
-        let q = match a.temperature {
-            Some(temperature) => {
-                let by: Vec<f32> = (0..rows).map(|r| temperature.at(place.start + r)).collect();
-                let by = ops::cast(&ops::upload(&by, (rows, 1), &self.device)?, q.dtype())?;
-                q.broadcast_mul(&by)?
-            }
-            None => q,
-        };
-        let v = qkv.narrow(1, q_width + kv_width, kv_width)?;
-        let both = ops::cat(&[qk.narrow(1, q_width, kv_width)?, v], 1)?;
-        Ok((ops::cast(&q, self.cache)?, ops::cast(&both, self.cache)?))
     }
 }
 
@@ -267,6 +200,59 @@ impl Backend for Portable {
         Ok(ops::affine(&x, f64::from(by), 0.0)?)
     }
 
+    fn times(&self, x: Tensor, y: &Tensor) -> Result<Tensor> {
+        Ok(ops::mul(&x, y)?)
+    }
+
+    fn columns(&self, x: &Tensor, every: usize, from: usize, len: usize) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let runs = width / every;
+        let part = x.reshape((rows, runs, every))?.narrow(2, from, len)?;
+        Ok(ops::contiguous(&part)?.reshape((rows, runs * len))?)
+    }
+
+    fn beside(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        Ok(ops::cat(&[x.clone(), y.clone()], 1)?)
+    }
+
+    fn numbers(&self, host: Vec<f32>) -> Result<Tensor> {
+        Ok(ops::upload(&host, host.len(), &self.device)?)
+    }
+
+    fn convolve(
+        &self,
+        c: &ConvolutionShape,
+        x: &Tensor,
+        weight: &Tensor,
+        silu: bool,
+        before: &Tensor,
+        _spare: Option<Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
+        Ok(states::convolve(c, x, (weight, silu), before)?)
+    }
+
+    fn delta(
+        &self,
+        d: &DeltaShape,
+        qkv: &Tensor,
+        rates: &Tensor,
+        gates: &DeltaGates<Tensor>,
+        before: &Tensor,
+        _spare: Option<Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
+        Ok(states::delta(d, qkv, rates, gates, before)?)
+    }
+
+    fn gated_norm(
+        &self,
+        d: &DeltaShape,
+        x: Tensor,
+        gate: &Tensor,
+        gates: &DeltaGates<Tensor>,
+    ) -> Result<Tensor> {
+        Ok(states::gated_norm(d, &x, gate, gates)?)
+    }
+
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Angles> {
         let host = rope.angles(start, rows);
         Ok(Angles::new(host, rows, &self.device, self.rows))
@@ -352,8 +338,8 @@ impl Backend for Portable {
         Ok(Query::stacked(window.last().rows().iter())?)
     }
 
-    fn empty_layer(&self, a: &AttentionShape) -> Result<TensorLayer> {
-        let (kv_heads, dim) = (a.kv_heads, a.head_dim);
+    fn empty_layer(&self, a: Option<&AttentionShape>) -> Result<TensorLayer> {
+        let (kv_heads, dim) = a.map_or((0, 1), |a| (a.kv_heads, a.head_dim));
         Ok(TensorLayer::new(kv_heads, dim, self.cache, &self.device)?)
     }
 

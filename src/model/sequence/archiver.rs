@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::archive::{Archive, Past};
-use crate::cache::{PAGE, Store};
+use crate::cache::{PAGE, State, Store};
 use crate::model::error::Result;
 
 /// Tokens that wait for the end of the answer at most: then they are written on its way.
@@ -35,12 +35,10 @@ impl<S: Store> Archiver<S> {
         }
     }
 
-    /// How many of `tokens` are archived.
-    pub fn look_up(&mut self, tokens: &[u32]) -> usize {
+    /// What is archived of `tokens`.
+    pub fn look_up(&mut self, tokens: &[u32]) -> &Past {
         let past = self.archive.find(tokens);
-        let len = past.len();
-        self.found = Some((tokens.to_vec(), past));
-        len
+        &self.found.insert((tokens.to_vec(), past)).1
     }
 
     /// What is archived of them.
@@ -75,14 +73,25 @@ impl<S: Store> Archiver<S> {
         position >= self.archived + WAITING
     }
 
-    /// Archives what was taken over of every layer; `tokens` are all there are, from the first on.
-    pub fn write(&mut self, tokens: &[u32]) -> Result<()> {
+    /// Archives what was taken over of every layer, or its state; `tokens` are all there are, from the
+    /// first on.
+    pub fn write(&mut self, tokens: &[u32], states: &[&State<S::Numbers>]) -> Result<()> {
         if tokens.len() <= self.archived {
             return Ok(());
         }
-        let mut recording = self.archive.record(tokens, self.boundary);
-        for (l, tail) in self.tails.iter().enumerate() {
-            recording.layer(l, tail.export(0)?);
+        let mut snapshots = Vec::new();
+        if states.iter().any(|state| state.exists()) {
+            snapshots.push(tokens.len());
+        }
+        let mut recording = self.archive.record(tokens, self.boundary, &snapshots);
+        for (l, (tail, state)) in self.tails.iter().zip(states).enumerate() {
+            recording.layer(
+                l,
+                match state.exists() {
+                    true => vec![vec![state.page()?]],
+                    false => tail.export(0)?,
+                },
+            );
         }
         recording.commit();
         let boundary = tokens.len() / PAGE * PAGE;

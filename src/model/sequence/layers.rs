@@ -8,7 +8,6 @@ use crate::model::{
     description::Description,
     error::{ModelError, Result},
     network::Layers,
-    shape::Span,
 };
 use crate::policy::{Choice, Round};
 
@@ -88,8 +87,8 @@ impl<B: Backend> Held for Staged<'_, B> {
 
     fn all_bytes(&self) -> usize {
         let own = self.layers.iter().zip(&self.before.layers);
-        let own: usize = own.map(|(s, b)| s.layer.own_bytes(&b.layer)).sum();
-        own + self.before.allocated_bytes()
+        let own = own.map(|(s, b)| s.layer.own_bytes(&b.layer) + s.state.used_bytes());
+        own.sum::<usize>() + self.before.allocated_bytes()
     }
 
     fn can_wait(&self) -> bool {
@@ -162,7 +161,7 @@ impl<T: Held> Layers for T {
 
     fn used_bytes(&self) -> usize {
         let layers = 0..self.count();
-        layers.map(|l| self.held(l).layer.used_bytes()).sum()
+        layers.map(|l| self.held(l).used_bytes()).sum()
     }
 
     fn allocated_bytes(&self) -> usize {
@@ -170,15 +169,17 @@ impl<T: Held> Layers for T {
     }
 
     fn layer_bytes(&self, layer: usize) -> usize {
-        self.held(layer).layer.allocated_bytes()
+        self.held(layer).allocated_bytes()
     }
 
     fn select(&self, layer: usize, index: usize, round: &mut dyn Round) -> Result<Vec<Choice>> {
         let decoder = self.decoder();
-        let (b, d) = (&decoder.backend, &decoder.description);
-        let attention = d.layers[layer].attention();
-        let sinks = decoder.blocks[layer].sinks.as_ref();
-        b.select(attention, self.held(layer), index, round, sinks)
+        let b = &decoder.backend;
+        let Some(attention) = decoder.blocks[layer].attention() else {
+            return Ok(Vec::new());
+        };
+        let sinks = attention.sinks.as_ref();
+        b.select(&attention.shape, self.held(layer), index, round, sinks)
     }
 
     fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()> {
@@ -203,19 +204,18 @@ impl<T: Held> Layers for T {
 
     fn attention_output(&self, layer: usize) -> Result<Vec<f32>> {
         let decoder = self.decoder();
-        let (b, d) = (&decoder.backend, &decoder.description);
+        let b = &decoder.backend;
+        let Some(attention) = decoder.blocks[layer].attention() else {
+            return Ok(vec![0.0; decoder.description.hidden]);
+        };
         let LayerState {
             layer: held,
             window,
+            ..
         } = self.held(layer);
-        let attention = d.layers[layer].attention();
-        let span = Span {
-            behind: 0,
-            window: attention.window,
-        };
-        let block = &decoder.blocks[layer];
         let q = b.last_query(window)?;
-        let a = b.attend(attention, held, &q, span, block.sinks.as_ref())?;
-        b.to_host(b.linear(&block.attention_out, &a)?)
+        let (shape, span) = (&attention.shape, attention.span());
+        let a = b.attend(shape, held, &q, span, attention.sinks.as_ref())?;
+        b.to_host(b.linear(&attention.out, &a)?)
     }
 }

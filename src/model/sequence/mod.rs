@@ -11,14 +11,14 @@ use archiver::Archiver;
 use staged::{Archiving, Committing, Staged};
 
 use super::{
-    backend::Backend,
+    backend::{Backend, NumbersOf},
     decoder::{Behind, Decoder},
     description::Description,
     error::{ModelError, Result},
     network::{Network, PrefillHooks, Sequence},
 };
-use crate::archive::{Archive, Identity, Layout, Past};
-use crate::cache::{KvCache, LayerState, PAGE, Store};
+use crate::archive::{Archive, Identity, Layout, Part, Past};
+use crate::cache::{KvCache, LayerState, PAGE, State, Store, state};
 
 impl<B: Backend> Network for Decoder<B> {
     fn description(&self) -> &Description {
@@ -39,10 +39,14 @@ impl<B: Backend> Network for Decoder<B> {
 
     fn identity(&self) -> Identity {
         let element = self.backend.kv_dtype().1;
-        let layers = self.description.layers.iter().map(|shape| {
-            let attention = shape.attention();
-            (attention.kv_heads, PAGE * attention.entry_bytes(element))
-        });
+        let layers = self
+            .description
+            .layers
+            .iter()
+            .map(|shape| match shape.attention() {
+                Some(a) => Part::Pages(a.kv_heads, PAGE * a.entry_bytes(element)),
+                None => Part::State(shape.state_bytes()),
+            });
         Identity {
             fingerprint: self.fingerprint,
             layout: Layout::new(layers),
@@ -100,24 +104,28 @@ impl<B: Backend> Running<B> {
         }))
     }
 
-    /// How many of `tokens` it holds in every head, from the first on: none once it was evicted.
-    fn held(&self, tokens: &[u32]) -> usize {
+    /// How many of `tokens`, at most `most`, it holds in every head, from the first on: none once it
+    /// was evicted.
+    fn held(&self, tokens: &[u32], most: usize) -> usize {
+        let position = self.cache.position;
         let mut layers = self.cache.layers.iter();
-        match layers.all(|state| state.layer.holds_all(self.cache.position)) {
-            true => self
-                .tokens
-                .iter()
-                .zip(tokens)
-                .take_while(|(a, b)| a == b)
-                .count(),
-            false => 0,
+        if !layers.all(|state| state.layer.holds_all(position)) {
+            return 0;
+        }
+        let pairs = self.tokens.iter().zip(tokens);
+        let same = pairs.take_while(|(a, b)| a == b).count().min(most);
+        match self.decoder.description.state_bytes() {
+            0 => same,
+            // A state is that of all tokens or of no use.
+            _ if same == position => same,
+            _ => 0,
         }
     }
 
     /// Drops of layers with a window what no query will see any more, a page at a time.
     fn leave_behind(&mut self) -> Result<()> {
         for (l, shape) in self.decoder.description.layers.iter().enumerate() {
-            let Some(window) = shape.attention().window else {
+            let Some(window) = shape.window() else {
                 continue;
             };
             let layer = &self.cache.layers[l].layer;
@@ -150,7 +158,8 @@ impl<B: Backend> Running<B> {
         for (l, state) in self.cache.layers.iter().enumerate() {
             archiver.capture(l, &state.layer)?;
         }
-        archiver.write(&self.tokens[..position])
+        let states: Vec<_> = self.cache.layers.iter().map(|l| &l.state).collect();
+        archiver.write(&self.tokens[..position], &states)
     }
 
     /// A layer's first `len` entries: from the cache where it holds them all, else from the archive.
@@ -163,13 +172,42 @@ impl<B: Backend> Running<B> {
         let mut state = self.cache.layers[layer].clone();
         state.window.clear();
         match past {
-            None => state.layer.take_back(self.cache.position - len),
+            None => {
+                state.layer.take_back(self.cache.position - len);
+                if state.state.exists() && state.state.seen() != len {
+                    state.state = self.decoder.no_state(layer)?;
+                }
+            }
             Some(past) => {
-                let pages = past.pages(layer).map_err(|_| ModelError::Archive)?;
-                state.layer = state.layer.import(pages, len)?;
+                let lens = self.decoder.description.layers[layer].state();
+                if lens.is_empty() {
+                    let pages = past.pages(layer).map_err(|_| ModelError::Archive)?;
+                    state.layer = state.layer.import(pages, len)?;
+                } else {
+                    state.state = self.past_state(past, len, layer, &lens)?;
+                }
             }
         }
         Ok(state)
+    }
+
+    /// A layer's state before position `len`, of parts `lens` long.
+    fn past_state(
+        &self,
+        past: &Past,
+        len: usize,
+        layer: usize,
+        lens: &[usize],
+    ) -> Result<State<NumbersOf<B>>> {
+        if len == 0 {
+            return self.decoder.no_state(layer);
+        }
+        let pages = past.state(layer, len).map_err(|_| ModelError::Archive)?;
+        let parts = state::parts_of(&pages, lens).ok_or(ModelError::Archive)?;
+        let parts = parts
+            .into_iter()
+            .map(|part| self.decoder.backend.numbers(part));
+        Ok(State::new(parts.collect::<Result<_>>()?, len))
     }
 }
 
@@ -204,12 +242,18 @@ impl<B: Backend> Sequence for Running<B> {
         Ok(Some(logits))
     }
 
-    fn archived(&mut self, tokens: &[u32]) -> usize {
-        let held = self.held(tokens);
-        match &mut self.archiver {
-            Some(archiver) => archiver.look_up(tokens).max(held),
-            None => held,
-        }
+    fn archived(&mut self, tokens: &[u32], most: usize) -> usize {
+        let held = self.held(tokens, most);
+        let has_states = self.decoder.description.state_bytes() > 0;
+        let Some(archiver) = &mut self.archiver else {
+            return held;
+        };
+        let past = archiver.look_up(tokens);
+        let archived = match has_states {
+            true => past.snapshot_before(most),
+            false => past.len().min(most),
+        };
+        archived.max(held)
     }
 
     fn recall(
@@ -224,7 +268,7 @@ impl<B: Backend> Sequence for Running<B> {
             None => Past::default(),
         };
         let whole = past.len();
-        let in_cache = self.held(tokens) >= from;
+        let in_cache = self.held(tokens, from) == from;
         if whole < from && !in_cache {
             return Err(ModelError::Archive);
         }
@@ -238,12 +282,18 @@ impl<B: Backend> Sequence for Running<B> {
         let first = whole / PAGE * PAGE;
         let mut stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
         if let Some(archive) = &archive {
+            let snapshots = match self.decoder.description.state_bytes() {
+                0 => Vec::new(),
+                _ => self.decoder.snapshots(from, tokens.len()),
+            };
+            let record = || archive.record(tokens, first, &snapshots);
             stages = stages.archiving(Archiving {
                 archive,
                 tokens,
                 past: &past,
-                recording: (whole < tokens.len()).then(|| archive.record(tokens, first)),
+                recording: (whole < tokens.len()).then(record),
                 first,
+                snapshots,
             });
         }
         let read = self.read(&behind, &tokens[from..], stages);

@@ -1,7 +1,7 @@
 //! A read on its way: shows its layers to the hooks and hands them to the archive.
 
 use crate::archive::{Archive, Past, Recording};
-use crate::cache::{KvCache, LayerState, PAGE, Store};
+use crate::cache::{HeadPages, KvCache, LayerState, PAGE, Store};
 use crate::model::{
     backend::Backend,
     decoder::{Decoder, Stages},
@@ -36,6 +36,8 @@ pub(super) struct Committing<'a, 'r, B: Backend> {
     hooks: &'a mut dyn PrefillHooks,
     archiving: Option<Archiving<'r>>,
     tails: Vec<B::Layer>,
+    /// Of the layer that is read, its state before the positions to be recorded.
+    states: HeadPages,
     aside: Vec<bool>,
     all: Option<Past>,
 }
@@ -49,6 +51,8 @@ pub(super) struct Archiving<'r> {
     pub recording: Option<Recording<'r>>,
     /// Position from which on they are recorded.
     pub first: usize,
+    /// Positions before which states are recorded.
+    pub snapshots: Vec<usize>,
 }
 
 impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
@@ -68,6 +72,7 @@ impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
             hooks,
             archiving: None,
             tails: Vec::new(),
+            states: Vec::new(),
             aside: vec![false; before.layers.len()],
             all: None,
         }
@@ -135,8 +140,14 @@ impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
         if !archiving.past.is_whole() {
             return Err(ModelError::Archive);
         }
+        let states = std::mem::take(&mut self.states);
         if let Some(recording) = &mut archiving.recording {
-            recording.layer(layer, held.export(archiving.first)?);
+            let is_state = !self.decoder.description.layers[layer].state().is_empty();
+            let pages = match is_state {
+                true => vec![states],
+                false => held.export(archiving.first)?,
+            };
+            recording.layer(layer, pages);
         }
         let tail = held.gather(&held.since(self.tokens / PAGE * PAGE))?;
         self.tails.push(tail);
@@ -153,10 +164,21 @@ impl<B: Backend> Stages<B> for Committing<'_, '_, B> {
         self.hooks.progress(done, total);
     }
 
+    fn block_done(&mut self, position: usize, state: &LayerState<B::Layer>) -> Result<()> {
+        if let Some(archiving) = &self.archiving
+            && state.state.exists()
+            && position > archiving.first
+            && archiving.snapshots.contains(&position)
+        {
+            self.states.push(state.state.page()?);
+        }
+        Ok(())
+    }
+
     fn layer_done(&mut self, layer: usize, layers: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
         self.record(layer, &layers[layer].layer)?;
         // No later query sees what is behind the window.
-        if let Some(window) = self.decoder.description.layers[layer].attention().window
+        if let Some(window) = self.decoder.description.layers[layer].window()
             && self.tokens > window
         {
             let state = &mut layers[layer];

@@ -21,6 +21,8 @@ pub struct Thoughts {
     pub unfinished: bool,
 }
 
+/// Narrower than this, the last sentence has a line of its own.
+const BESIDE: usize = 60;
 /// How far back the last sentence is looked for.
 const LAST: usize = 400;
 
@@ -63,16 +65,24 @@ impl Thoughts {
         if self.unfinished && !running {
             told.push_str(" · not to its end");
         }
-        if thinking && !self.open {
-            let sentence = last_sentence(&self.text);
-            if !sentence.is_empty() {
-                told.push_str(" · ");
-                told.push_str(sentence);
-            }
+        let sentence = match thinking && !self.open {
+            true => last_sentence(&self.text),
+            false => "",
+        };
+        let mut below = None;
+        if !sentence.is_empty() && room >= BESIDE {
+            told.push_str(" · ");
+            told.push_str(sentence);
+        } else if !sentence.is_empty() {
+            below = Some(format!("  {sentence}"));
         }
         // The caret has room behind it.
-        let told = wrap::truncate(&told, room.saturating_sub(1).max(1));
-        let mut lines = vec![Line::from(Span::styled(told, style))];
+        let shown = |text: &str| {
+            let text = wrap::truncate(text, room.saturating_sub(1).max(1));
+            Line::from(Span::styled(text, style))
+        };
+        let mut lines = vec![shown(&told)];
+        lines.extend(below.as_deref().map(shown));
         if self.open {
             let text = Span::styled(self.text.trim().to_owned(), style);
             let bar = || Span::styled("│ ", Style::new().fg(theme.faint));
@@ -137,7 +147,10 @@ mod tests {
             shown(&thoughts, true, 80),
             "▸ thinking · 12 s · 1,384 tokens · It is in the contract"
         );
-        assert!(shown(&thoughts, true, 30).chars().count() < 30);
+        assert_eq!(
+            shown(&thoughts, true, 30),
+            "▸ thinking · 12 s · 1,384 to…\n  It is in the contract"
+        );
         assert!(shown(&thoughts, false, 80).ends_with("tokens · not to its end"));
         thoughts.unfinished = false;
         assert_eq!(

@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::cache::{HostLayer, LayerState, QueryWindow, Store, TensorLayer};
+use crate::cache::{HostLayer, LayerState, QueryWindow, State, Store, TensorLayer};
 use crate::model::backend::{Backend, Place, QkNorms};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
@@ -44,12 +44,14 @@ impl Both {
         let portable = Portable::new(Device::Cpu, true, DType::F32, DType::F32);
         Both {
             on_host: LayerState {
-                layer: host.empty_layer(&a).unwrap(),
+                layer: host.empty_layer(Some(&a)).unwrap(),
                 window: QueryWindow::new(window),
+                state: State::default(),
             },
             on_device: LayerState {
-                layer: portable.empty_layer(&a).unwrap(),
+                layer: portable.empty_layer(Some(&a)).unwrap(),
                 window: QueryWindow::new(window),
+                state: State::default(),
             },
             a,
             norms,
@@ -246,6 +248,7 @@ pub(super) fn plain() -> AttentionShape {
         scale: 0.3,
         soft_cap: None,
         temperature: None,
+        gated: false,
     }
 }
 

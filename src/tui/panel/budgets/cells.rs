@@ -22,7 +22,7 @@ pub fn cells(o: &Observed, grid: &Grid, cursor: Option<(usize, usize)>, pen: &mu
     let uniform = o.uniform();
     // What a window bounds has no place on the scale.
     let ratio = |(layer, head): (usize, usize)| {
-        let kept = o.kept(layer, head).filter(|_| o.window(layer).is_none())?;
+        let kept = o.kept(layer, head).filter(|_| o.grows(layer))?;
         Some(uniform.map_or(0.0, |u| (f64::from(kept) / u) as f32))
     };
     let colours = coloured(pen);

@@ -29,6 +29,11 @@ pub fn figures(o: &Observed, cursor: Option<(usize, usize)>, pen: &Pen) -> Vec<L
                         t.text,
                     ));
                 }
+                (None, _) if o.state(layer).is_some() => {
+                    let bytes = human::bytes(o.state(layer).unwrap_or_default());
+                    parts.push(span(format!("state {bytes}"), t.text));
+                    parts.push(span("does not grow", t.dim));
+                }
                 (Some(_), None) => parts.push(span("empty", t.dim)),
                 (None, _) => parts.push(span("not there yet", t.dim)),
             }

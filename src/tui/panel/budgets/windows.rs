@@ -1,4 +1,5 @@
-//! Layers that a sliding window bounds: drawn apart from the scale of budgets, and explained.
+//! Layers that a sliding window bounds, or that keep a state: drawn apart from the scale of budgets,
+//! and explained.
 
 use ratatui::text::Line;
 
@@ -7,7 +8,7 @@ use crate::human;
 use crate::tui::observed::Observed;
 use crate::tui::panel::pen::{Pen, span};
 
-/// Stands where the window and not the policy says what is kept.
+/// Stands where the layer and not the policy says what is kept.
 pub const HATCH: char = '░';
 
 /// There are such layers.
@@ -15,12 +16,12 @@ pub fn any(o: &Observed) -> bool {
     o.growing_layers() < o.layers()
 }
 
-/// The head's layer has a window and its entries.
+/// The head's layer has a window and its entries, or its state.
 pub fn filled(o: &Observed, (layer, head): (usize, usize)) -> bool {
-    o.window(layer).is_some() && o.kept(layer, head).is_some()
+    o.state(layer).is_some() || o.window(layer).is_some() && o.kept(layer, head).is_some()
 }
 
-/// `window 512` on the layers that have one, where each has a line to itself.
+/// `window 512` or `state 1.1 MB` on the layers that have one, where each has a line to itself.
 pub fn names(o: &Observed, grid: &Grid, pen: &mut Pen) {
     if grid.sideways || grid.split != Split::None {
         return;
@@ -31,8 +32,13 @@ pub fn names(o: &Observed, grid: &Grid, pen: &mut Pen) {
         let Some(unit) = unit.filter(|&unit| filled(o, unit)) else {
             continue;
         };
-        let window = o.window(unit.0).unwrap_or_default();
-        let text = format!("window {}", human::thousands(window as usize));
+        let text = match (o.state(unit.0), o.window(unit.0)) {
+            (Some(bytes), _) => format!("state {}", human::bytes(bytes)),
+            (None, window) => {
+                let window = window.unwrap_or_default() as usize;
+                format!("window {}", human::thousands(window))
+            }
+        };
         // One cell is left for the cursor's brackets.
         if text.len() + 2 <= usize::from(grid.area.width) {
             pen.text(grid.area.x + 1, y, &text, t.dim);
@@ -44,6 +50,23 @@ pub fn names(o: &Observed, grid: &Grid, pen: &mut Pen) {
 pub fn legend(o: &Observed, y: u16, pen: &mut Pen) {
     let t = pen.theme();
     let all = o.layers();
+    let line = |text: String| {
+        Line::from(vec![
+            span(HATCH.to_string(), t.faint),
+            span(format!(" {text}"), t.dim),
+        ])
+    };
+    let states = (0..all).filter(|&layer| o.state(layer).is_some()).count();
+    if states > 0 {
+        let lines = [
+            line(format!(
+                "{states} of {all} layers hold a state that does not grow"
+            )),
+            line(format!("{states} of {all} layers hold a state")),
+            line(format!("{states} of {all}: state")),
+        ];
+        return pen.fitting(y, &lines);
+    }
     let windows = || (0..all).filter_map(|layer| o.window(layer));
     let (Some(least), Some(most)) = (windows().min(), windows().max()) else {
         return;
@@ -55,12 +78,6 @@ pub fn legend(o: &Observed, y: u16, pen: &mut Pen) {
             let range = format!("{}–{}", size(least), size(most));
             (format!("windows of {range}"), range)
         }
-    };
-    let line = |text: String| {
-        Line::from(vec![
-            span(HATCH.to_string(), t.faint),
-            span(format!(" {text}"), t.dim),
-        ])
     };
     let lines = [
         line(format!(

@@ -146,13 +146,15 @@ fn archive(o: &Observed, t: &Theme, width: u16) -> Line<'static> {
     fitting(forms, width)
 }
 
-/// Why little is saved where windows bound most layers already.
+/// Why little is saved where most layers are bounded already.
 fn windows(o: &Observed, t: &Theme, width: u16) -> Option<Line<'static>> {
     let (growing, layers) = (o.growing_layers(), o.layers());
+    let has_states = (0..layers).any(|layer| o.state(layer).is_some());
+    let hold = if has_states { "a state" } else { "a window" };
     let form = |text: String| Line::from(span(text, t.dim));
     let forms = vec![
         form(format!(
-            "saves less: only {growing} of {layers} layers grow, the others hold a window"
+            "saves less: only {growing} of {layers} layers grow, the others hold {hold}"
         )),
         form(format!(
             "saves less: only {growing} of {layers} layers grow"

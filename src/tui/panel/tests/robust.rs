@@ -36,23 +36,27 @@ fn picture() -> impl Strategy<Value = CachePicture> {
         0usize..300,
         prop::collection::vec(any::<u16>(), 0..60),
         prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
+        prop::collection::vec(prop::option::of(any::<u64>()), 0..50),
     )
         .prop_map(
-            |(lens, filled_layers, bytes, bound, position, holders, windows)| CachePicture {
-                lens,
-                windows,
-                filled_layers,
-                used_bytes: bytes.0,
-                allocated_bytes: bytes.1,
-                full_bytes: bytes.2,
-                peak_bytes: bytes.1,
-                process: crate::engine::event::ProcessMemory {
-                    resident: bytes.2,
-                    mapped: bytes.1,
-                },
-                position,
-                bound_entries: bound,
-                holders,
+            |(lens, filled_layers, bytes, bound, position, holders, windows, states)| {
+                CachePicture {
+                    lens,
+                    windows,
+                    states,
+                    filled_layers,
+                    used_bytes: bytes.0,
+                    allocated_bytes: bytes.1,
+                    full_bytes: bytes.2,
+                    peak_bytes: bytes.1,
+                    process: crate::engine::event::ProcessMemory {
+                        resident: bytes.2,
+                        mapped: bytes.1,
+                    },
+                    position,
+                    bound_entries: bound,
+                    holders,
+                }
             },
         )
 }

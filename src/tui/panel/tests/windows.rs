@@ -77,6 +77,45 @@ fn windows_are_told_apart() {
     insta::assert_snapshot!("windows_other", other);
 }
 
+/// A conversation in which three of four layers keep a state.
+fn with_states() -> Observed {
+    let grows = |layer: usize| layer % 4 == 3;
+    let mut o = GEMMA.conversation();
+    for round in &mut o.rounds {
+        round.round.layers.retain(|l| grows(l.layer));
+    }
+    let p = &mut o.picture;
+    p.states = (0..GEMMA.layers)
+        .map(|l| (!grows(l)).then_some(1_097_728))
+        .collect();
+    let lens = p.lens.iter_mut().enumerate();
+    lens.filter(|(l, _)| !grows(*l))
+        .for_each(|(_, lens)| lens.clear());
+    o
+}
+
+#[test]
+fn states_are_told_apart() {
+    let o = with_states();
+    assert_eq!((o.growing_layers(), o.all_heads()), (6, 24));
+    let mut panels = Panels::default();
+    let mut out = Sheet::default();
+    golden(&mut out, "budgets", &panels, Panel::Budgets, &o, false);
+    golden(&mut out, "memory", &panels, Panel::Memory, &o, false);
+    // The last layer keeps a state.
+    press(&mut panels, Panel::Budgets, &o, &[KeyCode::Home]);
+    golden(&mut out, "cursor", &panels, Panel::Budgets, &o, true);
+    let drawn = out.finish();
+    for told in [
+        "20 of 26 layers hold a state that does not grow",
+        "layer 25 head 0 · state 1.05 MiB · does not grow",
+        "saves less: only 6 of 26 layers grow",
+    ] {
+        assert!(drawn.contains(told), "{told} in\n{drawn}");
+    }
+    insta::assert_snapshot!("states", drawn);
+}
+
 #[test]
 fn only_layers_that_grow_count() {
     let o = conversation();
