@@ -132,7 +132,10 @@ impl Family {
             context: 8192,
             ..TinySpec::llama()
         };
-        let mut model = model(&spec, &EXACT);
+        self.over(model(&spec, &EXACT), eviction, archived)
+    }
+
+    fn over(&self, mut model: Model, eviction: Eviction, archived: bool) -> Stage {
         let end = model.tokenizer.token_id(self.end).unwrap();
         let (network, script) = Scripted::over(model.network, end);
         model.network = network;
@@ -483,5 +486,40 @@ fn thoughts_of_others_and_marks_that_people_write() {
             "{}: {read}",
             family.name
         );
+    }
+}
+
+/// A state cannot be cut to a shorter text: it is kept at the place where the template begins to write
+/// otherwise.
+#[test]
+fn models_with_states_read_only_what_is_new_and_the_last_answer() {
+    let template = "{% for m in messages %}{{ m.role + ': ' + m.content.split('</think>')[-1] + \
+        '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: <think>\n' }}{% endif %}";
+    for architecture in ["qwen35", "lfm2"] {
+        let stage = |archived| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("tiny.gguf");
+            cachat::testing::write_family_gguf(&path, architecture, 3).unwrap();
+            R1.over(super::templates::patched(&path, template), full(), archived)
+        };
+        let mut turns = stage(true);
+        for turn in 0..8 {
+            let question = match turn {
+                0 => format!("{} what?", "a line of a text. ".repeat(30)),
+                n => format!("question {n}, please?"),
+            };
+            let before = turns.session.messages().to_vec();
+            turns.says(&R1.raw(THOUGHT, &format!("It is {turn}.")));
+            let (_, stats) = turns.ask(&question, &greedy(400));
+            let frame = turns.tokens(&question) + turns.tokens("It is 0.") + 80;
+            assert!(
+                stats.prompt_tokens <= frame,
+                "{architecture} {turn}: {stats:?}"
+            );
+            let mut again = stage(false);
+            again.session.restart(None, Some(before)).unwrap();
+            again.ask(&question, &greedy(1));
+            close(&turns.first(), &again.first(), 2e-5);
+        }
     }
 }
