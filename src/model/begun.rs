@@ -27,10 +27,15 @@ pub fn tokens(
     prompt: &[u32],
     answer: &str,
 ) -> Result<Vec<u32>, TokenizerError> {
+    if answer.is_empty() {
+        return Ok(Vec::new());
+    }
     let opened = opened(tokenizer, prompt);
-    let behind = opened
-        .as_ref()
-        .and_then(|mark| answer.strip_prefix(mark.as_str()));
+    let behind = opened.as_ref().and_then(|mark| {
+        // White space behind the mark may be another model's.
+        let bare = || answer.trim_start().strip_prefix(mark.trim_end());
+        answer.strip_prefix(mark.as_str()).or_else(bare)
+    });
     // Another model's answer, which did not think: here the thought ends first.
     let close = match (&opened, behind) {
         (Some(mark), None) => thoughts::ending(mark),
@@ -51,4 +56,46 @@ pub fn tokens(
         });
     }
     tokenizer.encode_segments_on(&segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::gguf::GgufFile;
+    use crate::testing::{TinySpec, write_tiny_gguf};
+
+    #[test]
+    fn an_answer_goes_on_behind_what_the_template_says_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
+        let tokenizer = Tokenizer::from_gguf(&GgufFile::open(&path).unwrap()).unwrap();
+        let goes_on = |prompt: &str, answer: &str| {
+            let prompt = tokenizer.encode(prompt, true).unwrap();
+            let ids = tokens(&tokenizer, &prompt, answer).unwrap();
+            let bytes: Vec<u8> = ids
+                .iter()
+                .flat_map(|&id| tokenizer.token_bytes(id))
+                .collect();
+            String::from_utf8(bytes).unwrap()
+        };
+        let thinks = "<|im_start|>assistant\n<think>\n";
+        for (prompt, answer, expected) in [
+            (thinks, "", ""),
+            (thinks, "<think>\n", ""),
+            (thinks, "<think>\nso", "so"),
+            (thinks, "<think>so", "so"),
+            (
+                thinks,
+                "<think>\nso\n</think>\n\nyes",
+                "so\n</think>\n\nyes",
+            ),
+            (thinks, "yes", "\n</think>\n\nyes"),
+            ("<|im_start|>assistant\n", "<think>\nso", "<think>\nso"),
+            ("<|im_start|>assistant\n", "yes", "yes"),
+            ("", "yes", "yes"),
+        ] {
+            assert_eq!(goes_on(prompt, answer), expected, "{prompt:?} {answer:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::detokenize::Utf8Stream;
+use crate::model::message::{Message, Role};
 use proptest::prelude::*;
 
 /// Answers with their thoughts and what is said.
@@ -111,6 +112,54 @@ fn a_thought_that_is_open_is_known_and_what_ends_it() {
     assert_eq!(opened("<think>\n\n</think>\n\n"), None);
     assert_eq!(answer("<think>a</think>\n\nb"), "b");
     assert_eq!(answer("\n\nb"), "\n\nb");
+}
+
+#[test]
+fn templates_are_known_by_what_they_say() {
+    let source = "{% if enable_thinking %}{{ m.content.split('</think>')[-1] }}{% endif %}";
+    assert!(matches!(Form::of(source), Form::Marked(pair) if pair.open == "<think>"));
+    let knows = Knows::of(source);
+    assert!(knows.thoughts && knows.switch && !knows.effort);
+    assert_eq!(Form::of("{{ m.reasoning_content }} </think>"), Form::Field);
+    let channels = "{{ reasoning_effort }}<|channel|>analysis{{ message.thinking }}";
+    assert_eq!(Form::of(channels), Form::Field);
+    assert!(Knows::of(channels).effort && Knows::of(channels).thoughts);
+    let plain = "{{ m.role }}: {{ m.content }}";
+    assert_eq!(
+        (Form::of(plain), Knows::of(plain)),
+        (Form::Answer, Knows::default())
+    );
+
+    let said = |content: &str| Message {
+        role: Role::Assistant,
+        content: content.into(),
+    };
+    let loud = |text: &str| text.to_uppercase();
+    let thought = said("<think>\nso\n</think>\n\nyes");
+    let told = Form::Field.tell(&thought, loud);
+    assert_eq!(
+        (&*told.content, told.thoughts.as_deref()),
+        ("YES", Some("SO"))
+    );
+    let told = Form::Marked(&PAIRS[0]).tell(&thought, loud);
+    assert_eq!(told.content, "<think>\nSO\n</think>\n\nYES");
+    assert_eq!(Form::Answer.tell(&thought, loud).content, "YES");
+    // Broken off, it is closed.
+    let told = Form::Marked(&PAIRS[0]).tell(&said("<think>\nso"), loud);
+    assert_eq!(told.content, "<think>\nSO\n</think>\n\n");
+    // What a person writes has no thoughts.
+    let question = Message {
+        role: Role::User,
+        ..thought.clone()
+    };
+    assert_eq!(
+        Form::Field.tell(&question, str::to_owned).content,
+        question.content
+    );
+    assert_eq!(Told::given(&thought, false).thoughts, None);
+    assert_eq!(Told::given(&thought, true).thoughts.as_deref(), Some("so"));
+    assert_eq!(Told::given(&question, true).content, question.content);
+    assert_eq!(quoted("a\n\nb\n"), "> a\n>\n> b\n\n");
 }
 
 proptest! {

@@ -49,6 +49,8 @@ pub struct Answer {
     pub raw: String,
     pub thoughts: Thoughts,
     pub(in crate::tui) splitter: Splitter,
+    /// What the splitter holds is shown.
+    pub(in crate::tui) paused: bool,
     /// Lines above the text, as they were laid out last.
     pub(in crate::tui) above: usize,
     pub running: bool,
@@ -234,6 +236,7 @@ impl Answer {
     /// The next piece, as the model writes it.
     pub fn say(&mut self, piece: &str) {
         self.raw.push_str(piece);
+        self.paused = false;
         let Answer {
             splitter,
             thoughts,
@@ -248,12 +251,13 @@ impl Answer {
     pub fn pause(&mut self) {
         let Answer {
             splitter,
+            paused,
             thoughts,
             text,
             ..
         } = self;
         let mut rest = splitter.clone();
-        if rest.holds() {
+        if !std::mem::replace(paused, true) {
             rest.finish(&mut |part, said| take(thoughts, text, part, said));
         }
     }

@@ -101,6 +101,7 @@ impl State {
             if let Some(answer) = self.conversation.answer_mut() {
                 answer.running = false;
                 answer.progress = None;
+                answer.pause();
             }
             self.put_back(effects);
             self.note(

@@ -164,6 +164,8 @@ fn a_mark_that_a_stop_cut_is_whole_again_where_it_goes_on() {
     tell(&mut state, finished(Stop::Interrupted, 3));
     let answer = last(&mut state);
     assert_eq!(answer.thoughts.text, "so</thi", "nothing is hidden");
+    state.conversation.answer_mut().unwrap().pause();
+    assert_eq!(last(&mut state).thoughts.text, "so</thi", "once");
     assert!(answer.thoughts.unfinished);
     control(&mut state, 'o');
     piece(&mut state, "nk>yes");
