@@ -7,6 +7,7 @@ use std::io;
 
 use super::fault;
 use crate::cache::Lent;
+use crate::heap;
 
 /// A mapped file. Where its bytes go away while it is mapped (somebody cut the file), zeros are read
 /// in their place and [`Map::is_whole`] says so.
@@ -38,22 +39,11 @@ impl Map {
 
     /// Gives the memory of a part back; the bytes are there again when they are read.
     pub fn give_back(&self, at: usize, len: usize) {
-        #[cfg(unix)]
-        {
-            // Only whole pages of memory: what lies beside them is in use.
-            let page = 4096;
-            let start = at.next_multiple_of(page);
-            let end = (at + len).min(self.map.len()) / page * page;
-            // Anonymous memory that stands in for lost bytes would be lost as well.
-            if start < end && self.is_whole() {
-                let advice = memmap2::UncheckedAdvice::DontNeed;
-                // SAFETY: a shared map of a file that was never written to through it: what is read next
-                // comes from the file again.
-                let _ = unsafe { self.map.unchecked_advise_range(advice, start, end - start) };
-            }
+        // Anonymous memory that stands in for lost bytes would be lost as well.
+        if self.is_whole() {
+            // SAFETY: a shared map of a file that was never written to through it.
+            unsafe { heap::give_back_pages(&self.map, at, len) };
         }
-        #[cfg(not(unix))]
-        let _ = (at, len);
     }
 }
 

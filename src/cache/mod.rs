@@ -30,6 +30,8 @@ impl<S: Store> LayerState<S> {
     pub fn has_seen(&self, position: usize) -> bool {
         match self.state.exists() {
             true => self.state.seen() == position + 1,
+            // One that sees another's entries has none to tell by.
+            false if self.layer.lens().is_empty() => false,
             false => self.layer.positions(0).last() == Some(&(position as u32)),
         }
     }

@@ -220,6 +220,8 @@ pub struct CachePicture {
     pub windows: Vec<Option<u32>>,
     /// Per layer, the bytes of the state that it keeps in place of entries.
     pub states: Vec<Option<u64>>,
+    /// Per layer, the earlier layer whose entries it sees: it holds none.
+    pub sources: Vec<Option<u32>>,
     /// Layers already final in a running prefill; `None` when none runs.
     pub filled_layers: Option<usize>,
     /// Bytes of keys and values in use / of the buffers allocated, staged ones included.

@@ -20,6 +20,9 @@ pub struct LayerReport {
     /// Bytes of the layer's state, where it has one in place of entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<usize>,
+    /// The earlier layer whose entries the layer sees, where it holds none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_layer: Option<usize>,
     /// Kept per KV head, window included.
     pub budgets: Vec<usize>,
     /// Kept positions per KV head, ascending.
@@ -139,6 +142,7 @@ pub fn inspect(
         reports.push(LayerReport {
             sliding_window: shape.window(),
             state_bytes: Some(shape.state_bytes()).filter(|&bytes| bytes > 0),
+            source_layer: shape.source(),
             kept: (0..budgets.len())
                 .map(|h| layers.positions(l, h).to_vec())
                 .collect(),

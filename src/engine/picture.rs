@@ -28,6 +28,7 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
         lens: lens.map(counts).collect(),
         windows: windows(layers),
         states: states(layers),
+        sources: sources(layers),
         filled_layers: None,
         used_bytes: layers.used_bytes() as u64,
         allocated_bytes: layers.allocated_bytes() as u64,
@@ -52,6 +53,12 @@ fn states(layers: &dyn Layers) -> Vec<Option<u64>> {
     let shapes = layers.description().layers.iter();
     let bytes = |shape: &LayerShape| Some(shape.state_bytes() as u64).filter(|&bytes| bytes > 0);
     shapes.map(bytes).collect()
+}
+
+/// Whose entries each layer sees which has none.
+fn sources(layers: &dyn Layers) -> Vec<Option<u32>> {
+    let shapes = layers.description().layers.iter();
+    shapes.map(|shape| Some(shape.source()? as u32)).collect()
 }
 
 /// Bytes of keys and values that a cache which evicts nothing would use: layers that are bounded by

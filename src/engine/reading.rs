@@ -48,6 +48,7 @@ pub(super) fn read(
         tokens: text.len(),
         begun,
         evictor: *lane.evictor(),
+        filled: 0,
         watcher,
     };
     let through = match text {
@@ -66,6 +67,8 @@ struct Teller<'a> {
     tokens: usize,
     begun: Instant,
     evictor: Evictor,
+    /// Layers that are through.
+    filled: usize,
     watcher: &'a mut dyn Watcher,
 }
 
@@ -86,7 +89,9 @@ impl Reader for Teller<'_> {
 
     fn layer_done(&mut self, layer: usize, layers: &dyn Layers, peak: Peak) -> Result<()> {
         let mut picture = picture_of(layers, self.evictor.total(layers), peak);
-        picture.filled_layers = Some(layer + 1);
+        // Layers that others see are done behind them.
+        self.filled = self.filled.max(layer + 1);
+        picture.filled_layers = Some(self.filled);
         self.watcher.picture(picture);
         Ok(())
     }

@@ -25,12 +25,13 @@ pub struct Place<'a, A> {
     pub offset: usize,
 }
 
-/// The norms of each head's queries and keys.
+/// The norms of each head's queries, keys and values.
 #[derive(Debug)]
-pub struct QkNorms<'a, V> {
-    /// `[head_dim]` each.
+pub struct HeadNorms<'a, V> {
+    /// `[head_dim]` each; keys and values go without where there is none.
     pub q: &'a V,
-    pub k: &'a V,
+    pub k: Option<&'a V>,
+    pub v: Option<&'a V>,
     pub epsilon: f32,
 }
 
@@ -80,7 +81,17 @@ pub trait Backend: Send + Sync + Sized + 'static {
         inputs: usize,
         scaled: Scaled,
     ) -> Result<Self::Linear>;
+    /// The matrix `index` of those that the tensor `NAME.weight` has one below the other, each
+    /// `[outputs, inputs]`.
+    fn load_slice(
+        &self,
+        file: &GgufFile,
+        name: &str,
+        shape: [usize; 3],
+        index: usize,
+    ) -> Result<Self::Linear>;
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Self::Vector>;
+    fn vector(&self, host: Vec<f32>) -> Result<Self::Vector>;
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Self::Embedding>;
     /// The experts of the block `blk.N`, of its tensors `ffn_gate_inp`, `ffn_gate_exps` … in the file.
     fn load_experts(
@@ -105,14 +116,21 @@ pub trait Backend: Send + Sync + Sized + 'static {
         tokens: &[u32],
         before: usize,
     ) -> Result<Self::Rows>;
+    /// Numbers of the host as rows, as many as `like` has.
+    fn rows(&self, host: Vec<f32>, like: &Self::Rows) -> Result<Self::Rows>;
     fn rms_norm(&self, x: &Self::Rows, weight: &Self::Vector, epsilon: f32) -> Result<Self::Rows>;
     fn linear(&self, weight: &Self::Linear, x: &Self::Rows) -> Result<Self::Rows>;
     /// `gate(g) × u` of `[rows, g | u]`.
     fn gated(&self, gate: Gate, gate_up: &Self::Rows) -> Result<Self::Rows>;
     /// `x · σ(gate)`, where `gate` is one number per row or as wide as `x`.
     fn opened(&self, x: Self::Rows, gate: &Self::Rows) -> Result<Self::Rows>;
-    /// What the experts that each row chooses say to it, weighed and added up.
-    fn experts(&self, experts: &Self::Experts, x: &Self::Rows) -> Result<Self::Rows>;
+    /// What the experts that each row of `by` chooses say to that of `x`, weighed and added up.
+    fn experts(
+        &self,
+        experts: &Self::Experts,
+        x: &Self::Rows,
+        by: &Self::Rows,
+    ) -> Result<Self::Rows>;
     fn add(&self, x: Self::Rows, y: Self::Rows) -> Result<Self::Rows>;
     fn scale(&self, x: Self::Rows, by: f32) -> Result<Self::Rows>;
     /// Number by number.
@@ -159,13 +177,13 @@ pub trait Backend: Send + Sync + Sized + 'static {
 
     /// Angles of `rows` positions from `start` on; made once per step and kind of layer.
     fn angles(&self, rope: &Rope, start: usize, rows: usize) -> Result<Self::Angles>;
-    /// Splits `[rows, q | k | v]`, norms queries and keys where there are norms, applies RoPE,
-    /// appends keys and values to the layer and the queries to its window, and returns the queries
-    /// `[rows, heads × head_dim]`.
+    /// Splits `[rows, q | k | v]`, norms each where there are norms, applies RoPE, appends keys and
+    /// values to the layer (which may have no KV heads) and the queries to its window, and returns the
+    /// queries `[rows, heads × head_dim]`.
     fn append(
         &self,
         a: &AttentionShape,
-        norms: Option<QkNorms<'_, Self::Vector>>,
+        norms: Option<HeadNorms<'_, Self::Vector>>,
         state: &mut LayerState<Self::Layer>,
         qkv: Self::Rows,
         place: Place<'_, Self::Angles>,

@@ -1,13 +1,14 @@
 //! One block of the transformer: a mixer, then an MLP, each added to the stream.
 
 use super::{
-    backend::{Backend, Place},
+    backend::Backend,
     description::Description,
     error::Result,
     gguf::GgufFile,
-    mixer::{Attention, Mix},
+    mixer::{Attention, Mix, Run},
     mlp::{Gated, Mlp},
-    weights::Scaled,
+    per_layer::PerLayer,
+    weights::{self, Scaled},
 };
 use crate::cache::LayerState;
 
@@ -19,6 +20,9 @@ pub struct Block<B: Backend> {
     mlp_norm: Option<B::Vector>,
     mlp: Mlp<B>,
     mlp_out_norm: Option<B::Vector>,
+    per_layer: Option<PerLayer<B>>,
+    /// What the stream is multiplied by at the end.
+    out_scale: f32,
 }
 
 impl<B: Backend> Block<B> {
@@ -40,20 +44,32 @@ impl<B: Backend> Block<B> {
             Some(gate) => linear(&[(gate, ff), (names.up, ff)], d.hidden, names.mlp_scaled),
             None => linear(&[(names.up, 2 * ff)], d.hidden, names.mlp_scaled),
         };
+        let dense = || -> Result<_> {
+            Ok(Gated {
+                gate_up: gate_up()?,
+                down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
+                gate: d.family.gate,
+            })
+        };
         Ok(Block {
             mixer_norm: norm(names.attention_norm)?,
             mixer: Mix::load(b, d, file, layer)?,
             mixer_out_norm: norm(names.attention_out_norm)?,
             mlp_norm: norm(names.mlp_norm)?,
             mlp: match &shape.experts {
+                Some(e) if e.beside => {
+                    let sizes = (d.hidden, d.rms_epsilon);
+                    Mlp::beside(b, file, &format!("blk.{layer}"), e, dense()?, sizes)?
+                }
                 Some(e) => Mlp::experts(b, file, &format!("blk.{layer}"), e, d.hidden)?,
-                None => Mlp::Dense(Gated {
-                    gate_up: gate_up()?,
-                    down: linear(&[(names.down, d.hidden)], ff, names.mlp_scaled)?,
-                    gate: d.family.gate,
-                }),
+                None => Mlp::Dense(dense()?),
             },
             mlp_out_norm: norm(names.mlp_out_norm)?,
+            per_layer: PerLayer::load(b, d, file, layer)?,
+            out_scale: match name("layer_output_scale") {
+                scale if file.has_tensor(&scale) => weights::vector(file, &scale, 1)?[0],
+                _ => 1.0,
+            },
         })
     }
 
@@ -62,18 +78,22 @@ impl<B: Backend> Block<B> {
         self.mixer.attention()
     }
 
+    pub fn per_layer(&self) -> Option<&PerLayer<B>> {
+        self.per_layer.as_ref()
+    }
+
     /// Appends the rows `x` (`[rows, hidden]`) to the layer and returns the stream behind the block
-    /// for the last `wanted` of them.
+    /// for those that are wanted; `told` is what the layer is told of each beside the stream.
     pub fn forward(
         &self,
         b: &B,
         d: &Description,
         x: B::Rows,
         state: &mut LayerState<B::Layer>,
-        place: Place<B::Angles>,
-        wanted: usize,
+        run: Run<'_, B>,
+        told: Option<B::Rows>,
     ) -> Result<Option<B::Rows>> {
-        let epsilon = d.rms_epsilon;
+        let (epsilon, wanted) = (d.rms_epsilon, run.wanted);
         let normed = |y: B::Rows, norm: &Option<B::Vector>| match norm {
             Some(norm) => b.rms_norm(&y, norm, epsilon),
             None => Ok(y),
@@ -86,9 +106,9 @@ impl<B: Backend> Block<B> {
         let y = match &self.mixer_norm {
             Some(norm) => {
                 let x = b.rms_norm(&x, norm, epsilon)?;
-                self.mixer.forward(b, &x, state, place, wanted)?
+                self.mixer.forward(b, &x, state, run)?
             }
-            None => self.mixer.forward(b, &x, state, place, wanted)?,
+            None => self.mixer.forward(b, &x, state, run)?,
         };
         let Some(y) = y else {
             return Ok(None);
@@ -97,10 +117,18 @@ impl<B: Backend> Block<B> {
         let x = b.add(b.last(x, wanted)?, residual(y)?)?;
 
         let h = match &self.mlp_norm {
-            Some(norm) => self.mlp.forward(b, &b.rms_norm(&x, norm, epsilon)?)?,
-            None => self.mlp.forward(b, &x)?,
+            Some(norm) => self.mlp.forward(b, &x, &b.rms_norm(&x, norm, epsilon)?)?,
+            None => self.mlp.forward(b, &x, &x)?,
         };
         let y = normed(h, &self.mlp_out_norm)?;
-        Ok(Some(b.add(x, residual(y)?)?))
+        let x = b.add(x, residual(y)?)?;
+        let x = match (&self.per_layer, told) {
+            (Some(per_layer), Some(told)) => per_layer.hear(b, d, x, b.last(told, wanted)?)?,
+            _ => x,
+        };
+        match self.out_scale {
+            1.0 => Ok(Some(x)),
+            scale => Ok(Some(b.scale(x, scale)?)),
+        }
     }
 }

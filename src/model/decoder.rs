@@ -10,8 +10,12 @@ use super::{
     description::Description,
     error::{ModelError, Result},
     gguf::GgufFile,
+    mixer::Run,
+    per_layer::Table,
     rope::Rope,
     shape::Rotary,
+    sharing,
+    stages::{Behind, Stages},
     weights::Scaled,
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
@@ -22,36 +26,10 @@ const BEGINNING: usize = 16;
 /// Layers that a prefill has filled, and what came out behind the last.
 type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
 
-/// What stands before a run of tokens: a fork of each layer, with the first `position` entries.
-pub(super) struct Behind<'a, B: Backend> {
-    pub position: usize,
-    pub layer: &'a dyn Fn(usize) -> Result<LayerState<B::Layer>>,
-}
-
-/// What happens around a prefill whose layers are staged.
-pub(super) trait Stages<B: Backend> {
-    /// Looked at between blocks.
-    fn stopped(&self) -> bool {
-        false
-    }
-
-    /// `done` of `total` blocks over all layers are through.
-    fn progress(&mut self, _done: usize, _total: usize) {}
-
-    /// A layer has seen the tokens before `position`.
-    fn block_done(&mut self, _position: usize, _state: &LayerState<B::Layer>) -> Result<()> {
-        Ok(())
-    }
-
-    /// The last of `staged`, layer `layer`, has all its entries.
-    fn layer_done(&mut self, _layer: usize, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
-        Ok(())
-    }
-
-    /// All of them.
-    fn all_done(&mut self, _staged: &mut Vec<LayerState<B::Layer>>) -> Result<()> {
-        Ok(())
-    }
+/// What is loaded by itself.
+enum Loaded<B: Backend> {
+    Head(B::Linear),
+    Block(Box<Block<B>>),
 }
 
 /// Embedding, blocks, norm, output head.
@@ -62,6 +40,8 @@ pub struct Decoder<B: Backend> {
     ropes: Vec<Rope>,
     rope_of: Vec<Option<usize>>,
     embedding: B::Embedding,
+    /// What layers are told of tokens beside the stream.
+    table: Option<Table>,
     pub(super) blocks: Vec<Block<B>>,
     norm: B::Vector,
     head: B::Linear,
@@ -80,20 +60,28 @@ impl<B: Backend> Decoder<B> {
             let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             progress(done as f32 / (layers + 1) as f32);
         };
-        let blocks = backend.load_all(layers, &|layer| {
-            let block = Block::load(&backend, &d, file, layer);
-            step();
-            block
-        })?;
         let output = if d.tied { "token_embd" } else { "output" };
-        let head = backend.load_linear(
-            file,
-            &[(output.into(), d.vocabulary)],
-            d.hidden,
-            Scaled::Product,
-        )?;
+        // The head first: it is the largest, and no thread should wait for it at the end.
+        let loaded = backend.load_all(layers + 1, &|item| {
+            let part = match item.checked_sub(1) {
+                Some(layer) => Loaded::Block(Box::new(Block::load(&backend, &d, file, layer)?)),
+                None => {
+                    let parts = [(output.into(), d.vocabulary)];
+                    Loaded::Head(backend.load_linear(file, &parts, d.hidden, Scaled::Product)?)
+                }
+            };
+            step();
+            Ok(part)
+        })?;
+        let (mut head, mut blocks) = (None, Vec::with_capacity(layers));
+        for part in loaded {
+            match part {
+                Loaded::Head(linear) => head = Some(linear),
+                Loaded::Block(block) => blocks.push(*block),
+            }
+        }
+        let head = head.ok_or_else(|| ModelError::Description("it has no output head".into()))?;
         let embedding = backend.load_embedding(file, &d)?;
-        step();
         let rotaries: Vec<_> = d.layers.iter().map(|l| l.attention()?.rotary).collect();
         let mut kinds: Vec<Rotary> = Vec::new();
         let mut rope_of = Vec::with_capacity(layers);
@@ -106,14 +94,17 @@ impl<B: Backend> Decoder<B> {
             }));
         }
         let ropes = kinds.iter().map(|k| Rope::new(k, file));
+        let table = Table::open(file, &d)?;
+        let table_bytes = table.as_ref().map_or(0, Table::bytes);
         Ok(Decoder {
             ropes: ropes.collect::<Result<_>>()?,
             rope_of,
             embedding,
+            table,
             blocks,
             norm: backend.load_vector(file, output_norm(file), d.hidden)?,
             head,
-            weight_bytes: file.tensor_bytes(),
+            weight_bytes: file.tensor_bytes() - table_bytes,
             fingerprint: fingerprint(file, &backend),
             description: d,
             backend,
@@ -151,18 +142,59 @@ impl<B: Backend> Decoder<B> {
         at
     }
 
-    /// Tokens behind `before` others.
+    /// Tokens behind `before` others, scaled as the stream begins.
     fn embed(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
+        let rows = self.embed_plain(tokens, before)?;
+        match self.description.scales.embedding {
+            1.0 => Ok(rows),
+            scale => self.backend.scale(rows, scale),
+        }
+    }
+
+    fn embed_plain(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
         let vocab = self.description.vocabulary;
         if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab) {
             return Err(ModelError::Token { id, vocab });
         }
-        let b = &self.backend;
-        let rows = b.embed(&self.embedding, &self.head, tokens, before)?;
-        match self.description.scales.embedding {
-            1.0 => Ok(rows),
-            scale => b.scale(rows, scale),
+        self.backend
+            .embed(&self.embedding, &self.head, tokens, before)
+    }
+
+    /// The embeddings of `rows` tokens from `offset` on of those that are read behind `before` others,
+    /// where layers are told of them. They are not kept: a long text's would be as large as its cache.
+    fn embedded(
+        &self,
+        tokens: &[u32],
+        before: usize,
+        offset: usize,
+        rows: usize,
+    ) -> Result<Option<B::Rows>> {
+        if self.table.is_none() {
+            return Ok(None);
         }
+        // As precise as the stream, whose precision hangs on all that is read at once: on whether that
+        // is one token, and on where it ends.
+        let more = usize::from(rows == 1 && offset > 0);
+        let some = &tokens[offset - more..offset + rows];
+        let embedded = self.embed_plain(some, before + tokens.len() - some.len())?;
+        self.backend.last(embedded, rows).map(Some)
+    }
+
+    /// What a layer is told of tokens that are `embedded`.
+    fn told(
+        &self,
+        layer: usize,
+        tokens: &[u32],
+        embedded: Option<&B::Rows>,
+    ) -> Result<Option<B::Rows>> {
+        let per_layer = self.blocks[layer].per_layer();
+        let (Some(table), Some(per_layer), Some(embedded)) = (&self.table, per_layer, embedded)
+        else {
+            return Ok(None);
+        };
+        let (b, d) = (&self.backend, &self.description);
+        let of_table = table.rows(layer, tokens)?;
+        per_layer.told(b, d, embedded, of_table).map(Some)
     }
 
     /// The angles of each kind of layer for a run of positions.
@@ -179,7 +211,7 @@ impl<B: Backend> Decoder<B> {
     }
 
     /// Logits of each of `rows`, one behind the other.
-    fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
+    pub(super) fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
         let (b, scales) = (&self.backend, &self.description.scales);
         let h = b.rms_norm(rows, &self.norm, self.description.rms_epsilon)?;
         let mut logits = b.to_host(b.linear(&self.head, &h)?)?;
@@ -217,7 +249,7 @@ impl<B: Backend> Decoder<B> {
 
     /// Runs `tokens` behind what there is, layer by layer, on staged forks of its layers, and
     /// returns those with the stream of the last `wanted` tokens; `None` when it was stopped.
-    fn stage(
+    pub(super) fn stage(
         &self,
         behind: &Behind<B>,
         tokens: &[u32],
@@ -230,7 +262,7 @@ impl<B: Backend> Decoder<B> {
         let cuts = self.cuts(tokens.len());
         let blocks = cuts.len() - 1;
         let mut x = self.embed(tokens, behind.position)?;
-        let mut staged = Vec::with_capacity(layers);
+        let mut staged: Vec<LayerState<B::Layer>> = Vec::with_capacity(layers);
         for (l, block) in self.blocks.iter().enumerate() {
             let mut state = (behind.layer)(l)?;
             for (i, cut) in cuts.windows(2).enumerate() {
@@ -249,15 +281,24 @@ impl<B: Backend> Decoder<B> {
                     true => wanted.saturating_sub(after).min(rows),
                     false => rows,
                 };
+                let run = Run {
+                    place,
+                    wanted,
+                    source: d.layers[l].source().map(|s| (&staged[s].layer, after)),
+                };
+                let embedded = self.embedded(tokens, behind.position, offset, rows)?;
+                let told = self.told(l, &tokens[offset..offset + rows], embedded.as_ref())?;
                 let slice = b.slice(&x, offset, rows)?;
-                if let Some(out) = block.forward(b, d, slice, &mut state, place, wanted)? {
+                if let Some(out) = block.forward(b, d, slice, &mut state, run, told)? {
                     b.put(&mut x, offset + rows - wanted, &out)?;
                 }
                 stages.block_done(behind.position + offset + rows, &state)?;
                 stages.progress(l * blocks + i + 1, layers * blocks);
             }
             staged.push(state);
-            stages.layer_done(l, &mut staged)?;
+            for done in sharing::done_behind(&d.layers, l) {
+                stages.layer_done(done, &mut staged)?;
+            }
         }
         stages.all_done(&mut staged)?;
         Ok(Some((staged, b.last(x, wanted)?)))
@@ -278,32 +319,6 @@ impl<B: Backend> Decoder<B> {
         }
     }
 
-    /// [`Network::log_likelihoods`](super::Network::log_likelihoods).
-    pub(super) fn log_likelihoods(&self, tokens: &[u32]) -> Result<Vec<f64>> {
-        if tokens.len() < 2 {
-            return Ok(Vec::new());
-        }
-        let b = &self.backend;
-        let cache = self.empty_cache(0)?;
-        let behind = Behind {
-            position: 0,
-            layer: &|l| Ok(cache.layers[l].clone()),
-        };
-        let Some((_, x)) = self.stage(&behind, tokens, &mut Unwatched, tokens.len())? else {
-            return Ok(Vec::new());
-        };
-        let mut out = Vec::with_capacity(tokens.len());
-        // The logits of a block at a time: all of them would be `tokens × vocabulary`.
-        let block_rows = b.block_rows(&self.description).max(1);
-        for (i, next) in tokens[1..].chunks(block_rows).enumerate() {
-            let rows = b.slice(&x, i * block_rows, next.len())?;
-            let logits = self.predicted(&rows)?;
-            let rows = logits.chunks_exact(self.description.vocabulary);
-            out.extend(rows.zip(next).map(|(row, &id)| log_softmax(row, id)));
-        }
-        Ok(out)
-    }
-
     /// [`Sequence::decode`](super::Sequence::decode) on a cache of this network.
     pub(super) fn decode(
         &self,
@@ -314,6 +329,7 @@ impl<B: Backend> Decoder<B> {
         let (b, d) = (&self.backend, &self.description);
         let angles = self.angles(cache.position, 1)?;
         let mut x = self.embed(&[token], cache.position)?;
+        let embedded = self.embedded(&[token], cache.position, 0, 1)?;
         for (l, block) in self.blocks.iter().enumerate() {
             let place = Place {
                 start: cache.position,
@@ -321,9 +337,17 @@ impl<B: Backend> Decoder<B> {
                 angles: self.rope_of[l].map(|kind| &angles[kind]),
                 offset: 0,
             };
+            let (before, rest) = cache.layers.split_at_mut(l);
+            let run = Run {
+                place,
+                wanted: 1,
+                source: d.layers[l].source().map(|s| (&before[s].layer, 0)),
+            };
             let outcome = match stopped() {
                 true => Ok(None),
-                false => block.forward(b, d, x, &mut cache.layers[l], place, 1),
+                false => self
+                    .told(l, &[token], embedded.as_ref())
+                    .and_then(|told| block.forward(b, d, x, &mut rest[0], run, told)),
             };
             match outcome {
                 Ok(Some(out)) => x = out,
@@ -360,24 +384,11 @@ fn output_norm(file: &GgufFile) -> &'static str {
     }
 }
 
-/// ln p of `id` under a row of logits; −∞ for a token that is none.
-fn log_softmax(logits: &[f32], id: u32) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
-    let of = logits.get(id as usize).copied();
-    f64::from(of.unwrap_or(f32::NEG_INFINITY) - max) - sum.ln()
-}
-
 /// Of keys and values: those of other weights, types or roundings are others.
 fn fingerprint<B: Backend>(file: &GgufFile, backend: &B) -> [u8; 32] {
     let hash = Sha256::new().chain_update(file.fingerprint());
     hash.chain_update(backend.precision()).finalize().into()
 }
-
-/// A prefill that nobody watches.
-struct Unwatched;
-
-impl<B: Backend> Stages<B> for Unwatched {}
 
 /// Undoes the appending of a token that did not get through all layers.
 fn take_back<S: Store>(layers: &mut [LayerState<S>]) {

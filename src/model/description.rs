@@ -7,7 +7,7 @@ use super::{
     keys::Keys,
     shape::{
         AttentionShape, ConvolutionShape, LayerShape, Mixer, RopePairing, Rotary, Scales, Sections,
-        Yarn,
+        Values, Yarn,
     },
 };
 
@@ -25,6 +25,8 @@ pub struct Description {
     pub context: usize,
     pub rms_epsilon: f32,
     pub scales: Scales,
+    /// Width of what each layer is told of each token beside the stream; 0 = nothing.
+    pub per_layer: usize,
     /// The output head is the embedding matrix.
     pub tied: bool,
 }
@@ -74,6 +76,8 @@ impl Description {
                 soft_cap: None,
                 temperature: None,
                 gated: false,
+                values: Values::Plain,
+                source: None,
             }),
             feed_forward,
             experts: None,
@@ -99,6 +103,9 @@ impl Description {
             context: keys.size("context_length")?,
             rms_epsilon: file.f32(&format!("{architecture}.attention.layer_norm_rms_epsilon"))?,
             scales,
+            per_layer: keys
+                .optional("embedding_length_per_layer_input")?
+                .unwrap_or(0),
             tied: !file.has_tensor("output.weight"),
             family,
         };
@@ -109,18 +116,18 @@ impl Description {
     fn check(&self) -> Result<()> {
         within("hidden size", self.hidden, 1 << 17)?;
         for layer in &self.layers {
-            match layer.experts {
-                None => within("feed-forward size", layer.feed_forward, 1 << 20)?,
-                Some(e) => {
-                    within("experts", e.count, 1024)?;
-                    within("experts in use", e.used, e.count)?;
-                    within("feed-forward size", e.feed_forward, 1 << 20)?;
-                    within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
-                    positive(&[e.scale])?;
-                }
+            if layer.experts.is_none_or(|e| e.beside) {
+                within("feed-forward size", layer.feed_forward, 1 << 20)?;
+            }
+            if let Some(e) = layer.experts {
+                within("experts", e.count, 1024)?;
+                within("experts in use", e.used, e.count)?;
+                within("feed-forward size", e.feed_forward, 1 << 20)?;
+                within("feed-forward size", e.shared.unwrap_or(1), 1 << 20)?;
+                positive(&[e.scale])?;
             }
             match &layer.mixer {
-                Mixer::Attention(a) => check_attention(a)?,
+                Mixer::Attention(a) => check_attention(&self.seen(a))?,
                 Mixer::Convolution(c) => check_convolution(c)?,
                 Mixer::Delta(d) => {
                     within("value heads", d.value_heads, 1024)?;
@@ -140,6 +147,7 @@ impl Description {
             return wrong("none of its layers attends".into());
         }
         within("vocabulary", self.vocabulary, 1 << 24)?;
+        within("width per layer", self.per_layer.max(1), 1 << 16)?;
         within("context length", self.context, 1 << 26)?;
         let scales = [
             self.scales.embedding,
@@ -148,6 +156,15 @@ impl Description {
         ];
         positive(&scales)?;
         positive(&[self.rms_epsilon, self.scales.logit_cap.unwrap_or(1.0)])
+    }
+
+    /// How a layer looks at the keys and values that it sees, its own or another layer's.
+    pub fn seen(&self, own: &AttentionShape) -> AttentionShape {
+        let source = own.source.and_then(|source| self.layers.get(source));
+        AttentionShape {
+            kv_heads: source.map_or(own.kv_heads, LayerShape::kv_heads),
+            ..*own
+        }
     }
 
     pub fn architecture(&self) -> &'static str {

@@ -226,6 +226,13 @@ impl Product {
         parts.collect()
     }
 
+    /// Every expert's was copied.
+    pub fn give_back(&self, file: &GgufFile) {
+        for (name, _) in &self.parts {
+            file.give_back(&format!("{name}.weight"));
+        }
+    }
+
     pub fn scales(&self, expert: usize) -> &[f32] {
         self.of(&self.scales, expert)
     }

@@ -1,20 +1,13 @@
 //! The second half of a block: one gated MLP, or experts.
 
 use super::{
-    backend::Backend,
-    error::Result,
-    gguf::GgufFile,
-    shape::{ExpertsShape, Gate},
-    weights::Scaled,
+    backend::Backend, error::Result, gguf::GgufFile, shape::ExpertsShape, weights::Scaled,
 };
+use beside::Beside;
+pub use gated::Gated;
 
-/// Gate and up, then down.
-pub struct Gated<B: Backend> {
-    /// gate and up stacked.
-    pub gate_up: B::Linear,
-    pub down: B::Linear,
-    pub gate: Gate,
-}
+mod beside;
+mod gated;
 
 /// What comes of the normed stream before it is added to it.
 pub enum Mlp<B: Backend> {
@@ -23,6 +16,7 @@ pub enum Mlp<B: Backend> {
         routed: B::Experts,
         shared: Option<Shared<B>>,
     },
+    Beside(Beside<B>),
 }
 
 /// The MLP that all tokens go through beside their experts.
@@ -30,13 +24,6 @@ pub struct Shared<B: Backend> {
     mlp: Gated<B>,
     /// Its output is multiplied by σ of this.
     gate: Option<B::Linear>,
-}
-
-impl<B: Backend> Gated<B> {
-    fn forward(&self, b: &B, x: &B::Rows) -> Result<B::Rows> {
-        let h = b.linear(&self.gate_up, x)?;
-        b.linear(&self.down, &b.gated(self.gate, &h)?)
-    }
 }
 
 impl<B: Backend> Mlp<B> {
@@ -57,11 +44,27 @@ impl<B: Backend> Mlp<B> {
         })
     }
 
-    pub fn forward(&self, b: &B, x: &B::Rows) -> Result<B::Rows> {
+    /// The same with `mlp` beside them.
+    pub fn beside(
+        b: &B,
+        file: &GgufFile,
+        block: &str,
+        e: &ExpertsShape,
+        mlp: Gated<B>,
+        (hidden, epsilon): (usize, f32),
+    ) -> Result<Self> {
+        let experts = b.load_experts(file, block, e, hidden)?;
+        let beside = Beside::load(b, file, block, (mlp, experts), (hidden, epsilon))?;
+        Ok(Mlp::Beside(beside))
+    }
+
+    /// What comes of the stream `stream`, which is `x` behind the norm.
+    pub fn forward(&self, b: &B, stream: &B::Rows, x: &B::Rows) -> Result<B::Rows> {
         match self {
             Mlp::Dense(mlp) => mlp.forward(b, x),
+            Mlp::Beside(both) => both.forward(b, stream, x),
             Mlp::Experts { routed, shared } => {
-                let y = b.experts(routed, x)?;
+                let y = b.experts(routed, x, x)?;
                 match shared {
                     Some(shared) => b.add(y, shared.forward(b, x)?),
                     None => Ok(y),

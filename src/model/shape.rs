@@ -49,6 +49,8 @@ pub struct ExpertsShape {
     pub scaled: bool,
     /// Width of the MLP that all tokens go through beside them.
     pub shared: Option<usize>,
+    /// They stand beside the layer's own MLP, not in its place, each with norms of its own.
+    pub beside: bool,
 }
 
 impl ExpertsShape {
@@ -63,6 +65,7 @@ impl ExpertsShape {
         scale: 1.0,
         scaled: true,
         shared: None,
+        beside: false,
     };
 }
 
@@ -117,6 +120,17 @@ impl Temperature {
     }
 }
 
+/// How a layer's values come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// As their weights give them.
+    Plain,
+    /// Brought to a root mean square of 1, each head's.
+    Normed,
+    /// Keys before their norm, normed so: there are no weights for values.
+    NormedKeys,
+}
+
 /// Grouped-query attention.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AttentionShape {
@@ -135,6 +149,9 @@ pub struct AttentionShape {
     /// What comes of a head is multiplied by σ of numbers that its query's weights give as well,
     /// `[head_dim]` behind each head's query.
     pub gated: bool,
+    pub values: Values,
+    /// The earlier layer whose keys and values it sees: it has none itself, and no KV heads.
+    pub source: Option<usize>,
 }
 
 impl AttentionShape {
@@ -221,7 +238,7 @@ pub struct LayerShape {
     pub mixer: Mixer,
     /// Width of the MLP.
     pub feed_forward: usize,
-    /// In place of one MLP.
+    /// In place of one MLP, or beside it.
     pub experts: Option<ExpertsShape>,
 }
 
@@ -249,9 +266,15 @@ impl LayerShape {
         self.attention().map_or(0, |a| a.kv_heads)
     }
 
-    /// The window that bounds its entries.
+    /// The window that bounds its entries, where it has some.
     pub fn window(&self) -> Option<usize> {
-        self.attention()?.window
+        let attention = self.attention()?;
+        attention.window.filter(|_| attention.source.is_none())
+    }
+
+    /// The earlier layer whose keys and values it sees in place of its own.
+    pub fn source(&self) -> Option<usize> {
+        self.attention()?.source
     }
 
     /// The parts of a state of fixed size, in numbers (f32): none where it has entries.
@@ -285,14 +308,18 @@ impl LayerShape {
 
     /// Width of all that a token goes through in the MLP.
     pub fn mlp_width(&self) -> usize {
-        let routed = |e: ExpertsShape| e.used * e.feed_forward + e.shared.unwrap_or(0);
+        let routed = |e: ExpertsShape| {
+            let own = if e.beside { self.feed_forward } else { 0 };
+            e.used * e.feed_forward + e.shared.unwrap_or(own)
+        };
         self.experts.map_or(self.feed_forward, routed)
     }
 
-    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window, and
-    /// a state is as large as it is.
+    /// Whether a policy bounds its entries. Those of a sliding window are bounded by the window, a
+    /// state is as large as it is, and what another layer keeps is that layer's.
     pub fn grows(&self) -> bool {
-        self.attention().is_some_and(|a| a.window.is_none())
+        let grows = |a: &AttentionShape| a.window.is_none() && a.source.is_none();
+        self.attention().is_some_and(grows)
     }
 }
 

@@ -38,6 +38,21 @@ pub fn matrix_of<'a>(
     Ok((dtype, matrix.unwrap_or_default()))
 }
 
+/// The same of a tensor that has the matrices one below the other, `[count × outputs, inputs]`.
+pub fn slice_of<'a>(
+    file: &'a GgufFile,
+    name: &str,
+    [count, outputs, inputs]: [usize; 3],
+    index: usize,
+) -> Result<(TensorType, &'a [u8])> {
+    let name = format!("{name}.weight");
+    let (dtype, dims, bytes) = file.tensor_data(&name)?;
+    expect_shape(name, &dims, &[count * outputs, inputs])?;
+    let size = bytes.len() / count.max(1);
+    let matrix = bytes.get(index * size..(index + 1) * size);
+    Ok((dtype, matrix.unwrap_or_default()))
+}
+
 /// The stacked biases of the named weights, zeros where one has none; `None` where none has.
 fn biases(file: &GgufFile, parts: &[(String, usize)]) -> Result<Option<Vec<f32>>> {
     let mut all = Vec::new();

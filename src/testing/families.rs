@@ -1,5 +1,6 @@
 //! Tiny models of every family: what its real files have, in a few hundred kilobytes.
 
+mod gemma4;
 mod maker;
 
 use std::path::Path;
@@ -8,7 +9,6 @@ use candle_core::Result;
 use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{self, Value};
 
-use super::random::Random;
 use super::tiny::{TinySpec, metadata};
 use maker::Maker;
 
@@ -220,6 +220,9 @@ fn made(architecture: &str) -> Made {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_family_gguf(path: &Path, architecture: &'static str, seed: u64) -> Result<()> {
+    if architecture == "gemma4" {
+        return gemma4::write(path, seed);
+    }
     let made = made(architecture);
     let spec = TinySpec {
         architecture,
@@ -253,10 +256,7 @@ pub fn write_family_gguf(path: &Path, architecture: &'static str, seed: u64) -> 
 }
 
 fn tensors(spec: &TinySpec, made: &Made, seed: u64) -> Result<Vec<(String, QTensor)>> {
-    let mut make = Maker {
-        random: Random::new(seed),
-        out: Vec::new(),
-    };
+    let mut make = Maker::new(seed);
     let (hidden, ffn) = (spec.hidden, spec.ffn);
     let (q, kv) = (spec.heads * HEAD, spec.kv_heads * HEAD);
     make.matrix("token_embd.weight".into(), spec.vocab, hidden, 1.0)?;

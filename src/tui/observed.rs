@@ -214,9 +214,14 @@ impl Observed {
         self.picture.states.get(layer).copied().flatten()
     }
 
+    /// The earlier layer whose entries a layer sees, where it holds none.
+    pub fn source(&self, layer: usize) -> Option<u32> {
+        self.picture.sources.get(layer).copied().flatten()
+    }
+
     /// Whether a policy bounds the layer, and not its window or nothing at all.
     pub fn grows(&self, layer: usize) -> bool {
-        self.window(layer).is_none() && self.state(layer).is_none()
+        self.window(layer).is_none() && self.state(layer).is_none() && self.source(layer).is_none()
     }
 
     /// Layers that grow with the text, and that a policy bounds.

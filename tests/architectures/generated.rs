@@ -1,4 +1,5 @@
-//! A generated model of each family, and what llama.cpp says of it (`tests/fixtures/logits/`).
+//! A generated model of each family, and what llama.cpp says of it, or of Gemma 4 transformers
+//! (`tests/fixtures/logits/`).
 //! `CACHAT_WRITE_ARCHS` names a folder to write the models and token ids to, for making those anew.
 
 use std::sync::Arc;

@@ -2,5 +2,6 @@
 
 mod folder;
 mod generated;
+mod sharing;
 mod states;
 mod windows;

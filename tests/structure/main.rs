@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "model",
         &[
-            "aside", "dirs", "disk", "device", "policy", "cache", "archive",
+            "aside", "dirs", "disk", "heap", "device", "policy", "cache", "archive",
         ],
     ),
     ("engine", &["heap", "policy", "cache", "archive", "model"]),

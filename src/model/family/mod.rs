@@ -5,6 +5,7 @@ mod experts;
 mod fields;
 mod gemma2;
 mod gemma3;
+mod gemma4;
 mod glm4;
 mod gpt_oss;
 mod granite;
@@ -25,7 +26,7 @@ pub use llama::LLAMA;
 pub use qwen2::QWEN2;
 
 /// Every family there is.
-pub const ALL: [&Family; 16] = [
+pub const ALL: [&Family; 17] = [
     &LLAMA,
     &QWEN2,
     &qwen3::QWEN3,
@@ -37,6 +38,7 @@ pub const ALL: [&Family; 16] = [
     &glm4::GLM4,
     &gemma2::GEMMA2,
     &gemma3::GEMMA3,
+    &gemma4::GEMMA4,
     &qwen3moe::QWEN3MOE,
     &gpt_oss::GPT_OSS,
     &qwen35::QWEN35,

@@ -40,6 +40,13 @@ impl GgufFile {
         Ok((info.dtype, info.shape.dims().to_vec(), bytes))
     }
 
+    /// The tensor was copied: its part of the file leaves memory until it is looked at again.
+    pub fn give_back(&self, name: &str) {
+        if let Ok(info) = self.tensor_info(name) {
+            self.parts[info.part].give_back(info.bytes.clone());
+        }
+    }
+
     /// As [`GgufFile::tensor_data`], of `index` in the first dimension: of experts `[experts, rows,
     /// cols]`, one expert's matrix.
     ///

@@ -6,6 +6,7 @@ use std::fs::{File, Metadata};
 use std::path::Path;
 
 use super::error::{GgufError, Result};
+use crate::heap;
 
 /// Opens a plain file that holds something, and says how it is.
 pub fn open(path: &Path) -> Result<(File, Metadata)> {
@@ -42,6 +43,12 @@ pub fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
     // bit pattern is valid. Another program that cuts the file while it is mapped ends this
     // process with a bus error (`bus.rs` says so); nothing can prevent that short of copying the file.
     unsafe { memmap2::Mmap::map(file) }
+}
+
+/// The memory of some of its bytes goes back to the system, and comes from the file again.
+pub fn give_back(map: &memmap2::Mmap, bytes: std::ops::Range<usize>) {
+    // SAFETY: such a map as above.
+    unsafe { heap::give_back_pages(map, bytes.start, bytes.len()) };
 }
 
 /// For a folder given as model: the first model file in it.

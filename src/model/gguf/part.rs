@@ -46,6 +46,11 @@ impl Part {
         &self.map
     }
 
+    /// See [`map::give_back`].
+    pub fn give_back(&self, bytes: std::ops::Range<usize>) {
+        map::give_back(&self.map, bytes);
+    }
+
     /// The bytes in front of the tensors' descriptions.
     pub fn metadata(&self) -> &[u8] {
         &self.map[..self.header.tensors_at]

@@ -26,8 +26,10 @@ impl Experts {
     ) -> Result<Experts> {
         let each = |product: Product| -> Result<Vec<Linear>> {
             let all = 0..e.count;
-            all.map(|expert| linear(file, &product, expert, exact))
-                .collect()
+            let linears = all.map(|expert| linear(file, &product, expert, exact));
+            let linears = linears.collect::<Result<_>>()?;
+            product.give_back(file);
+            Ok(linears)
         };
         Ok(Experts {
             router: Router::load(file, block, e, hidden)?,
@@ -37,11 +39,12 @@ impl Experts {
         })
     }
 
-    /// What the experts of each row say, weighed and added up in the order in which they were chosen.
-    pub fn forward(&self, pool: &Pool, x: &Rows) -> Result<Rows> {
+    /// What the experts that each row of `by` chooses say to that of `x`, weighed and added up in the
+    /// order in which they were chosen.
+    pub fn forward(&self, pool: &Pool, x: &Rows, by: &Rows) -> Result<Rows> {
         let hidden = x.width();
         let mut logits = vec![0.0; x.rows * self.gate_up.len()];
-        ops::small_matmul(pool, &x.data, &self.router.weight, hidden, &mut logits);
+        ops::small_matmul(pool, &by.data, &self.router.weight, hidden, &mut logits);
         let routing = self.router.route(logits);
         let order = routing.order();
         let runs = routing.runs(&order);

@@ -1,5 +1,6 @@
 //! The CPU backend: plain slices and this project's own kernels.
 
+mod append;
 mod experts;
 mod rows;
 mod states;
@@ -15,13 +16,13 @@ use states::Numbers;
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
 use super::{
-    backend::{Backend, DeltaGates, Place, QkNorms},
+    backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
     error::Result,
     gguf::GgufFile,
     kernels::{attention, ops, pool::Pool},
     rope::{Angles, Rope},
-    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
 };
 use crate::cache::{HostLayer, KvElement, LayerState, QueryWindow};
@@ -91,8 +92,28 @@ impl<T: KvElement> Backend for Host<T> {
         })
     }
 
+    fn load_slice(
+        &self,
+        file: &GgufFile,
+        name: &str,
+        shape: [usize; 3],
+        index: usize,
+    ) -> Result<Linear> {
+        let (dtype, bytes) = weights::slice_of(file, name, shape, index)?;
+        let [_, outputs, inputs] = shape;
+        Ok(Linear {
+            weight: Weight::of(&[(dtype, outputs, bytes)], inputs, self.exact)?,
+            scales: Vec::new(),
+            bias: Vec::new(),
+        })
+    }
+
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Vec<f32>> {
         weights::vector(file, name, len)
+    }
+
+    fn vector(&self, host: Vec<f32>) -> Result<Vec<f32>> {
+        Ok(host)
     }
 
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Embedding> {
@@ -148,6 +169,10 @@ impl<T: KvElement> Backend for Host<T> {
         Ok(Rows { data, rows, fine })
     }
 
+    fn rows(&self, data: Vec<f32>, like: &Rows) -> Result<Rows> {
+        Ok(Rows { data, ..*like })
+    }
+
     fn rms_norm(&self, x: &Rows, weight: &Vec<f32>, epsilon: f32) -> Result<Rows> {
         let mut data = vec![0.0; x.data.len()];
         ops::rms_norm(&self.pool, &x.data, weight, epsilon, &mut data);
@@ -172,8 +197,8 @@ impl<T: KvElement> Backend for Host<T> {
         Ok(x)
     }
 
-    fn experts(&self, experts: &Experts, x: &Rows) -> Result<Rows> {
-        experts.forward(&self.pool, x)
+    fn experts(&self, experts: &Experts, x: &Rows, by: &Rows) -> Result<Rows> {
+        experts.forward(&self.pool, x, by)
     }
 
     fn add(&self, mut x: Rows, y: Rows) -> Result<Rows> {
@@ -253,64 +278,12 @@ impl<T: KvElement> Backend for Host<T> {
     fn append(
         &self,
         a: &AttentionShape,
-        norms: Option<QkNorms<'_, Vec<f32>>>,
+        norms: Option<HeadNorms<'_, Vec<f32>>>,
         state: &mut LayerState<HostLayer<T>>,
         qkv: Rows,
         place: Place<'_, Angles>,
     ) -> Result<Rows> {
-        let dim = a.head_dim;
-        let (q_width, kv_width) = a.widths();
-        let mut q = Vec::with_capacity(place.rows * q_width);
-        let mut k = Vec::with_capacity(place.rows * kv_width);
-        for row in qkv.data.chunks_exact(q_width + 2 * kv_width) {
-            q.extend_from_slice(&row[..q_width]);
-            k.extend_from_slice(&row[q_width..q_width + kv_width]);
-        }
-        if let Some(norms) = norms {
-            for (x, weight) in [(&mut q, norms.q), (&mut k, norms.k)] {
-                let mut normed = vec![0.0; x.len()];
-                ops::rms_norm(&self.pool, x, weight, norms.epsilon, &mut normed);
-                *x = normed;
-            }
-        }
-        if let (Some(angles), Some(rotary)) = (place.angles, &a.rotary) {
-            let (cos, sin) = angles.rows(place.offset, place.rows);
-            let pairing = match rotary.pairing {
-                RopePairing::Interleaved => ops::Pairing::Interleaved,
-                RopePairing::Halves => ops::Pairing::Halves,
-            };
-            let angles = ops::Turn {
-                cos,
-                sin,
-                dim: rotary.dim,
-                pairing,
-            };
-            ops::rope(&self.pool, &mut q, a.heads, dim, angles);
-            ops::rope(&self.pool, &mut k, a.kv_heads, dim, angles);
-        }
-        if let Some(temperature) = a.temperature {
-            for (r, row) in q.chunks_exact_mut(q_width).enumerate() {
-                let by = temperature.at(place.start + r);
-                row.iter_mut().for_each(|x| *x *= by);
-            }
-        }
-        for (h, head) in state.layer.heads.iter_mut().enumerate() {
-            for r in 0..place.rows {
-                let value = &qkv.data[r * (q_width + 2 * kv_width) + q_width + kv_width..];
-                let key = &k[r * kv_width..];
-                let at = h * dim..(h + 1) * dim;
-                head.append((place.start + r) as u32, &key[at.clone()], &value[at]);
-            }
-        }
-        let wanted = state.window.wants(place.rows);
-        for row in q.chunks_exact(q_width).skip(place.rows - wanted) {
-            state.window.push(row.to_vec());
-        }
-        Ok(Rows {
-            data: q,
-            rows: place.rows,
-            fine: qkv.fine,
-        })
+        Ok(append::append(&self.pool, a, norms, state, &qkv, &place))
     }
 
     fn attend(

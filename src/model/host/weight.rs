@@ -73,7 +73,11 @@ impl Weight {
             let (dtype, _, data) = weight_data(file, name, *outputs, inputs)?;
             Ok((dtype, *outputs, data))
         });
-        Weight::of(&data.collect::<Result<Vec<_>>>()?, inputs, exact)
+        let weight = Weight::of(&data.collect::<Result<Vec<_>>>()?, inputs, exact)?;
+        for (name, _) in parts {
+            file.give_back(&format!("{name}.weight"));
+        }
+        Ok(weight)
     }
 
     /// Stacks matrices of the same inputs: type, outputs and bytes of each.

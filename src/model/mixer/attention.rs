@@ -1,23 +1,33 @@
 //! Attention over the ragged cache.
 
 use super::loader::Loader;
+use super::run::Run;
 use crate::cache::LayerState;
 use crate::model::{
-    backend::{Backend, Place, QkNorms},
+    backend::{Backend, HeadNorms},
     error::Result,
-    shape::{AttentionShape, Span},
+    shape::{AttentionShape, Span, Values},
 };
 
 /// The weights of a layer's attention; norms that its family does without are `None`.
 pub struct Attention<B: Backend> {
+    /// As it looks at what it sees; its own KV heads are in `own`.
     pub shape: AttentionShape,
+    own: AttentionShape,
     /// q, k and v stacked; where it is gated, each head's gate behind its q.
     qkv: B::Linear,
-    qk_norms: Option<(B::Vector, B::Vector)>,
+    norms: Option<Norms<B>>,
     epsilon: f32,
     /// A score per query head that takes its part of the softmax and has no value.
     pub sinks: Option<B::Vector>,
     pub out: B::Linear,
+}
+
+/// Of each head's queries, keys and values.
+struct Norms<B: Backend> {
+    q: B::Vector,
+    k: Option<B::Vector>,
+    v: Option<B::Vector>,
 }
 
 impl<B: Backend> Attention<B> {
@@ -28,7 +38,14 @@ impl<B: Backend> Attention<B> {
         let fused = "attn_qkv";
         let qkv = match from.has(&format!("{fused}.weight")) {
             true => from.linear(&[(fused, queries + 2 * kv)], hidden)?,
-            false => from.linear(&[(names.q, queries), (names.k, kv), (names.v, kv)], hidden)?,
+            false if shape.kv_heads == 0 => from.linear(&[(names.q, queries)], hidden)?,
+            false => {
+                let v = match shape.values {
+                    Values::NormedKeys => names.k,
+                    Values::Plain | Values::Normed => names.v,
+                };
+                from.linear(&[(names.q, queries), (names.k, kv), (v, kv)], hidden)?
+            }
         };
         // Of each head, or of all together.
         let norm = |part: &str, width: usize| {
@@ -37,12 +54,21 @@ impl<B: Backend> Attention<B> {
             let whole = info.shape.elem_count() == width;
             from.vector(&part, if whole { width } else { shape.head_dim })
         };
+        let norm_of_values = match shape.values {
+            Values::Plain => None,
+            Values::Normed | Values::NormedKeys => Some(from.b.vector(vec![1.0; shape.head_dim])?),
+        };
         let sinks = "attn_sinks.weight";
         Ok(Attention {
-            shape,
+            shape: from.d.seen(&shape),
+            own: shape,
             qkv,
-            qk_norms: match names.qk_norms {
-                Some((of_q, of_k)) => Some((norm(of_q, q)?, norm(of_k, kv)?)),
+            norms: match names.qk_norms {
+                Some((of_q, of_k)) => Some(Norms {
+                    q: norm(of_q, q)?,
+                    k: (kv > 0).then(|| norm(of_k, kv)).transpose()?,
+                    v: norm_of_values,
+                }),
                 None => None,
             },
             epsilon: from.d.rms_epsilon,
@@ -59,10 +85,14 @@ impl<B: Backend> Attention<B> {
         b: &B,
         x: &B::Rows,
         state: &mut LayerState<B::Layer>,
-        place: Place<B::Angles>,
-        wanted: usize,
+        run: Run<'_, B>,
     ) -> Result<Option<B::Rows>> {
-        let shape = &self.shape;
+        let Run {
+            place,
+            wanted,
+            source,
+        } = run;
+        let shape = &self.own;
         let mut qkv = b.linear(&self.qkv, x)?;
         let mut gate = None;
         if shape.gated {
@@ -73,9 +103,10 @@ impl<B: Backend> Attention<B> {
             gate = Some(b.columns(&both, 2 * dim, dim, dim)?);
             qkv = b.beside(&queries, &b.columns(&qkv, width, 2 * q, 2 * kv)?)?;
         }
-        let norms = self.qk_norms.as_ref().map(|(q, k)| QkNorms {
-            q,
-            k,
+        let norms = self.norms.as_ref().map(|norms| HeadNorms {
+            q: &norms.q,
+            k: norms.k.as_ref(),
+            v: norms.v.as_ref(),
             epsilon: self.epsilon,
         });
         let q = b.append(shape, norms, state, qkv, place)?;
@@ -83,7 +114,12 @@ impl<B: Backend> Attention<B> {
             return Ok(None);
         }
         let q = b.last(q, wanted)?;
-        let a = b.attend(shape, &state.layer, &q, self.span(), self.sinks.as_ref())?;
+        let (layer, behind) = source.unwrap_or((&state.layer, 0));
+        let span = Span {
+            behind,
+            ..self.span()
+        };
+        let a = b.attend(&self.shape, layer, &q, span, self.sinks.as_ref())?;
         let a = match gate {
             Some(gate) => b.opened(a, &b.last(gate, wanted)?)?,
             None => a,

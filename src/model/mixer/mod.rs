@@ -4,15 +4,13 @@ mod attention;
 mod convolution;
 mod delta;
 mod loader;
+mod run;
 
 pub use attention::Attention;
+pub use run::Run;
 
 use super::{
-    backend::{Backend, Place},
-    description::Description,
-    error::Result,
-    gguf::GgufFile,
-    shape::Mixer,
+    backend::Backend, description::Description, error::Result, gguf::GgufFile, shape::Mixer,
 };
 use crate::cache::LayerState;
 use convolution::Convolution;
@@ -21,7 +19,7 @@ use loader::Loader;
 
 /// A mixer's weights.
 pub enum Mix<B: Backend> {
-    Attention(Attention<B>),
+    Attention(Box<Attention<B>>),
     Convolution(Convolution<B>),
     Delta(Delta<B>),
 }
@@ -31,25 +29,24 @@ impl<B: Backend> Mix<B> {
     pub fn load(b: &B, d: &Description, file: &GgufFile, layer: usize) -> Result<Self> {
         let loader = Loader { b, d, file, layer };
         Ok(match &d.layers[layer].mixer {
-            Mixer::Attention(shape) => Mix::Attention(Attention::load(&loader, *shape)?),
+            Mixer::Attention(shape) => Mix::Attention(Box::new(Attention::load(&loader, *shape)?)),
             Mixer::Convolution(shape) => Mix::Convolution(Convolution::load(&loader, *shape)?),
             Mixer::Delta(shape) => Mix::Delta(Delta::load(&loader, *shape)?),
         })
     }
 
-    /// Takes the normed rows `x` (`[rows, hidden]`) into the layer and returns what comes of the last
-    /// `wanted` of them, before it is added to the stream; `None` where none is wanted.
+    /// Takes the normed rows `x` (`[rows, hidden]`) into the layer and returns what comes of those that
+    /// are wanted, before it is added to the stream; `None` where none is wanted.
     pub fn forward(
         &self,
         b: &B,
         x: &B::Rows,
         state: &mut LayerState<B::Layer>,
-        place: Place<B::Angles>,
-        wanted: usize,
+        run: Run<'_, B>,
     ) -> Result<Option<B::Rows>> {
-        let rows = place.rows;
+        let (rows, wanted) = (run.place.rows, run.wanted);
         match self {
-            Mix::Attention(attention) => attention.forward(b, x, state, place, wanted),
+            Mix::Attention(attention) => attention.forward(b, x, state, run),
             Mix::Convolution(convolution) => {
                 convolution.forward(b, x, &mut state.state, rows, wanted)
             }

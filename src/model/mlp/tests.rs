@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use super::*;
 use crate::model::host::{Host, Rows};
 use crate::model::portable::Portable;
-use crate::model::shape::Gating;
+use crate::model::shape::{Gate, Gating};
 use crate::testing::random::Random;
 
 const HIDDEN: usize = 64;
@@ -39,6 +39,7 @@ fn shape() -> ExpertsShape {
         scale: 1.0,
         scaled: true,
         shared: None,
+        beside: false,
     }
 }
 
@@ -253,12 +254,13 @@ impl Model {
         let host = Host::<f32>::new(2, exact);
         let (data, fine) = (x.clone(), true);
         let y = self.load(&host);
-        let y = y.forward(&host, &Rows { data, rows, fine }).unwrap();
+        let of_host = Rows { data, rows, fine };
+        let y = y.forward(&host, &of_host, &of_host).unwrap();
         let tolerance = if exact { 1e-5 } else { 2e-3 };
         close(host.to_host(y).unwrap(), "host", tolerance);
         let portable = Portable::new(Device::Cpu, exact, DType::F32, DType::F32);
         let x = Tensor::from_slice(&x, (rows, HIDDEN), &Device::Cpu).unwrap();
-        let y = self.load(&portable).forward(&portable, &x).unwrap();
+        let y = self.load(&portable).forward(&portable, &x, &x).unwrap();
         let tolerance = if exact { 1e-5 } else { 0.04 };
         close(portable.to_host(y).unwrap(), "portable", tolerance);
     }
@@ -358,7 +360,8 @@ fn rows_together_equal_rows_alone_bit_for_bit() {
         let forward = |x: &[f32]| {
             let rows = x.len() / HIDDEN;
             let (data, fine) = (x.to_vec(), false);
-            mlp.forward(&host, &Rows { data, rows, fine }).unwrap().data
+            let x = Rows { data, rows, fine };
+            mlp.forward(&host, &x, &x).unwrap().data
         };
         let alone: Vec<f32> = x.chunks(HIDDEN).flat_map(forward).collect();
         assert_eq!(alone, forward(&x));

@@ -44,10 +44,10 @@ impl Experts {
         })
     }
 
-    /// What the experts of each row say, weighed and added up.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// What the experts that each row of `by` chooses say to that of `x`, weighed and added up.
+    pub fn forward(&self, x: &Tensor, by: &Tensor) -> Result<Tensor> {
         let (rows, hidden) = x.dims2()?;
-        let logits = ops::matmul(&ops::cast(x, DType::F32)?, &self.weight)?;
+        let logits = ops::matmul(&ops::cast(by, DType::F32)?, &self.weight)?;
         let routing = self.router.route(ops::read(&logits)?);
         let used = routing.used;
         let order = routing.order();

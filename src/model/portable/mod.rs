@@ -23,7 +23,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::{
-    backend::{Backend, DeltaGates, Place, QkNorms},
+    backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
     error::Result,
     gguf::GgufFile,
@@ -119,9 +119,35 @@ impl Backend for Portable {
         Linear::load(file, parts, inputs, scaled, &self.device, precision)
     }
 
+    fn load_slice(
+        &self,
+        file: &GgufFile,
+        name: &str,
+        shape: [usize; 3],
+        index: usize,
+    ) -> Result<Linear> {
+        let (dtype, bytes) = weights::slice_of(file, name, shape, index)?;
+        let [_, outputs, inputs] = shape;
+        let (matrices, none) = ([(dtype, outputs, bytes)], (&[][..], &[][..]));
+        let precision = Precision {
+            exact: self.exact,
+            rows: self.rows,
+        };
+        Ok(Linear::of(
+            &matrices,
+            inputs,
+            none,
+            &self.device,
+            precision,
+        )?)
+    }
+
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Tensor> {
-        let vector = Tensor::new(weights::vector(file, name, len)?, &self.device)?;
-        Ok(vector.to_dtype(self.rows)?)
+        self.vector(weights::vector(file, name, len)?)
+    }
+
+    fn vector(&self, host: Vec<f32>) -> Result<Tensor> {
+        Ok(Tensor::new(host, &self.device)?.to_dtype(self.rows)?)
     }
 
     fn load_embedding(&self, file: &Arc<GgufFile>, d: &Description) -> Result<Tensor> {
@@ -172,6 +198,15 @@ impl Backend for Portable {
         Ok(ops::cast(&ops::select(table, &ids)?, self.rows)?)
     }
 
+    fn rows(&self, host: Vec<f32>, like: &Tensor) -> Result<Tensor> {
+        let rows = like.dim(0)?;
+        let shape = (rows, host.len() / rows.max(1));
+        Ok(ops::cast(
+            &ops::upload(&host, shape, &self.device)?,
+            self.rows,
+        )?)
+    }
+
     fn rms_norm(&self, x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
         Ok(ops::rms_norm(x, weight, epsilon)?)
     }
@@ -188,8 +223,8 @@ impl Backend for Portable {
         Ok(ops::mul_repeated(&x, &ops::sigmoid(gate)?)?)
     }
 
-    fn experts(&self, experts: &Experts, x: &Tensor) -> Result<Tensor> {
-        experts.forward(x)
+    fn experts(&self, experts: &Experts, x: &Tensor, by: &Tensor) -> Result<Tensor> {
+        experts.forward(x, by)
     }
 
     fn add(&self, x: Tensor, y: Tensor) -> Result<Tensor> {
@@ -261,14 +296,16 @@ impl Backend for Portable {
     fn append(
         &self,
         a: &AttentionShape,
-        norms: Option<QkNorms<'_, Tensor>>,
+        norms: Option<HeadNorms<'_, Tensor>>,
         state: &mut LayerState<TensorLayer>,
         qkv: Tensor,
         place: Place<'_, Angles>,
     ) -> Result<Tensor> {
         let (q, both) = self.turned(a, norms, &qkv, &place)?;
-        let positions: Vec<u32> = (0..place.rows).map(|r| (place.start + r) as u32).collect();
-        state.layer.append(&positions, &both)?;
+        if let Some(both) = both {
+            let positions: Vec<u32> = (0..place.rows).map(|r| (place.start + r) as u32).collect();
+            state.layer.append(&positions, &both)?;
+        }
         let wanted = state.window.wants(place.rows);
         if wanted > 0 {
             let newest = q.narrow(0, place.rows - wanted, wanted)?;

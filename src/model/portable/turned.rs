@@ -5,21 +5,21 @@ use candle_core::Tensor;
 use super::{Portable, angles::Angles};
 use crate::device::ops;
 use crate::model::{
-    backend::{Place, QkNorms},
+    backend::{HeadNorms, Place},
     error::Result,
     shape::{AttentionShape, RopePairing},
 };
 
 impl Portable {
-    /// Queries of `[rows, q | k | v]` scaled, and keys and values side by side, turned where they
-    /// should be and in the cache's type.
+    /// Queries of `[rows, q | k | v]` scaled, and keys and values, where there are KV heads, side by
+    /// side; turned where they should be and in the cache's type.
     pub(super) fn turned(
         &self,
         a: &AttentionShape,
-        norms: Option<QkNorms<'_, Tensor>>,
+        norms: Option<HeadNorms<'_, Tensor>>,
         qkv: &Tensor,
         place: &Place<'_, Angles>,
-    ) -> Result<(Tensor, Tensor)> {
+    ) -> Result<(Tensor, Option<Tensor>)> {
         let rows = place.rows;
         let (q_width, kv_width) = a.widths();
         let interleaved = |pairing| pairing == RopePairing::Interleaved;
@@ -34,23 +34,32 @@ impl Portable {
                 x.narrow(1, 0, q_width)?,
                 x.narrow(1, q_width, 2 * kv_width)?,
             );
-            return Ok((q, both));
+            return Ok((q, Some(both).filter(|_| kv_width > 0)));
         }
         let heads = a.heads + a.kv_heads;
-        let qk = match norms {
-            Some(norms) => {
-                let normed = |start, heads: usize, weight: &Tensor| -> Result<Tensor> {
-                    let x = qkv.narrow(1, start, heads * a.head_dim)?;
+        let part = |start, heads: usize, weight: Option<&Tensor>, epsilon| -> Result<Tensor> {
+            let x = ops::contiguous(&qkv.narrow(1, start, heads * a.head_dim)?)?;
+            let x = match weight {
+                Some(weight) => {
                     // Of each head, or of all together.
                     let of = weight.elem_count();
-                    let x = ops::contiguous(&x)?.reshape((rows, heads * a.head_dim / of, of))?;
-                    let x = ops::rms_norm(&x, weight, norms.epsilon)?;
-                    Ok(x.reshape((rows, heads, a.head_dim))?)
+                    let x = x.reshape((rows, heads * a.head_dim / of, of))?;
+                    ops::rms_norm(&x, weight, epsilon)?
+                }
+                None => x,
+            };
+            Ok(x.reshape((rows, heads, a.head_dim))?)
+        };
+        let (qk, of_values, epsilon) = match norms {
+            Some(HeadNorms { q, k, v, epsilon }) => {
+                let queries = part(0, a.heads, Some(q), epsilon)?;
+                let qk = match a.kv_heads {
+                    0 => queries,
+                    kv_heads => ops::cat(&[queries, part(q_width, kv_heads, k, epsilon)?], 1)?,
                 };
-                let q = normed(0, a.heads, norms.q)?;
-                ops::cat(&[q, normed(q_width, a.kv_heads, norms.k)?], 1)?
+                (qk, v, epsilon)
             }
-            None => ops::contiguous(&qkv.narrow(1, 0, q_width + kv_width)?)?,
+            None => (part(0, heads, None, 0.0)?, None, 0.0),
         };
         let qk = match (place.angles, &a.rotary) {
             (Some(angles), Some(rotary)) => {
@@ -75,8 +84,18 @@ impl Portable {
             }
             None => q,
         };
-        let v = qkv.narrow(1, q_width + kv_width, kv_width)?;
+        let q = ops::cast(&q, self.cache)?;
+        if kv_width == 0 {
+            return Ok((q, None));
+        }
+        let v = match of_values {
+            None => qkv.narrow(1, q_width + kv_width, kv_width)?,
+            normed => {
+                let v = part(q_width + kv_width, a.kv_heads, normed, epsilon)?;
+                v.reshape((rows, kv_width))?
+            }
+        };
         let both = ops::cat(&[qk.narrow(1, q_width, kv_width)?, v], 1)?;
-        Ok((ops::cast(&q, self.cache)?, ops::cast(&both, self.cache)?))
+        Ok((q, Some(ops::cast(&both, self.cache)?)))
     }
 }

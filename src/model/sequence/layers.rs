@@ -208,11 +208,8 @@ impl<T: Held> Layers for T {
         let Some(attention) = decoder.blocks[layer].attention() else {
             return Ok(vec![0.0; decoder.description.hidden]);
         };
-        let LayerState {
-            layer: held,
-            window,
-            ..
-        } = self.held(layer);
+        let seen = attention.shape.source.unwrap_or(layer);
+        let (held, window) = (&self.held(seen).layer, &self.held(layer).window);
         let q = b.last_query(window)?;
         let (shape, span) = (&attention.shape, attention.span());
         let a = b.attend(shape, held, &q, span, attention.sinks.as_ref())?;

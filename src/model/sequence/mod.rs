@@ -12,10 +12,11 @@ use staged::{Archiving, Committing, Staged};
 
 use super::{
     backend::{Backend, NumbersOf},
-    decoder::{Behind, Decoder},
+    decoder::Decoder,
     description::Description,
     error::{ModelError, Result},
     network::{Network, PrefillHooks, Sequence},
+    stages::Behind,
 };
 use crate::archive::{Archive, Identity, Layout, Part, Past};
 use crate::cache::{KvCache, LayerState, PAGE, State, Store, state};

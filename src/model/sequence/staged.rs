@@ -4,9 +4,10 @@ use crate::archive::{Archive, Past, Recording};
 use crate::cache::{HeadPages, KvCache, LayerState, PAGE, Store};
 use crate::model::{
     backend::Backend,
-    decoder::{Decoder, Stages},
+    decoder::Decoder,
     error::{ModelError, Result},
     network::PrefillHooks,
+    stages::Stages,
 };
 
 /// The layers of a prefill on its way: forks of those that are through, beside the cache that they
@@ -35,7 +36,7 @@ pub(super) struct Committing<'a, 'r, B: Backend> {
     tokens: usize,
     hooks: &'a mut dyn PrefillHooks,
     archiving: Option<Archiving<'r>>,
-    tails: Vec<B::Layer>,
+    tails: Vec<Option<B::Layer>>,
     /// Of the layer that is read, its state before the positions to be recorded.
     states: HeadPages,
     aside: Vec<bool>,
@@ -71,7 +72,7 @@ impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
             tokens,
             hooks,
             archiving: None,
-            tails: Vec::new(),
+            tails: before.layers.iter().map(|_| None).collect(),
             states: Vec::new(),
             aside: vec![false; before.layers.len()],
             all: None,
@@ -95,7 +96,7 @@ impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
         {
             recording.commit();
         }
-        self.tails
+        self.tails.into_iter().flatten().collect()
     }
 
     fn staged<'b>(
@@ -150,7 +151,7 @@ impl<'a, 'r, B: Backend> Committing<'a, 'r, B> {
             recording.layer(layer, pages);
         }
         let tail = held.gather(&held.since(self.tokens / PAGE * PAGE))?;
-        self.tails.push(tail);
+        self.tails[layer] = Some(tail);
         Ok(())
     }
 }

@@ -7,12 +7,19 @@ use crate::testing::random::Random;
 
 /// Random tensors, in the order in which they were asked for.
 pub struct Maker {
-    pub random: Random,
+    random: Random,
     pub out: Vec<(String, QTensor)>,
 }
 
 impl Maker {
-    fn put(&mut self, name: String, data: Vec<f32>, shape: &[usize]) -> Result<()> {
+    pub fn new(seed: u64) -> Maker {
+        Maker {
+            random: Random::new(seed),
+            out: Vec::new(),
+        }
+    }
+
+    pub fn put(&mut self, name: String, data: Vec<f32>, shape: &[usize]) -> Result<()> {
         let tensor = Tensor::from_vec(data, shape, &Device::Cpu)?;
         let tensor = QTensor::quantize(&tensor, GgmlDType::F32)?;
         self.out.push((name, tensor));

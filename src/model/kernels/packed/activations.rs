@@ -22,9 +22,17 @@ pub struct Activations {
     cols: usize,
     q: Vec<i8>,
     d: Vec<f32>,
-    sum: Vec<f32>,
+    sum: Vec<Sums>,
     /// What rounding took from the coarse blocks of each panel.
     residues: Vec<Vec<Residue>>,
+}
+
+/// `d` times the exact sum of a block's `q`, which meets the weights' offsets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sums {
+    pub all: f32,
+    /// Of the first 16 columns.
+    pub first: f32,
 }
 
 /// Up to [`PANEL`] rows of activations.
@@ -35,8 +43,8 @@ pub struct Panel<'a> {
     pub q: &'a [i8],
     /// `[blocks, rows]` scales.
     pub d: &'a [f32],
-    /// `[blocks, rows]`: `d` times the exact sum of the block's `q`, which meets the weights' offsets.
-    pub sum: &'a [f32],
+    /// `[blocks, rows]`
+    pub sum: &'a [Sums],
 }
 
 /// Some blocks of a panel to be filled.
@@ -46,7 +54,7 @@ struct Job<'a> {
     rows: usize,
     q: &'a mut [i8],
     d: &'a mut [f32],
-    sum: &'a mut [f32],
+    sum: &'a mut [Sums],
 }
 
 impl Activations {
@@ -57,7 +65,7 @@ impl Activations {
         let blocks = cols / BLOCK;
         let mut q = vec![0; x.len()];
         let mut d = vec![0.0; rows * blocks];
-        let mut sum = vec![0.0; rows * blocks];
+        let mut sum = vec![Sums::default(); rows * blocks];
 
         // About 16 Ki numbers, some microseconds, per job.
         let blocks_per_job = blocks.min((16 << 10) / (BLOCK * rows.min(PANEL)));
@@ -152,7 +160,7 @@ impl Job<'_> {
 
 /// Fills `q`; returns the scale and the scaled sum.
 #[inline(always)]
-pub(super) fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, f32) {
+pub(super) fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, Sums) {
     // The bits of non-negative floats are ordered like the floats, and NaN is above infinity.
     let max = x
         .iter()
@@ -160,21 +168,32 @@ pub(super) fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, f32) {
     let max = f32::from_bits(max);
     if !max.is_finite() {
         q.fill(0);
-        return (f32::NAN, f32::NAN);
+        let (all, first) = (f32::NAN, f32::NAN);
+        return (f32::NAN, Sums { all, first });
     }
     if max < 1e-30 {
         q.fill(0);
-        return (0.0, 0.0);
+        return (0.0, Sums::default());
     }
     let inverse = 127.0 / max;
-    let mut sum = 0;
-    for (q, x) in q.iter_mut().zip(x) {
-        let rounded = (x * inverse + ROUND)
-            .to_bits()
-            .wrapping_sub(ROUND.to_bits()) as i32;
-        *q = rounded as i8;
-        sum += rounded;
-    }
+    let half = |x: &[f32], q: &mut [i8]| {
+        let mut sum = 0;
+        for (q, x) in q.iter_mut().zip(x) {
+            let rounded = (x * inverse + ROUND)
+                .to_bits()
+                .wrapping_sub(ROUND.to_bits()) as i32;
+            *q = rounded as i8;
+            sum += rounded;
+        }
+        sum
+    };
+    let (x, second_x) = x.split_at(BLOCK / 2);
+    let (q, second_q) = q.split_at_mut(BLOCK / 2);
+    let (first, second) = (half(x, q), half(second_x, second_q));
     let d = max / 127.0;
-    (d, d * sum as f32)
+    let sums = Sums {
+        all: d * (first + second) as f32,
+        first: d * first as f32,
+    };
+    (d, sums)
 }

@@ -3,14 +3,17 @@
 //! `vpmaddubsw` multiplies 32 unsigned weights by 32 signed activations and adds neighbours in i16,
 //! saturating. Nibbles are at most 15, so a pair is at most 2·15·127 = 3,810 and all eight pairs of a
 //! block of 32 columns fit into i16: one `vpmaddwd` per block widens them. With a fifth bit four pairs
-//! fit (31,496). Bytes are taken as two nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies
-//! by 16; so are five bits in prefill, and the quants of a table, each nibble from a table of its own.
+//! fit (31,496), with six bits two (32,004). Bytes are taken as two nibbles, `q = 16·high + low`, and that
+//! `vpmaddwd` multiplies by 16; so are five and six bits in prefill, and the quants of a table, each nibble
+//! from a table of its own.
 
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::{
-    activations::Panel,
-    layout::{BLOCK, Form, LOOKUP, Line, TILE},
+    activations::{Panel, Sums},
+    dispatch::Tile,
+    layout::{BLOCK, Form, LOOKUP, Line, Quants, TILE},
+    scales::Group,
 };
 use std::arch::x86_64::*;
 
@@ -25,32 +28,35 @@ type Pair = (__m256i, __m256i);
 /// # Safety
 /// The CPU must have AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
-    let table = form.table();
-    match (form, x.rows) {
-        (Form::U4, 1) => few::<4, 1>(lines, table, x, out),
-        (Form::U4, 2) => few::<4, 2>(lines, table, x, out),
-        (Form::U4, 3) => few::<4, 3>(lines, table, x, out),
-        (Form::U4, _) => many::<4>(lines, table, x, out),
-        (Form::U5, 1) => few::<5, 1>(lines, table, x, out),
-        (Form::U5, 2) => few::<5, 2>(lines, table, x, out),
-        (Form::U5, 3) => few::<5, 3>(lines, table, x, out),
-        (Form::U5, _) => many::<5>(lines, table, x, out),
-        (Form::U8, 1) => few::<8, 1>(lines, table, x, out),
-        (Form::U8, 2) => few::<8, 2>(lines, table, x, out),
-        (Form::U8, 3) => few::<8, 3>(lines, table, x, out),
-        (Form::U8, _) => many::<8>(lines, table, x, out),
-        (Form::T4(_), 1) => few::<LOOKUP, 1>(lines, table, x, out),
-        (Form::T4(_), 2) => few::<LOOKUP, 2>(lines, table, x, out),
-        (Form::T4(_), 3) => few::<LOOKUP, 3>(lines, table, x, out),
-        (Form::T4(_), _) => many::<LOOKUP>(lines, table, x, out),
+pub unsafe fn tile(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    match (tile.form.quants, x.rows) {
+        (Quants::U4, 1) => few::<4, 1>(tile, x, out),
+        (Quants::U4, 2) => few::<4, 2>(tile, x, out),
+        (Quants::U4, 3) => few::<4, 3>(tile, x, out),
+        (Quants::U4, _) => many::<4>(tile, x, out),
+        (Quants::U5, 1) => few::<5, 1>(tile, x, out),
+        (Quants::U5, 2) => few::<5, 2>(tile, x, out),
+        (Quants::U5, 3) => few::<5, 3>(tile, x, out),
+        (Quants::U5, _) => many::<5>(tile, x, out),
+        (Quants::U6, 1) => few::<6, 1>(tile, x, out),
+        (Quants::U6, 2) => few::<6, 2>(tile, x, out),
+        (Quants::U6, 3) => few::<6, 3>(tile, x, out),
+        (Quants::U6, _) => many::<6>(tile, x, out),
+        (Quants::U8, 1) => few::<8, 1>(tile, x, out),
+        (Quants::U8, 2) => few::<8, 2>(tile, x, out),
+        (Quants::U8, 3) => few::<8, 3>(tile, x, out),
+        (Quants::U8, _) => many::<8>(tile, x, out),
+        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, x, out),
+        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, x, out),
+        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, x, out),
+        (Quants::T4(_), _) => many::<LOOKUP>(tile, x, out),
     }
 }
 
 /// Half a line: four columns of eight rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load(line: &Line, half: usize) -> __m256i {
+pub(super) fn load(line: &Line, half: usize) -> __m256i {
     let bytes = &line.0[32 * half..][..32];
     // SAFETY: 32 bytes, and a line is aligned to 64.
     unsafe { _mm256_load_si256(bytes.as_ptr().cast()) }
@@ -106,21 +112,61 @@ fn fifth(bits: __m256i, g: usize) -> __m256i {
     _mm256_and_si256(set, _mm256_set1_epi8(16))
 }
 
-/// Behind the lines of a block that hold bytes or nibbles.
-const fn quants_end(bits: u8) -> usize {
-    if bits == 5 { 5 } else { Form::lines_of(bits) }
+/// The upper two bits of six, at their place, of the four groups of columns of half a block.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn upper(bits: __m256i) -> [__m256i; 4] {
+    let mask = _mm256_set1_epi8(48);
+    [
+        _mm256_and_si256(_mm256_slli_epi16::<4>(bits), mask),
+        _mm256_and_si256(_mm256_slli_epi16::<2>(bits), mask),
+        _mm256_and_si256(bits, mask),
+        _mm256_and_si256(_mm256_srli_epi16::<2>(bits), mask),
+    ]
 }
 
-/// Scales and offsets of eight rows.
+/// Lines of a block that hold bytes or nibbles.
+const fn nibble_lines(bits: u8) -> usize {
+    if bits == 8 { 8 } else { 4 }
+}
+
+/// The scales of a group.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-fn affine(line: &Line, half: usize) -> (__m256, __m256) {
-    let halves = |at: usize| {
-        let bytes = &line.0[at..][..16];
-        // SAFETY: 16 bytes.
-        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
-    };
-    (halves(16 * half), halves(32 + 16 * half))
+pub(super) fn read(group: &mut Group, form: Form, lines: &[Line]) {
+    group.read(form, lines, |bytes| {
+        let mut floats = [0.0; TILE];
+        for (to, from) in floats.chunks_exact_mut(8).zip(bytes.chunks_exact(16)) {
+            // SAFETY: 16 bytes, and 8 floats.
+            unsafe {
+                let halves = _mm_loadu_si128(from.as_ptr().cast());
+                _mm256_storeu_ps(to.as_mut_ptr(), _mm256_cvtph_ps(halves));
+            }
+        }
+        floats
+    });
+}
+
+/// Those of eight rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn eight(x: &[f32; TILE], half: usize) -> __m256 {
+    let x = &x[8 * half..][..8];
+    // SAFETY: 8 floats.
+    unsafe { _mm256_loadu_ps(x.as_ptr()) }
+}
+
+/// Scales and offsets of a block's eight rows, of its halves where they have their own.
+type Affine = [(__m256, __m256); 2];
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn affine<const BITS: u8>(group: &Group, at: usize, half: usize) -> Affine {
+    let of = |at: usize| (eight(&group.d[at], half), eight(&group.m[at], half));
+    match BITS {
+        6 => [of(2 * at), of(2 * at + 1)],
+        _ => [of(at); 2],
+    }
 }
 
 /// Four activations of a row, for all eight rows of weights.
@@ -145,46 +191,59 @@ fn widen(sums: __m256i, weight: i16) -> __m256i {
     _mm256_madd_epi16(sums, _mm256_set1_epi16(weight))
 }
 
-/// `out += d·xd·dot + m·xsum`
+/// `out += d·xd·dot + m·xsum`; of six bits, `dots` are those of half blocks, else the first is all.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn scale(out: __m256, dot: __m256i, (d, m): (__m256, __m256), xd: f32, xsum: f32) -> __m256 {
-    let out = _mm256_fmadd_ps(
-        _mm256_cvtepi32_ps(dot),
-        _mm256_mul_ps(d, _mm256_set1_ps(xd)),
-        out,
-    );
-    _mm256_fmadd_ps(m, _mm256_set1_ps(xsum), out)
+fn scale<const BITS: u8>(
+    out: __m256,
+    dots: [__m256i; 2],
+    affine: &Affine,
+    xd: f32,
+    sum: Sums,
+) -> __m256 {
+    let add = |out, dot, (d, m): (__m256, __m256), sum| {
+        let d = _mm256_mul_ps(d, _mm256_set1_ps(xd));
+        let out = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), d, out);
+        _mm256_fmadd_ps(m, _mm256_set1_ps(sum), out)
+    };
+    if BITS == 6 {
+        let out = add(out, dots[0], affine[0], sum.first);
+        return add(out, dots[1], affine[1], sum.all - sum.first);
+    }
+    add(out, dots[0], affine[0], sum.all)
 }
 
 /// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn few<const BITS: u8, const N: usize>(
-    lines: &[Line],
-    table: &[u8; 16],
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-) {
-    let looked = looked_up(table);
+fn few<const BITS: u8, const N: usize>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let looked = looked_up(tile.form.quants.table());
+    let mut group = Group::EMPTY;
     let mut total = [[_mm256_setzero_ps(); N]; 2];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
-    for ((lines, q), (d, sum)) in lines
-        .chunks_exact(Form::lines_of(BITS))
-        .zip(activations)
-        .zip(scales)
-    {
+    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
+        let (lines, place) = tile.block(block, &mut group, |group, lines| {
+            prefetch(lines);
+            read(group, tile.form, lines);
+        });
         prefetch(lines);
         for (half, total) in total.iter_mut().enumerate() {
             let mut low = [_mm256_setzero_si256(); N];
             let mut high = [_mm256_setzero_si256(); N];
-            for (g, line) in lines[1..quants_end(BITS)].iter().enumerate() {
+            // Of six bits.
+            let mut wide = [[_mm256_setzero_si256(); 2]; N];
+            for (g, line) in lines[..nibble_lines(BITS)].iter().enumerate() {
                 let (mut l, mut h) = nibbles(load(line, half));
                 if BITS == 5 {
-                    let bits = load(&lines[5], half);
+                    let bits = load(&lines[4], half);
                     l = _mm256_or_si256(l, fifth(bits, g));
                     h = _mm256_or_si256(h, fifth(bits, 4 + g));
+                }
+                if BITS == 6 {
+                    let bits = [4, 5].map(|line| upper(load(&lines[line], half)));
+                    l = _mm256_or_si256(l, bits[0][g % 4]);
+                    h = _mm256_or_si256(h, bits[1][g % 4]);
                 }
                 if BITS == LOOKUP {
                     let (first, last) = (split(looked, l), split(looked, h));
@@ -204,15 +263,24 @@ fn few<const BITS: u8, const N: usize>(
                     let at = if BITS == 8 { at } else { at + 16 };
                     add_product(&mut high[n], h, broadcast(q, at));
                 }
+                if BITS == 6 && g % 2 == 1 {
+                    for n in 0..N {
+                        for (wide, sums) in wide[n].iter_mut().zip([&mut low[n], &mut high[n]]) {
+                            *wide = _mm256_add_epi32(*wide, widen(*sums, 1));
+                            *sums = _mm256_setzero_si256();
+                        }
+                    }
+                }
             }
-            let affine = affine(&lines[0], half);
+            let affine = affine::<BITS>(&group, place, half);
             for n in 0..N {
-                let dot = match BITS {
-                    4 => widen(_mm256_add_epi16(low[n], high[n]), 1),
-                    5 => _mm256_add_epi32(widen(low[n], 1), widen(high[n], 1)),
-                    _ => _mm256_add_epi32(widen(low[n], 1), widen(high[n], 16)),
+                let dots = match BITS {
+                    4 => [widen(_mm256_add_epi16(low[n], high[n]), 1); 2],
+                    5 => [_mm256_add_epi32(widen(low[n], 1), widen(high[n], 1)); 2],
+                    6 => wide[n],
+                    _ => [_mm256_add_epi32(widen(low[n], 1), widen(high[n], 16)); 2],
                 };
-                total[n] = scale(total[n], dot, affine, d[n], sum[n]);
+                total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
             }
         }
     }
@@ -233,41 +301,49 @@ struct Unpacked([[u8; 64]; 8]);
 /// Prefill: per block, unpack once, then four activation rows at a time.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn many<const BITS: u8>(lines: &[Line], table: &[u8; 16], x: Panel<'_>, out: &mut [[f32; TILE]]) {
-    let looked = looked_up(table);
+fn many<const BITS: u8>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let looked = looked_up(tile.form.quants.table());
+    let mut group = Group::EMPTY;
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let mut unpacked = Unpacked([[0; 64]; 8]);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    for ((lines, q), (d, sum)) in lines
-        .chunks_exact(Form::lines_of(BITS))
-        .zip(activations)
-        .zip(scales)
-    {
-        let affine = [affine(&lines[0], 0), affine(&lines[0], 1)];
+    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
+        let (lines, place) = tile.block(block, &mut group, |group, lines| {
+            read(group, tile.form, lines);
+        });
+        let affine = [0, 1].map(|half| affine::<BITS>(&group, place, half));
         for half in 0..if BITS == 4 { 1 } else { 2 } {
             if BITS == 8 {
-                for (line, to) in lines[1..].iter().zip(&mut unpacked.0) {
+                for (line, to) in lines.iter().zip(&mut unpacked.0) {
                     store(to, nibbles(load(line, half)));
                 }
             } else if BITS == 5 {
                 // As bytes, of which the fifth bit is the high nibble.
-                let bits = load(&lines[5], half);
-                for (g, line) in lines[1..5].iter().enumerate() {
+                let bits = load(&lines[4], half);
+                for (g, line) in lines[..4].iter().enumerate() {
                     let (l, h) = nibbles(load(line, half));
                     let high = |g| _mm256_srli_epi16::<4>(fifth(bits, g));
                     store(&mut unpacked.0[g], (l, high(g)));
                     store(&mut unpacked.0[4 + g], (h, high(4 + g)));
                 }
+            } else if BITS == 6 {
+                let bits = [4, 5].map(|line| upper(load(&lines[line], half)));
+                for (g, line) in lines[..4].iter().enumerate() {
+                    let (l, h) = nibbles(load(line, half));
+                    let high = |of: usize| _mm256_srli_epi16::<4>(bits[of][g]);
+                    store(&mut unpacked.0[g], (l, high(0)));
+                    store(&mut unpacked.0[4 + g], (h, high(1)));
+                }
             } else if BITS == LOOKUP {
-                for (g, line) in lines[1..].iter().enumerate() {
+                for (g, line) in lines.iter().enumerate() {
                     let (l, h) = nibbles(load(line, half));
                     store(&mut unpacked.0[g], split(looked, l));
                     store(&mut unpacked.0[4 + g], split(looked, h));
                 }
             } else {
-                for (g, line) in lines[1..].iter().enumerate() {
+                for (g, line) in lines.iter().enumerate() {
                     let (l0, h0) = nibbles(load(line, 0));
                     let (l1, h1) = nibbles(load(line, 1));
                     store(&mut unpacked.0[g], (l0, l1));
@@ -276,11 +352,11 @@ fn many<const BITS: u8>(lines: &[Line], table: &[u8; 16], x: Panel<'_>, out: &mu
             }
             let mut i = 0;
             while i + 4 <= x.rows {
-                rows::<BITS, 4>(&unpacked, affine, half, q, d, sum, i, out);
+                rows::<BITS, 4>(&unpacked, &affine, half, q, d, sum, i, out);
                 i += 4;
             }
             while i < x.rows {
-                rows::<BITS, 1>(&unpacked, affine, half, q, d, sum, i, out);
+                rows::<BITS, 1>(&unpacked, &affine, half, q, d, sum, i, out);
                 i += 1;
             }
         }
@@ -304,11 +380,11 @@ fn store(to: &mut [u8; 64], (a, b): Pair) {
 #[allow(clippy::too_many_arguments)]
 fn rows<const BITS: u8, const N: usize>(
     weights: &Unpacked,
-    affine: [(__m256, __m256); 2],
+    affine: &[Affine; 2],
     half: usize,
     q: &[i8],
     d: &[f32],
-    sum: &[f32],
+    sum: &[Sums],
     i: usize,
     out: &mut [[f32; TILE]],
 ) {
@@ -316,7 +392,16 @@ fn rows<const BITS: u8, const N: usize>(
     let (d, sum, out) = (&d[i..][..N], &sum[i..][..N], &mut out[i..][..N]);
     let mut first = [_mm256_setzero_si256(); N];
     let mut second = [_mm256_setzero_si256(); N];
+    // Of six bits, the first half block.
+    let mut before = [_mm256_setzero_si256(); N];
     for (g, pair) in weights.0.iter().enumerate() {
+        if BITS == 6 && g == 4 {
+            for n in 0..N {
+                before[n] = _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16));
+            }
+            first = [_mm256_setzero_si256(); N];
+            second = [_mm256_setzero_si256(); N];
+        }
         let pair = pair.as_ptr().cast::<__m256i>();
         // SAFETY: 64 bytes, aligned by `Unpacked`.
         let (a, b) = unsafe { (_mm256_load_si256(pair), _mm256_load_si256(pair.add(1))) };
@@ -327,23 +412,26 @@ fn rows<const BITS: u8, const N: usize>(
         }
     }
     for n in 0..N {
-        let mut add = |half: usize, dot| {
+        let mut add = |half: usize, dots| {
             let out = &mut out[n][8 * half..][..8];
             // SAFETY: 8 floats.
             unsafe {
                 let total = _mm256_loadu_ps(out.as_ptr());
-                let total = scale(total, dot, affine[half], d[n], sum[n]);
+                let total = scale::<BITS>(total, dots, &affine[half], d[n], sum[n]);
                 _mm256_storeu_ps(out.as_mut_ptr(), total);
             }
         };
-        if BITS != 4 {
-            add(
-                half,
-                _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16)),
-            );
-        } else {
-            add(0, widen(first[n], 1));
-            add(1, widen(second[n], 1));
+        if BITS == 4 {
+            add(0, [widen(first[n], 1); 2]);
+            add(1, [widen(second[n], 1); 2]);
+            continue;
         }
+        let dot = _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16));
+        let dots = if BITS == 6 {
+            [before[n], dot]
+        } else {
+            [dot; 2]
+        };
+        add(half, dots);
     }
 }

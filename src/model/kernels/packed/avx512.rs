@@ -4,9 +4,11 @@
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::{
-    activations::Panel,
+    activations::{Panel, Sums},
     avx2::prefetch,
-    layout::{BLOCK, Form, LOOKUP, Line, TILE},
+    dispatch::Tile,
+    layout::{BLOCK, Form, LOOKUP, Line, Quants, TILE},
+    scales::Group,
 };
 use std::arch::x86_64::*;
 
@@ -15,25 +17,28 @@ use std::arch::x86_64::*;
 /// # Safety
 /// The CPU must have AVX-512 F, BW and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
-    let table = form.table();
-    match (form, x.rows) {
-        (Form::U4, 1) => few::<4, 1>(lines, table, x, out),
-        (Form::U4, 2) => few::<4, 2>(lines, table, x, out),
-        (Form::U4, 3) => few::<4, 3>(lines, table, x, out),
-        (Form::U4, _) => many::<4>(lines, table, x, out),
-        (Form::U5, 1) => few::<5, 1>(lines, table, x, out),
-        (Form::U5, 2) => few::<5, 2>(lines, table, x, out),
-        (Form::U5, 3) => few::<5, 3>(lines, table, x, out),
-        (Form::U5, _) => many::<5>(lines, table, x, out),
-        (Form::U8, 1) => few::<8, 1>(lines, table, x, out),
-        (Form::U8, 2) => few::<8, 2>(lines, table, x, out),
-        (Form::U8, 3) => few::<8, 3>(lines, table, x, out),
-        (Form::U8, _) => many::<8>(lines, table, x, out),
-        (Form::T4(_), 1) => few::<LOOKUP, 1>(lines, table, x, out),
-        (Form::T4(_), 2) => few::<LOOKUP, 2>(lines, table, x, out),
-        (Form::T4(_), 3) => few::<LOOKUP, 3>(lines, table, x, out),
-        (Form::T4(_), _) => many::<LOOKUP>(lines, table, x, out),
+pub unsafe fn tile(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    match (tile.form.quants, x.rows) {
+        (Quants::U4, 1) => few::<4, 1>(tile, x, out),
+        (Quants::U4, 2) => few::<4, 2>(tile, x, out),
+        (Quants::U4, 3) => few::<4, 3>(tile, x, out),
+        (Quants::U4, _) => many::<4>(tile, x, out),
+        (Quants::U5, 1) => few::<5, 1>(tile, x, out),
+        (Quants::U5, 2) => few::<5, 2>(tile, x, out),
+        (Quants::U5, 3) => few::<5, 3>(tile, x, out),
+        (Quants::U5, _) => many::<5>(tile, x, out),
+        (Quants::U6, 1) => few::<6, 1>(tile, x, out),
+        (Quants::U6, 2) => few::<6, 2>(tile, x, out),
+        (Quants::U6, 3) => few::<6, 3>(tile, x, out),
+        (Quants::U6, _) => many::<6>(tile, x, out),
+        (Quants::U8, 1) => few::<8, 1>(tile, x, out),
+        (Quants::U8, 2) => few::<8, 2>(tile, x, out),
+        (Quants::U8, 3) => few::<8, 3>(tile, x, out),
+        (Quants::U8, _) => many::<8>(tile, x, out),
+        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, x, out),
+        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, x, out),
+        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, x, out),
+        (Quants::T4(_), _) => many::<LOOKUP>(tile, x, out),
     }
 }
 
@@ -50,111 +55,156 @@ fn load(line: &Line) -> __m512i {
 fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
     let mut quants = [_mm512_setzero_si512(); 8];
     if BITS == 8 {
-        for (q, line) in quants.iter_mut().zip(&lines[1..]) {
+        for (q, line) in quants.iter_mut().zip(lines) {
             *q = load(line);
         }
-    } else {
-        let mask = _mm512_set1_epi8(15);
-        for (g, line) in lines[1..].iter().enumerate().take(4) {
-            let bytes = load(line);
-            quants[g] = _mm512_and_si512(bytes, mask);
-            quants[4 + g] = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask);
+        return quants;
+    }
+    let mask = _mm512_set1_epi8(15);
+    for (g, line) in lines.iter().enumerate().take(4) {
+        let bytes = load(line);
+        quants[g] = _mm512_and_si512(bytes, mask);
+        quants[4 + g] = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), mask);
+    }
+    if BITS == 5 {
+        let bits = load(&lines[4]);
+        let fifth = [
+            _mm512_slli_epi16::<4>(bits),
+            _mm512_slli_epi16::<3>(bits),
+            _mm512_slli_epi16::<2>(bits),
+            _mm512_slli_epi16::<1>(bits),
+            bits,
+            _mm512_srli_epi16::<1>(bits),
+            _mm512_srli_epi16::<2>(bits),
+            _mm512_srli_epi16::<3>(bits),
+        ];
+        let mask = _mm512_set1_epi8(16);
+        for (q, bits) in quants.iter_mut().zip(fifth) {
+            *q = _mm512_or_si512(*q, _mm512_and_si512(bits, mask));
         }
-        if BITS == 5 {
-            let bits = load(&lines[5]);
-            let fifth = [
+    }
+    if BITS == 6 {
+        let mask = _mm512_set1_epi8(48);
+        for half in 0..2 {
+            let bits = load(&lines[4 + half]);
+            let upper = [
                 _mm512_slli_epi16::<4>(bits),
-                _mm512_slli_epi16::<3>(bits),
                 _mm512_slli_epi16::<2>(bits),
-                _mm512_slli_epi16::<1>(bits),
                 bits,
-                _mm512_srli_epi16::<1>(bits),
                 _mm512_srli_epi16::<2>(bits),
-                _mm512_srli_epi16::<3>(bits),
             ];
-            let mask = _mm512_set1_epi8(16);
-            for (q, bits) in quants.iter_mut().zip(fifth) {
+            for (q, bits) in quants[4 * half..].iter_mut().zip(upper) {
                 *q = _mm512_or_si512(*q, _mm512_and_si512(bits, mask));
             }
         }
-        if BITS == LOOKUP {
-            // SAFETY: 16 bytes.
-            let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
-            let table = _mm512_broadcast_i32x4(table);
-            for q in &mut quants {
-                *q = _mm512_shuffle_epi8(table, *q);
-            }
+    }
+    if BITS == LOOKUP {
+        // SAFETY: 16 bytes.
+        let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+        let table = _mm512_broadcast_i32x4(table);
+        for q in &mut quants {
+            *q = _mm512_shuffle_epi8(table, *q);
         }
     }
     quants
 }
 
-/// Scales and offsets of the 16 rows.
+/// The scales of a group.
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn affine(line: &Line) -> (__m512, __m512) {
-    let halves = |at: usize| {
-        let bytes = &line.0[at..][..32];
-        // SAFETY: 32 bytes.
-        _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) })
-    };
-    (halves(0), halves(32))
+#[target_feature(enable = "avx512f,avx512bw")]
+fn read(group: &mut Group, form: Form, lines: &[Line]) {
+    group.read(form, lines, |bytes| {
+        let mut floats = [0.0; TILE];
+        // SAFETY: 32 bytes, and 16 floats.
+        unsafe {
+            let halves = _mm256_loadu_si256(bytes.as_ptr().cast());
+            _mm512_storeu_ps(floats.as_mut_ptr(), _mm512_cvtph_ps(halves));
+        }
+        floats
+    });
 }
 
-/// Dots of the block's 16 rows with 32 activations.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn floats(x: &[f32; TILE]) -> __m512 {
+    // SAFETY: 16 floats.
+    unsafe { _mm512_loadu_ps(x.as_ptr()) }
+}
+
+/// Dots of the block's 16 rows with 32 activations, of each half block.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn dot(weights: &[__m512i; 8], q: &[i8]) -> __m512i {
+fn dots(weights: &[__m512i; 8], q: &[i8]) -> [__m512i; 2] {
     let x = |g: usize| {
         let bytes = &q[4 * g..][..4];
         // SAFETY: 4 bytes.
         _mm512_set1_epi32(unsafe { bytes.as_ptr().cast::<i32>().read_unaligned() })
     };
     // Two chains: the instruction takes several cycles.
-    let mut even = _mm512_setzero_si512();
-    let mut odd = _mm512_setzero_si512();
+    let mut first = _mm512_setzero_si512();
+    let mut second = _mm512_setzero_si512();
     for g in 0..4 {
-        even = _mm512_dpbusd_epi32(even, weights[2 * g], x(2 * g));
-        odd = _mm512_dpbusd_epi32(odd, weights[2 * g + 1], x(2 * g + 1));
+        first = _mm512_dpbusd_epi32(first, weights[g], x(g));
+        second = _mm512_dpbusd_epi32(second, weights[4 + g], x(4 + g));
     }
-    _mm512_add_epi32(even, odd)
+    [first, second]
+}
+
+/// Scales and offsets of a block, of its halves where they have their own.
+type Affine = [(__m512, __m512); 2];
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn affine<const BITS: u8>(group: &Group, at: usize) -> Affine {
+    let of = |at: usize| (floats(&group.d[at]), floats(&group.m[at]));
+    match BITS {
+        6 => [of(2 * at), of(2 * at + 1)],
+        _ => [of(at); 2],
+    }
 }
 
 /// `out += d·xd·dot + m·xsum`
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn scale(out: __m512, dot: __m512i, (d, m): (__m512, __m512), xd: f32, xsum: f32) -> __m512 {
-    let out = _mm512_fmadd_ps(
-        _mm512_cvtepi32_ps(dot),
-        _mm512_mul_ps(d, _mm512_set1_ps(xd)),
-        out,
-    );
-    _mm512_fmadd_ps(m, _mm512_set1_ps(xsum), out)
+fn scale<const BITS: u8>(
+    out: __m512,
+    [first, second]: [__m512i; 2],
+    affine: &Affine,
+    xd: f32,
+    sum: Sums,
+) -> __m512 {
+    let add = |out, dot, (d, m): (__m512, __m512), sum| {
+        let d = _mm512_mul_ps(d, _mm512_set1_ps(xd));
+        let out = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), d, out);
+        _mm512_fmadd_ps(m, _mm512_set1_ps(sum), out)
+    };
+    if BITS == 6 {
+        let out = add(out, first, affine[0], sum.first);
+        return add(out, second, affine[1], sum.all - sum.first);
+    }
+    add(out, _mm512_add_epi32(first, second), affine[0], sum.all)
 }
 
 /// Decoding: the sums of `N` activation rows stay in registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn few<const BITS: u8, const N: usize>(
-    lines: &[Line],
-    table: &[u8; 16],
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-) {
+fn few<const BITS: u8, const N: usize>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let table = tile.form.quants.table();
+    let mut group = Group::EMPTY;
     let mut total = [_mm512_setzero_ps(); N];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
-    for ((lines, q), (d, sum)) in lines
-        .chunks_exact(Form::lines_of(BITS))
-        .zip(activations)
-        .zip(scales)
-    {
-        prefetch(lines);
-        let weights = unpack::<BITS>(lines, table);
-        let affine = affine(&lines[0]);
+    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
+        let (quants, at) = tile.block(block, &mut group, |group, lines| {
+            prefetch(lines);
+            read(group, tile.form, lines);
+        });
+        prefetch(quants);
+        let weights = unpack::<BITS>(quants, table);
+        let affine = affine::<BITS>(&group, at);
         for n in 0..N {
-            let dot = dot(&weights, &q[n * BLOCK..][..BLOCK]);
-            total[n] = scale(total[n], dot, affine, d[n], sum[n]);
+            let dots = dots(&weights, &q[n * BLOCK..][..BLOCK]);
+            total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
         }
     }
     for (out, total) in out.iter_mut().zip(total) {
@@ -166,25 +216,26 @@ fn few<const BITS: u8, const N: usize>(
 /// Prefill: a block's weights stay in registers while all activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn many<const BITS: u8>(lines: &[Line], table: &[u8; 16], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn many<const BITS: u8>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    let table = tile.form.quants.table();
+    let mut group = Group::EMPTY;
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    for ((lines, q), (d, sum)) in lines
-        .chunks_exact(Form::lines_of(BITS))
-        .zip(activations)
-        .zip(scales)
-    {
-        let weights = unpack::<BITS>(lines, table);
-        let affine = affine(&lines[0]);
+    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
+        let (quants, at) = tile.block(block, &mut group, |group, lines| {
+            read(group, tile.form, lines);
+        });
+        let weights = unpack::<BITS>(quants, table);
+        let affine = affine::<BITS>(&group, at);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
         for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
-            let dot = dot(&weights, q);
+            let dots = dots(&weights, q);
             // SAFETY: 16 floats.
             unsafe {
                 let total = _mm512_loadu_ps(out.as_ptr());
-                let total = scale(total, dot, affine, *d, *sum);
+                let total = scale::<BITS>(total, dots, &affine, *d, *sum);
                 _mm512_storeu_ps(out.as_mut_ptr(), total);
             }
         }

@@ -6,18 +6,52 @@ use super::{
     activations::Panel,
     layout::{Form, Line, TILE},
     portable,
+    scales::Group,
 };
+use std::ops::Range;
 use std::sync::OnceLock;
 
+/// Some blocks of a tile of weights.
+#[derive(Clone, Debug)]
+pub struct Tile<'a> {
+    pub form: Form,
+    /// The whole tile.
+    pub lines: &'a [Line],
+    pub blocks: Range<usize>,
+}
+
+impl<'a> Tile<'a> {
+    /// A block's quants, and where its scales are in `group`, which `read` fills when the block begins
+    /// one, given the group's scales.
+    #[inline(always)]
+    pub fn block(
+        &self,
+        block: usize,
+        group: &mut Group,
+        read: impl FnOnce(&mut Group, &'a [Line]),
+    ) -> (&'a [Line], usize) {
+        let scales = self.form.scales;
+        let at = block % scales.group();
+        if at == 0 || block == self.blocks.start {
+            read(
+                group,
+                &self.lines[self.form.scales_at(block)..][..scales.lines()],
+            );
+        }
+        let quants = &self.lines[self.form.quants_at(block)..][..self.form.quants.lines()];
+        (quants, at)
+    }
+}
+
 /// A tile of weights times a panel of activations, see `portable::tile`.
-type Tile = fn(Form, &[Line], Panel<'_>, &mut [[f32; TILE]]);
+type Run = fn(&Tile<'_>, Panel<'_>, &mut [[f32; TILE]]);
 
 /// A way to compute products, by name. Every kernel gives the portable one's results up to the order of
 /// f32 additions.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
     pub name: &'static str,
-    pub(super) tile: Tile,
+    pub(super) tile: Run,
 }
 
 impl Kernel {
@@ -49,21 +83,21 @@ fn detect() -> Vec<Kernel> {
             kernels.push(Kernel {
                 name: "avx512-vnni",
                 // SAFETY: the CPU has the features.
-                tile: |form, lines, x, out| unsafe { avx512::tile(form, lines, x, out) },
+                tile: |tile, x, out| unsafe { avx512::tile(tile, x, out) },
             });
         }
         if avx2 && is_x86_feature_detected!("avxvnni") {
             kernels.push(Kernel {
                 name: "avx-vnni",
                 // SAFETY: the CPU has the features.
-                tile: |form, lines, x, out| unsafe { avxvnni::tile(form, lines, x, out) },
+                tile: |tile, x, out| unsafe { avxvnni::tile(tile, x, out) },
             });
         }
         if avx2 {
             kernels.push(Kernel {
                 name: "avx2",
                 // SAFETY: the CPU has the features.
-                tile: |form, lines, x, out| unsafe { avx2::tile(form, lines, x, out) },
+                tile: |tile, x, out| unsafe { avx2::tile(tile, x, out) },
             });
         }
     }
@@ -72,7 +106,7 @@ fn detect() -> Vec<Kernel> {
         kernels.push(Kernel {
             name: "neon",
             // SAFETY: the CPU has the feature.
-            tile: |form, lines, x, out| unsafe { super::neon::tile(form, lines, x, out) },
+            tile: |tile, x, out| unsafe { super::neon::tile(tile, x, out) },
         });
     }
     kernels.push(Kernel {

@@ -1,198 +1,223 @@
-//! From GGML's block formats to [`Block`]s.
+//! From GGML's block formats to tiles, four quants at a time.
 //!
-//! The affine formats are remapped without loss, but for the K-quants' scales: those are products
-//! of an f16 and a 6-bit number and are rounded to f16 (one part in 2,000, far below the step of the
-//! quants themselves), and those of IQ4_XS likewise. Everything else is dequantised and quantised
-//! again to 8 bits.
+//! The formats that are multiplied as they are keep their bits, scales included. Everything else is
+//! dequantised and quantised again to 8 bits.
 
 use super::{
     PackError,
-    layout::{BLOCK, Block, Form, Table},
+    layout::{BLOCK, Form, Line, Quants, Scales, Table},
+    scales::Writer,
 };
 use crate::model::gguf::TensorType;
-use crate::model::gguf::quants::{dequantize, iq4_xs_nibbles, iq4_xs_scale, mxfp4_scale, nibbles};
+use crate::model::gguf::quants::dequantize;
 use half::f16;
 
 /// The form that holds a dtype.
 pub fn form(dtype: TensorType) -> Form {
-    match dtype {
-        TensorType::Q4_0 | TensorType::Q4_1 | TensorType::Q4K => Form::U4,
-        TensorType::Q5_0 | TensorType::Q5_1 | TensorType::Q5K => Form::U5,
-        TensorType::Iq4Nl | TensorType::Iq4Xs => Form::T4(Table::Iq4),
-        TensorType::Mxfp4 => Form::T4(Table::Mxfp4),
-        _ => Form::U8,
-    }
+    let (quants, scales) = match dtype {
+        TensorType::Q4_0 => (Quants::U4, Scales::Centred(8)),
+        TensorType::Q4_1 => (Quants::U4, Scales::Affine),
+        TensorType::Q4K => (Quants::U4, Scales::Factors),
+        TensorType::Q5_0 => (Quants::U5, Scales::Centred(16)),
+        TensorType::Q5_1 => (Quants::U5, Scales::Affine),
+        TensorType::Q5K => (Quants::U5, Scales::Factors),
+        TensorType::Q6K => (Quants::U6, Scales::Halves),
+        TensorType::Q8_0 => (Quants::U8, Scales::Centred(128)),
+        TensorType::Iq4Nl => (Quants::T4(Table::Iq4), Scales::Centred(128)),
+        TensorType::Iq4Xs => (Quants::T4(Table::Iq4), Scales::Signed),
+        TensorType::Mxfp4 => (Quants::T4(Table::Mxfp4), Scales::Powers),
+        _ => (Quants::U8, Scales::Affine),
+    };
+    Form { quants, scales }
 }
 
-/// Calls `store(block index, block)` for the blocks of one row.
-pub fn unpack_row(
+/// Writes row `row` of a tile.
+pub fn pack_row(
     dtype: TensorType,
-    row: &[u8],
-    mut store: impl FnMut(usize, Block),
+    data: &[u8],
+    row: usize,
+    tile: &mut [Line],
 ) -> Result<(), PackError> {
-    let sized = row.chunks_exact(dtype.type_size()).enumerate();
+    let form = form(dtype);
+    let mut out = Row { form, row, tile };
+    let sized = data.chunks_exact(dtype.type_size()).enumerate();
     match dtype {
-        TensorType::Q4_0 => sized.for_each(|(b, s)| store(b, q4_0(s))),
-        TensorType::Q4_1 => sized.for_each(|(b, s)| store(b, q4_1(s))),
-        TensorType::Q5_0 => sized.for_each(|(b, s)| store(b, q5_0(s))),
-        TensorType::Q5_1 => sized.for_each(|(b, s)| store(b, q5_1(s))),
-        TensorType::Q8_0 => sized.for_each(|(b, s)| store(b, q8_0(s))),
-        TensorType::Q4K => {
-            sized.for_each(|(s, bytes)| {
-                for sub in 0..8 {
-                    store(8 * s + sub, q4k(bytes, sub));
-                }
-            });
+        TensorType::Q4_0 | TensorType::Iq4Nl => {
+            for (b, s) in sized {
+                out.half(b, b % 2, s);
+                out.quants(b, nibbles(&s[2..]));
+            }
         }
-        TensorType::Q5K => {
-            sized.for_each(|(s, bytes)| {
-                for sub in 0..8 {
-                    store(8 * s + sub, q5k(bytes, sub));
-                }
-            });
+        TensorType::Q4_1 => {
+            for (b, s) in sized {
+                out.half(b, 0, s);
+                out.half(b, 1, &s[2..]);
+                out.quants(b, nibbles(&s[4..]));
+            }
         }
-        TensorType::Iq4Nl => {
-            sized.for_each(|(b, s)| store(b, looked_up(half(s), nibbles(&s[2..]))));
+        TensorType::Q5_0 => {
+            for (b, s) in sized {
+                out.half(b, b % 2, s);
+                out.quants(b, with_fifth(nibbles(&s[6..]), word(&s[2..], 0)));
+            }
         }
-        TensorType::Iq4Xs => {
-            sized.for_each(|(s, bytes)| {
+        TensorType::Q5_1 => {
+            for (b, s) in sized {
+                out.half(b, 0, s);
+                out.half(b, 1, &s[2..]);
+                out.quants(b, with_fifth(nibbles(&s[8..]), word(&s[4..], 0)));
+            }
+        }
+        TensorType::Q8_0 => {
+            for (b, s) in sized {
+                out.half(b, b % 2, s);
+                let raised = |g| word(&s[2..], g) ^ 0x8080_8080;
+                out.quants(b, std::array::from_fn(raised));
+            }
+        }
+        TensorType::Q4K | TensorType::Q5K => {
+            for (group, s) in sized {
+                out.half(8 * group, 0, s);
+                out.half(8 * group, 1, &s[2..]);
                 for sub in 0..8 {
-                    let d = f16::from_f32(iq4_xs_scale(bytes, sub));
-                    store(
-                        8 * s + sub,
-                        looked_up(d, nibbles(iq4_xs_nibbles(bytes, sub))),
+                    let (b, (scale, min)) = (8 * group + sub, k_factors(&s[4..16], sub));
+                    out.scales(b).six(1, 6, sub, scale);
+                    out.scales(b).six(2, 7, sub, min);
+                    out.quants(
+                        b,
+                        match dtype {
+                            TensorType::Q4K => k_nibbles(&s[16..], sub),
+                            _ => {
+                                let low = k_nibbles(&s[48..], sub);
+                                let bit = |g| (word(&s[16..], g) >> sub & 0x0101_0101) << 4;
+                                std::array::from_fn(|g| low[g] | bit(g))
+                            }
+                        },
                     );
                 }
-            });
+            }
+        }
+        TensorType::Q6K => {
+            for (group, s) in sized {
+                out.half(8 * group, 8, &s[208..]);
+                for half in 0..16 {
+                    out.scales(8 * group).byte(0, half, s[192 + half]);
+                }
+                for sub in 0..8 {
+                    out.quants(8 * group + sub, q6k(s, sub));
+                }
+            }
+        }
+        TensorType::Iq4Xs => {
+            for (group, s) in sized {
+                out.half(8 * group, 0, s);
+                let high = u16::from_le_bytes([s[2], s[3]]);
+                for sub in 0..8 {
+                    let low = s[4 + sub / 2] >> (4 * (sub % 2)) & 15;
+                    let bits = low | ((high >> (2 * sub) & 3) as u8) << 4;
+                    out.scales(8 * group).six(1, 1, sub, bits);
+                    out.quants(8 * group + sub, nibbles(&s[8 + 16 * sub..]));
+                }
+            }
         }
         TensorType::Mxfp4 => {
-            // Above 2^8 the offset leaves f16; such weights, above 3,000, are none.
-            let d = |s: &[u8]| f16::from_f32(mxfp4_scale(s[0]).min(256.0));
-            sized.for_each(|(b, s)| store(b, looked_up(d(s), nibbles(&s[1..]))));
+            for (b, s) in sized {
+                out.scales(b).byte(0, b % 4, s[0]);
+                out.quants(b, nibbles(&s[1..]));
+            }
         }
         _ => {
-            for (b, weights) in dequantize(dtype, row)?.chunks_exact(BLOCK).enumerate() {
-                store(b, quantize(weights));
+            for (b, weights) in dequantize(dtype, data)?.chunks_exact(BLOCK).enumerate() {
+                let (d, m, quants) = quantize(weights);
+                out.half(b, 0, &d.to_le_bytes());
+                out.half(b, 1, &m.to_le_bytes());
+                out.quants(b, std::array::from_fn(|g| word(&quants, g)));
             }
         }
     }
     Ok(())
 }
 
-fn half(bytes: &[u8]) -> f16 {
-    f16::from_le_bytes([bytes[0], bytes[1]])
+/// A row of a tile to be written.
+struct Row<'a> {
+    form: Form,
+    row: usize,
+    tile: &'a mut [Line],
 }
 
-/// `-n·d`, exact: `n` is a power of two.
-fn minus(n: f32, d: f16) -> f16 {
-    f16::from_f32(-n * d.to_f32())
-}
-
-fn fifth_bits(bytes: &[u8], mut q: [u8; BLOCK]) -> [u8; BLOCK] {
-    let bits = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    for (k, q) in q.iter_mut().enumerate() {
-        *q |= ((bits >> k & 1) as u8) << 4;
+impl Row<'_> {
+    fn quants(&mut self, block: usize, words: [u32; 8]) {
+        let lines = &mut self.tile[self.form.quants_at(block)..];
+        self.form.quants.store(words, self.row, lines);
     }
-    q
-}
 
-fn q4_0(s: &[u8]) -> Block {
-    let d = half(s);
-    Block {
-        d,
-        m: minus(8.0, d),
-        q: nibbles(&s[2..]),
+    /// The scales of a block's group.
+    fn scales(&mut self, block: usize) -> Writer<'_> {
+        Writer {
+            lines: &mut self.tile[self.form.scales_at(block)..],
+            row: self.row,
+        }
     }
-}
 
-fn q4_1(s: &[u8]) -> Block {
-    Block {
-        d: half(s),
-        m: half(&s[2..]),
-        q: nibbles(&s[4..]),
+    /// The first two bytes are an f16.
+    fn half(&mut self, block: usize, half: usize, bytes: &[u8]) {
+        self.scales(block).half(half, [bytes[0], bytes[1]]);
     }
 }
 
-fn q5_0(s: &[u8]) -> Block {
-    let d = half(s);
-    Block {
-        d,
-        m: minus(16.0, d),
-        q: fifth_bits(&s[2..], nibbles(&s[6..])),
-    }
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let b = &bytes[4 * at..][..4];
+    u32::from_le_bytes([b[0], b[1], b[2], b[3]])
 }
 
-fn q5_1(s: &[u8]) -> Block {
-    Block {
-        d: half(s),
-        m: half(&s[2..]),
-        q: fifth_bits(&s[4..], nibbles(&s[8..])),
-    }
+const LOW: u32 = 0x0f0f_0f0f;
+
+/// Low nibbles are the first 16 quants, high nibbles the last.
+fn nibbles(bytes: &[u8]) -> [u32; 8] {
+    std::array::from_fn(|g| word(bytes, g % 4) >> (4 * (g / 4)) & LOW)
 }
 
-fn q8_0(s: &[u8]) -> Block {
-    let d = half(s);
-    Block {
-        d,
-        m: minus(128.0, d),
-        q: std::array::from_fn(|k| s[2 + k] ^ 0x80),
-    }
+/// With the fifth bit of each.
+fn with_fifth(low: [u32; 8], bits: u32) -> [u32; 8] {
+    std::array::from_fn(|g| {
+        let four = bits >> (4 * g) & 15;
+        // Bit j goes to byte j: the copies of the four bits do not meet.
+        let spread = four.wrapping_mul(0x0020_4081) & 0x0101_0101;
+        low[g] | spread << 4
+    })
 }
 
-/// Nibbles that a table stands behind, 128 above what they mean.
-fn looked_up(d: f16, q: [u8; BLOCK]) -> Block {
-    Block {
-        d,
-        m: minus(128.0, d),
-        q,
+/// Scale and offset of a K-quant's sub-block, 6 bits each.
+fn k_factors(packed: &[u8], sub: usize) -> (u8, u8) {
+    if sub < 4 {
+        return (packed[sub] & 63, packed[sub + 4] & 63);
     }
-}
-
-/// Scale and offset of a K-quant's sub-block: 6-bit numbers times the super-block's `d` and `dmin`.
-fn k_affine(s: &[u8], sub: usize) -> (f16, f16) {
-    let packed = &s[4..16];
-    let (scale, min) = if sub < 4 {
-        (packed[sub] & 63, packed[sub + 4] & 63)
-    } else {
-        (
-            packed[sub + 4] & 15 | packed[sub - 4] >> 6 << 4,
-            packed[sub + 4] >> 4 | packed[sub] >> 6 << 4,
-        )
-    };
     (
-        f16::from_f32(half(s).to_f32() * f32::from(scale)),
-        f16::from_f32(-half(&s[2..]).to_f32() * f32::from(min)),
+        packed[sub + 4] & 15 | packed[sub - 4] >> 6 << 4,
+        packed[sub + 4] >> 4 | packed[sub] >> 6 << 4,
     )
 }
 
 /// Each 32 bytes hold two sub-blocks, low nibbles and high nibbles.
-fn k_nibbles(quants: &[u8], sub: usize) -> [u8; BLOCK] {
+fn k_nibbles(quants: &[u8], sub: usize) -> [u32; 8] {
     let bytes = &quants[sub / 2 * 32..][..32];
-    std::array::from_fn(|k| bytes[k] >> (4 * (sub & 1)) & 15)
+    std::array::from_fn(|g| word(bytes, g) >> (4 * (sub & 1)) & LOW)
 }
 
-fn q4k(s: &[u8], sub: usize) -> Block {
-    let (d, m) = k_affine(s, sub);
-    Block {
-        d,
-        m,
-        q: k_nibbles(&s[16..], sub),
-    }
+/// Of each 128 quants, 64 bytes of nibbles and 32 of upper bits: sub-blocks 0 and 2, and 1 and 3, share
+/// nibbles, and all four share the upper bits.
+fn q6k(s: &[u8], sub: usize) -> [u32; 8] {
+    let (half, of) = (sub / 4, sub % 4);
+    let low = &s[64 * half + 32 * (of % 2)..][..32];
+    let high = &s[128 + 32 * half..][..32];
+    std::array::from_fn(|g| {
+        let low = word(low, g) >> (4 * (of / 2)) & LOW;
+        low | (word(high, g) >> (2 * of) & 0x0303_0303) << 4
+    })
 }
 
-fn q5k(s: &[u8], sub: usize) -> Block {
-    let (d, m) = k_affine(s, sub);
-    let high = &s[16..48];
-    let low = k_nibbles(&s[48..], sub);
-    Block {
-        d,
-        m,
-        q: std::array::from_fn(|k| low[k] | (high[k] >> sub & 1) << 4),
-    }
-}
-
-/// Nearest 8-bit affine block.
-fn quantize(weights: &[f32]) -> Block {
+/// Nearest 8-bit affine block: scale, offset and quants.
+fn quantize(weights: &[f32]) -> (f16, f16, [u8; BLOCK]) {
     let min = weights.iter().copied().fold(f32::INFINITY, f32::min);
     let max = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let m = f16::from_f32(min);
@@ -201,9 +226,6 @@ fn quantize(weights: &[f32]) -> Block {
         d if d > 0.0 => 1.0 / d,
         _ => 0.0,
     };
-    Block {
-        d,
-        m,
-        q: std::array::from_fn(|k| ((weights[k] - m.to_f32()) * inverse).round() as u8),
-    }
+    let quant = |k: usize| ((weights[k] - m.to_f32()) * inverse).round() as u8;
+    (d, m, std::array::from_fn(quant))
 }

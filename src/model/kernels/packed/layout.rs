@@ -1,14 +1,15 @@
-//! How packed weights lie in memory.
+//! How packed weights lie in memory: in as many bits as their file has.
 //!
 //! Rows (outputs) go in tiles of 16, columns (inputs) in blocks of 32. A tile is its blocks one after
-//! another; a block is a number of 64-byte lines, so that everything is read once, in order:
+//! another, in groups whose scales stand before them; all of it in 64-byte lines, so that everything is
+//! read once, in order. A block of quants:
 //!
 //! ```text
-//! line 0      16 × f16 scale d, then 16 × f16 offset m, one per row:  w = d·q + m
-//! U4: 1..=4   line 1+g, byte 4r+j: low nibble q[row r][4g+j], high nibble q[row r][16+4g+j]
-//! U5: 1..=4   as U4; line 5, byte 4r+j, bit g: fifth bit of q[row r][4g+j]
-//! U8: 1..=8   line 1+g, byte 4r+j: q[row r][4g+j]
-//! T4: 1..=4   as U4; the nibbles are places in a table, which has the quants
+//! U4: 4 lines  line g, byte 4r+j: low nibble q[row r][4g+j], high nibble q[row r][16+4g+j]
+//! U5: 5 lines  as U4; line 4, byte 4r+j, bit g: fifth bit of q[row r][4g+j]
+//! U6: 6 lines  as U4; line 4+h, byte 4r+j, bits 2g and 2g+1: upper bits of q[row r][16h+4g+j]
+//! U8: 8 lines  line g, byte 4r+j: q[row r][4g+j]
+//! T4: 4 lines  as U4; the nibbles are places in a table, which has the quants
 //! ```
 //!
 //! One line of quants thus meets four activations which all rows share: a single 4-byte broadcast
@@ -16,27 +17,52 @@
 
 use crate::model::gguf::quants;
 pub use crate::model::kernels::region::Line;
-use half::f16;
 
 /// Rows per tile.
 pub const TILE: usize = 16;
-/// Columns per block: one scale and one offset.
+/// Columns per block.
 pub const BLOCK: usize = 32;
 
-/// How the quants of a matrix are stored.
+/// How a matrix is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Nibbles, 5 bits per weight with scale and offset.
+pub struct Form {
+    pub quants: Quants,
+    pub scales: Scales,
+}
+
+/// How the quants of a block are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quants {
     U4,
-    /// Nibbles and a line of fifth bits, 6 bits per weight.
     U5,
-    /// Bytes, 9 bits per weight with scale and offset.
+    U6,
     U8,
-    /// Nibbles that stand for the quants of a table, 5 bits per weight with scale and offset.
+    /// Nibbles that stand for the quants of a table.
     T4(Table),
 }
 
-/// What nibbles stand for: quants as of [`Form::U8`].
+/// What quants are multiplied by and shifted by, `w = d·q + m`, and how it is stored before a group of
+/// blocks; `r` is a row of the tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scales {
+    /// Each block: `d` in f16 at byte 2r, `m` at 32 + 2r.
+    Affine,
+    /// Two blocks: `d` in f16 at byte 2r and 32 + 2r; `m` is so many times it, below 0.
+    Centred(u8),
+    /// Eight blocks: one f16 for `d` at byte 2r, and for `−m` at 32 + 2r, each block's 6-bit factors to
+    /// them in two lines of low nibbles (of block b in byte 16·(b mod 4) + r) and one of the upper bits.
+    Factors,
+    /// Eight blocks of [`Quants::U6`]: of each half block an i8 factor in four lines, in the fifth the f16
+    /// that they are multiplied by, at byte 2r. `m = −32·d`.
+    Halves,
+    /// Eight blocks: one f16 at byte 2r, and each block's 6-bit factor, 32 above what it means, stored as
+    /// of [`Scales::Factors`]. `m = −128·d`.
+    Signed,
+    /// Four blocks: the exponent of a power of two in byte 16·b + r. `m = −128·d`.
+    Powers,
+}
+
+/// What nibbles stand for: quants as of [`Quants::U8`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     Iq4,
@@ -63,107 +89,111 @@ const fn raised(values: &[i8; 16]) -> [u8; 16] {
     quants
 }
 
-/// In place of a number of bits, for kernels that are compiled per form: [`Form::T4`].
+/// In place of a number of bits, for kernels that are compiled per form: [`Quants::T4`].
 #[cfg(target_arch = "x86_64")]
 pub const LOOKUP: u8 = 0;
 
-impl Form {
-    /// Lines of quants per block.
-    pub const fn quant_lines(self) -> usize {
+impl Quants {
+    /// Lines per block.
+    pub const fn lines(self) -> usize {
         match self {
-            Form::U4 | Form::T4(_) => 4,
-            Form::U5 => 5,
-            Form::U8 => 8,
+            Quants::U4 | Quants::T4(_) => 4,
+            Quants::U5 => 5,
+            Quants::U6 => 6,
+            Quants::U8 => 8,
         }
     }
 
-    /// Lines per block, the scales' line included.
-    pub const fn lines(self) -> usize {
-        1 + self.quant_lines()
-    }
-
-    /// The table of a form that has one; of others, nothing that is looked at.
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    /// The table of those that have one; of others, nothing that is looked at.
+    #[cfg(target_arch = "x86_64")]
     pub const fn table(self) -> &'static [u8; 16] {
         match self {
-            Form::T4(table) => table.quants(),
+            Quants::T4(table) => table.quants(),
             _ => &[0; 16],
         }
     }
 
-    /// [`Form::lines`] of the form with quants of `bits` bits, for kernels that are compiled per form.
-    #[cfg(target_arch = "x86_64")]
-    pub const fn lines_of(bits: u8) -> usize {
-        match bits {
-            4 | LOOKUP => Form::U4.lines(),
-            5 => Form::U5.lines(),
-            _ => Form::U8.lines(),
+    /// Writes 32 quants (of a table, their places) of row `row`, four to a word.
+    pub fn store(self, words: [u32; 8], row: usize, lines: &mut [Line]) {
+        let mut put = |line: usize, word: u32| {
+            lines[line].0[4 * row..][..4].copy_from_slice(&word.to_le_bytes());
+        };
+        if self == Quants::U8 {
+            return (0..8).for_each(|g| put(g, words[g]));
+        }
+        for g in 0..4 {
+            put(
+                g,
+                words[g] & 0x0f0f_0f0f | (words[4 + g] & 0x0f0f_0f0f) << 4,
+            );
+        }
+        let upper = |word: u32, mask: u32| word >> 4 & mask;
+        match self {
+            Quants::U5 => {
+                let bits = (0..8).map(|g| upper(words[g], 0x0101_0101) << g);
+                put(4, bits.fold(0, |all, bits| all | bits));
+            }
+            Quants::U6 => {
+                for half in 0..2 {
+                    let bits = (0..4).map(|g| upper(words[4 * half + g], 0x0303_0303) << (2 * g));
+                    put(4 + half, bits.fold(0, |all, bits| all | bits));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The inverse of [`Quants::store`], with the quants that nibbles stand for.
+    pub fn load(self, row: usize, lines: &[Line]) -> [u8; BLOCK] {
+        let byte = |line: usize, k: usize| lines[line].0[4 * row + k % 4];
+        let nibble = |k: usize| byte(k % 16 / 4, k) >> (4 * (k / 16)) & 15;
+        std::array::from_fn(|k| match self {
+            Quants::U4 => nibble(k),
+            Quants::U5 => nibble(k) | (byte(4, k) >> (k / 4) & 1) << 4,
+            Quants::U6 => nibble(k) | (byte(4 + k / 16, k) >> (k % 16 / 4 * 2) & 3) << 4,
+            Quants::U8 => byte(k / 4, k),
+            Quants::T4(table) => table.quants()[usize::from(nibble(k))],
+        })
+    }
+}
+
+impl Scales {
+    /// Blocks that stand behind them.
+    pub const fn group(self) -> usize {
+        match self {
+            Scales::Affine => 1,
+            Scales::Centred(_) => 2,
+            Scales::Powers => 4,
+            Scales::Factors | Scales::Halves | Scales::Signed => 8,
+        }
+    }
+
+    /// Their lines.
+    pub const fn lines(self) -> usize {
+        match self {
+            Scales::Affine | Scales::Centred(_) | Scales::Powers => 1,
+            Scales::Signed => 2,
+            Scales::Factors => 4,
+            Scales::Halves => 5,
         }
     }
 }
 
-/// 32 weights of one row: `w = d·q + m`, where a table stands between the nibbles and `q`, to be stored,
-/// the nibbles.
-#[derive(Clone, Copy, Debug)]
-pub struct Block {
-    pub d: f16,
-    pub m: f16,
-    pub q: [u8; BLOCK],
-}
-
-impl Block {
-    /// Writes the block as row `row` of a block of lines.
-    pub fn store(&self, form: Form, row: usize, lines: &mut [Line]) {
-        let scales = &mut lines[0].0;
-        scales[2 * row..][..2].copy_from_slice(&self.d.to_le_bytes());
-        scales[2 * (TILE + row)..][..2].copy_from_slice(&self.m.to_le_bytes());
-        for (g, line) in lines[1..].iter_mut().enumerate() {
-            let bytes = &mut line.0[4 * row..][..4];
-            match form {
-                Form::U4 | Form::U5 | Form::T4(_) if g < 4 => {
-                    for (j, byte) in bytes.iter_mut().enumerate() {
-                        *byte = self.q[4 * g + j] & 15 | self.q[16 + 4 * g + j] << 4;
-                    }
-                }
-                Form::U4 | Form::U5 | Form::T4(_) => {
-                    for (j, byte) in bytes.iter_mut().enumerate() {
-                        let fifth = |g: usize| (self.q[4 * g + j] >> 4 & 1) << g;
-                        *byte = (0..8).fold(0, |byte, g| byte | fifth(g));
-                    }
-                }
-                Form::U8 => bytes.copy_from_slice(&self.q[4 * g..][..4]),
-            }
-        }
+impl Form {
+    /// Lines of a tile of so many blocks; the last group may have fewer than it could.
+    pub const fn lines(self, blocks: usize) -> usize {
+        blocks.div_ceil(self.scales.group()) * self.scales.lines() + blocks * self.quants.lines()
     }
 
-    /// The inverse of [`Block::store`], with the quants that nibbles stand for.
-    pub fn load(form: Form, row: usize, lines: &[Line]) -> Block {
-        let half = |at: usize| f16::from_le_bytes([lines[0].0[at], lines[0].0[at + 1]]);
-        let mut q = [0; BLOCK];
-        for (g, line) in lines[1..].iter().enumerate() {
-            let bytes = &line.0[4 * row..][..4];
-            match form {
-                Form::U4 | Form::U5 | Form::T4(_) if g < 4 => {
-                    for (j, byte) in bytes.iter().enumerate() {
-                        q[4 * g + j] = byte & 15;
-                        q[16 + 4 * g + j] = byte >> 4;
-                    }
-                }
-                Form::U4 | Form::U5 | Form::T4(_) => {
-                    for k in 0..BLOCK {
-                        q[k] |= (bytes[k % 4] >> (k / 4) & 1) << 4;
-                    }
-                }
-                Form::U8 => q[4 * g..][..4].copy_from_slice(bytes),
-            }
-        }
-        if let Form::T4(table) = form {
-            q = q.map(|nibble| table.quants()[usize::from(nibble)]);
-        }
-        Block {
-            d: half(2 * row),
-            m: half(2 * (TILE + row)),
-            q,
-        }
+    /// Where the scales of a block's group stand in a tile.
+    pub const fn scales_at(self, block: usize) -> usize {
+        let group = self.scales.group();
+        block / group * (self.scales.lines() + group * self.quants.lines())
+    }
+
+    /// Where a block's quants stand in a tile.
+    pub const fn quants_at(self, block: usize) -> usize {
+        let before = block % self.scales.group() * self.quants.lines();
+        self.scales_at(block) + self.scales.lines() + before
     }
 }

@@ -5,7 +5,7 @@
 use super::{
     PackedMatrix, Part,
     activations::{Activations, PANEL},
-    dispatch::Kernel,
+    dispatch::{Kernel, Tile},
     layout::TILE,
     residue,
 };
@@ -134,12 +134,16 @@ impl Item<'_> {
         let mut scratch = [[0.0; TILE]; PANEL];
         let scratch = &mut scratch[..x.rows];
         for tile in self.tiles.clone() {
-            let lines = part.tile(tile, matrix.cols);
-            (kernel.tile)(part.form, lines, x, scratch);
+            let whole = part.tile(tile, matrix.cols);
+            (kernel.tile)(&whole, x, scratch);
             for residue in residues {
-                let lines = &lines[residue.block * part.form.lines()..][..part.form.lines()];
                 let more = &mut more[..residue.rows.len()];
-                (kernel.tile)(part.form, lines, residue.panel(), more);
+                let blocks = residue.block..residue.block + 1;
+                let block = Tile {
+                    blocks,
+                    ..whole.clone()
+                };
+                (kernel.tile)(&block, residue.panel(), more);
                 for (&row, more) in residue.rows.iter().zip(&*more) {
                     let sums = scratch[usize::from(row)].iter_mut();
                     sums.zip(more).for_each(|(sum, more)| *sum += more);

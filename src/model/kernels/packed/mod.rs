@@ -1,4 +1,4 @@
-//! Packed low-bit weight matrices: affine 4-, 5- or 8-bit weights, or 4-bit places in a table, times int8
+//! Packed low-bit weight matrices: weights of 4 to 8 bits, or 4-bit places in a table, times int8
 //! activations.
 
 mod activations;
@@ -16,6 +16,7 @@ mod matmul;
 mod neon;
 mod portable;
 mod residue;
+mod scales;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,8 @@ use crate::model::gguf::TensorType;
 use crate::model::kernels::region::Lines;
 use crate::model::plain::plain;
 pub use dispatch::Kernel;
-use layout::{BLOCK, Block, Form, Line, TILE};
+use dispatch::Tile;
+use layout::{BLOCK, Form, TILE};
 pub use matmul::{Product, products};
 use std::sync::Arc;
 
@@ -93,17 +95,11 @@ impl PackedMatrix {
             });
         }
         let form = ggml::form(dtype);
-        let tile_lines = cols / BLOCK * form.lines();
+        let tile_lines = form.lines(cols / BLOCK);
         let mut lines = Lines::zeroed(rows.div_ceil(TILE) * tile_lines)?;
         for (row, data) in data.chunks_exact(row_bytes).enumerate() {
             let tile = &mut lines[row / TILE * tile_lines..][..tile_lines];
-            ggml::unpack_row(dtype, data, |b, block| {
-                block.store(
-                    form,
-                    row % TILE,
-                    &mut tile[b * form.lines()..][..form.lines()],
-                );
-            })?;
+            ggml::pack_row(dtype, data, row % TILE, tile)?;
         }
         Ok(PackedMatrix {
             rows,
@@ -168,15 +164,7 @@ impl PackedMatrix {
                 row -= part.rows;
                 continue;
             }
-            let lines = part.tile(row / TILE, self.cols);
-            let blocks = lines.chunks_exact(part.form.lines());
-            for (out, lines) in out.chunks_exact_mut(BLOCK).zip(blocks) {
-                let block = Block::load(part.form, row % TILE, lines);
-                let (d, m) = (block.d.to_f32(), block.m.to_f32());
-                for (out, q) in out.iter_mut().zip(block.q) {
-                    *out = d * f32::from(q) + m;
-                }
-            }
+            portable::row(&part.tile(row / TILE, self.cols), row % TILE, out);
             return;
         }
         panic!("row {row} beyond the {} of the matrix", self.rows);
@@ -188,8 +176,13 @@ impl Part {
         self.rows.div_ceil(TILE)
     }
 
-    fn tile(&self, tile: usize, cols: usize) -> &[Line] {
-        let lines = cols / BLOCK * self.form.lines();
-        &self.lines[tile * lines..][..lines]
+    fn tile(&self, tile: usize, cols: usize) -> Tile<'_> {
+        let blocks = cols / BLOCK;
+        let lines = self.form.lines(blocks);
+        Tile {
+            form: self.form,
+            lines: &self.lines[tile * lines..][..lines],
+            blocks: 0..blocks,
+        }
     }
 }

@@ -2,27 +2,60 @@
 
 use super::{
     activations::Panel,
-    layout::{BLOCK, Block, Form, Line, TILE},
+    dispatch::Tile,
+    layout::{BLOCK, Scales, TILE},
+    scales::Group,
 };
 
+/// Calls `see` with each block of the tile, its quants `[row][column]`, and scale and offset of each
+/// row's first and second half.
+fn each(
+    tile: &Tile,
+    mut see: impl FnMut(usize, &dyn Fn(usize) -> [u8; BLOCK], [[(f32, f32); TILE]; 2]),
+) {
+    let mut group = Group::EMPTY;
+    for (i, block) in tile.blocks.clone().enumerate() {
+        let (quants, at) = tile.block(block, &mut group, |g, lines| g.plain(tile.form, lines));
+        let halves = match tile.form.scales {
+            Scales::Halves => [2 * at, 2 * at + 1],
+            _ => [at, at],
+        };
+        let affine = halves.map(|h| std::array::from_fn(|r| (group.d[h][r], group.m[h][r])));
+        see(i, &|row| tile.form.quants.load(row, quants), affine);
+    }
+}
+
 /// `out[i][r]`: activation row `i` of the panel times row `r` of the tile.
-pub fn tile(form: Form, lines: &[Line], x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub fn tile(tile: &Tile, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     out.as_flattened_mut().fill(0.0);
-    for (b, lines) in lines.chunks_exact(form.lines()).enumerate() {
+    each(tile, |b, quants, [first, second]| {
         for r in 0..TILE {
-            let weights = Block::load(form, r, lines);
-            let (d, m) = (weights.d.to_f32(), weights.m.to_f32());
+            let weights = quants(r);
             for (i, out) in out.iter_mut().enumerate() {
                 let at = b * x.rows + i;
-                let q = &x.q[at * BLOCK..][..BLOCK];
-                let dot: i32 = weights
-                    .q
-                    .iter()
-                    .zip(q)
-                    .map(|(w, x)| i32::from(*w) * i32::from(*x))
-                    .sum();
-                out[r] += d * x.d[at] * dot as f32 + m * x.sum[at];
+                let pairs = weights.iter().zip(&x.q[at * BLOCK..][..BLOCK]);
+                let products = pairs.map(|(w, x)| i32::from(*w) * i32::from(*x));
+                let all: i32 = products.clone().sum();
+                let (d, sum) = (x.d[at], x.sum[at]);
+                if tile.form.scales == Scales::Halves {
+                    let of_first: i32 = products.take(BLOCK / 2).sum();
+                    out[r] += first[r].0 * d * of_first as f32 + first[r].1 * sum.first;
+                    out[r] += second[r].0 * d * (all - of_first) as f32;
+                    out[r] += second[r].1 * (sum.all - sum.first);
+                } else {
+                    out[r] += first[r].0 * d * all as f32 + first[r].1 * sum.all;
+                }
             }
         }
-    }
+    });
+}
+
+/// The weights of row `row` of a tile.
+pub fn row(tile: &Tile, row: usize, out: &mut [f32]) {
+    each(tile, |b, quants, affine| {
+        for (k, q) in quants(row).into_iter().enumerate() {
+            let (d, m) = affine[k / (BLOCK / 2)][row];
+            out[b * BLOCK + k] = d * f32::from(q) + m;
+        }
+    });
 }

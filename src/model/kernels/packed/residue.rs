@@ -6,7 +6,7 @@
 //! blocks, a few in a hundred, are multiplied a second time with what rounding took from them.
 
 use super::{
-    activations::{Activations, PANEL, Panel, quantize_block},
+    activations::{Activations, PANEL, Panel, Sums, quantize_block},
     layout::BLOCK,
 };
 use crate::model::kernels::pool::Pool;
@@ -26,7 +26,7 @@ pub struct Residue {
     pub rows: Vec<u8>,
     q: Vec<i8>,
     d: Vec<f32>,
-    sum: Vec<f32>,
+    sum: Vec<Sums>,
 }
 
 impl Residue {

@@ -3,12 +3,13 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::shapes::plain;
 use crate::cache::{HostLayer, LayerState, QueryWindow, State, Store, TensorLayer};
-use crate::model::backend::{Backend, Place, QkNorms};
+use crate::model::backend::{Backend, HeadNorms, Place};
 use crate::model::host::Host;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
-use crate::model::shape::{AttentionShape, RopePairing, Rotary, Sections, Span};
+use crate::model::shape::{AttentionShape, RopePairing, Rotary, Span};
 use crate::policy::Needs;
 use crate::testing::random::Random;
 
@@ -107,7 +108,12 @@ impl Both {
             .portable
             .append(
                 &self.a,
-                weights.as_ref().map(|[q, k]| QkNorms { q, k, epsilon }),
+                weights.as_ref().map(|[q, k]| HeadNorms {
+                    q,
+                    k: Some(k),
+                    v: None,
+                    epsilon,
+                }),
                 &mut self.on_device,
                 Tensor::from_slice(&qkv, (rows, width), &Device::Cpu).unwrap(),
                 Place {
@@ -122,7 +128,12 @@ impl Both {
             .host
             .append(
                 &self.a,
-                norms.map(|[q, k]| QkNorms { q, k, epsilon }),
+                norms.map(|[q, k]| HeadNorms {
+                    q,
+                    k: Some(k),
+                    v: None,
+                    epsilon,
+                }),
                 &mut self.on_host,
                 rows_of(qkv, rows),
                 Place {
@@ -226,29 +237,6 @@ pub(super) fn close(expected: &[f32], found: &[f32], what: &str) {
     let most = expected.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
     for (i, (e, f)) in expected.iter().zip(found).enumerate() {
         assert!((e - f).abs() < 1e-4 * most, "{what}, {i}: {e} and {f}");
-    }
-}
-
-pub(super) fn plain() -> AttentionShape {
-    AttentionShape {
-        heads: 6,
-        kv_heads: 3,
-        head_dim: 8,
-        rotary: Some(Rotary {
-            dim: 8,
-            base: 1e4,
-            scale: 1.0,
-            pairing: RopePairing::Interleaved,
-            yarn: None,
-            factors: None,
-            magnitude: 1.0,
-            sections: Sections::None,
-        }),
-        window: None,
-        scale: 0.3,
-        soft_cap: None,
-        temperature: None,
-        gated: false,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use candle_core::{Device, Tensor};
 
-use super::against_host::{Both, close, plain, rows_of};
+use super::against_host::{Both, close, rows_of};
+use super::shapes::plain;
 use crate::model::backend::Backend;
 use crate::model::shape::Gate;
 

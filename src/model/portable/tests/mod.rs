@@ -4,4 +4,5 @@ mod against_host;
 mod counted;
 mod gates;
 mod half;
+mod shapes;
 mod sinks;

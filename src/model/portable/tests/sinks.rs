@@ -1,6 +1,7 @@
 //! Attention sinks give what the CPU backend's kernels give.
 
-use super::against_host::{Both, plain, runs};
+use super::against_host::{Both, runs};
+use super::shapes::plain;
 use crate::model::shape::AttentionShape;
 
 #[test]

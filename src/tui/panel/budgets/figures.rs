@@ -34,6 +34,11 @@ pub fn figures(o: &Observed, cursor: Option<(usize, usize)>, pen: &Pen) -> Vec<L
                     parts.push(span(format!("state {bytes}"), t.text));
                     parts.push(span("does not grow", t.dim));
                 }
+                (None, _) if o.source(layer).is_some() => {
+                    let source = o.source(layer).unwrap_or_default();
+                    parts.push(span(format!("sees layer {source}"), t.text));
+                    parts.push(span("holds nothing itself", t.dim));
+                }
                 (Some(_), None) => parts.push(span("empty", t.dim)),
                 (None, _) => parts.push(span("not there yet", t.dim)),
             }

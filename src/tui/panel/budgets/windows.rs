@@ -1,5 +1,5 @@
-//! Layers that a sliding window bounds, or that keep a state: drawn apart from the scale of budgets,
-//! and explained.
+//! Layers that a sliding window bounds, that keep a state or see another layer's entries: drawn apart
+//! from the scale of budgets, and explained.
 
 use ratatui::text::Line;
 
@@ -16,12 +16,13 @@ pub fn any(o: &Observed) -> bool {
     o.growing_layers() < o.layers()
 }
 
-/// The head's layer has a window and its entries, or its state.
+/// The head's layer has a window and its entries, its state, or nothing.
 pub fn filled(o: &Observed, (layer, head): (usize, usize)) -> bool {
-    o.state(layer).is_some() || o.window(layer).is_some() && o.kept(layer, head).is_some()
+    let windowed = o.window(layer).is_some() && o.kept(layer, head).is_some();
+    windowed || o.state(layer).is_some() || o.source(layer).is_some()
 }
 
-/// `window 512` or `state 1.1 MB` on the layers that have one, where each has a line to itself.
+/// `window 512`, `state 1.1 MB` or `sees layer 14` on the layers that have one, where each has a line to itself.
 pub fn names(o: &Observed, grid: &Grid, pen: &mut Pen) {
     if grid.sideways || grid.split != Split::None {
         return;
@@ -32,9 +33,10 @@ pub fn names(o: &Observed, grid: &Grid, pen: &mut Pen) {
         let Some(unit) = unit.filter(|&unit| filled(o, unit)) else {
             continue;
         };
-        let text = match (o.state(unit.0), o.window(unit.0)) {
-            (Some(bytes), _) => format!("state {}", human::bytes(bytes)),
-            (None, window) => {
+        let text = match (o.state(unit.0), o.source(unit.0), o.window(unit.0)) {
+            (Some(bytes), _, _) => format!("state {}", human::bytes(bytes)),
+            (None, Some(source), _) => format!("sees layer {source}"),
+            (None, None, window) => {
                 let window = window.unwrap_or_default() as usize;
                 format!("window {}", human::thousands(window))
             }
@@ -79,6 +81,19 @@ pub fn legend(o: &Observed, y: u16, pen: &mut Pen) {
             (format!("windows of {range}"), range)
         }
     };
+    let sharing = (0..all).filter(|&layer| o.source(layer).is_some()).count();
+    if sharing > 0 {
+        let lines = [
+            line(format!(
+                "{n} of {all} layers are bounded by {of}, {sharing} see others' entries"
+            )),
+            line(format!(
+                "{n} of {all}: window {short}, {sharing} see others'"
+            )),
+            line(format!("{n}: window, {sharing}: others'")),
+        ];
+        return pen.fitting(y, &lines);
+    }
     let lines = [
         line(format!(
             "{n} of {all} layers see {of} and are bounded by it"

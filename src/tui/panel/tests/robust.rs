@@ -37,13 +37,15 @@ fn picture() -> impl Strategy<Value = CachePicture> {
         prop::collection::vec(any::<u16>(), 0..60),
         prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
         prop::collection::vec(prop::option::of(any::<u64>()), 0..50),
+        prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
     )
         .prop_map(
-            |(lens, filled_layers, bytes, bound, position, holders, windows, states)| {
+            |(lens, filled_layers, bytes, bound, position, holders, windows, states, sources)| {
                 CachePicture {
                     lens,
                     windows,
                     states,
+                    sources,
                     filled_layers,
                     used_bytes: bytes.0,
                     allocated_bytes: bytes.1,

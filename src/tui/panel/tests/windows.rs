@@ -153,3 +153,36 @@ fn only_layers_that_grow_count() {
     let budgets = format!("{} of budgets", crate::human::percent_whole(share));
     assert!(memory.contains(&budgets), "{budgets} in\n{memory}");
 }
+
+/// A conversation in which the last ten layers see entries of the two before them.
+#[test]
+fn layers_that_share_are_told_apart() {
+    let first = GEMMA.layers - 10;
+    let mut o = GEMMA.conversation();
+    for round in &mut o.rounds {
+        round
+            .round
+            .layers
+            .retain(|l| l.layer < first && l.layer % 2 == 1);
+    }
+    let p = &mut o.picture;
+    let window = |l: usize| (l < first && l.is_multiple_of(2)).then_some(512);
+    p.windows = (0..GEMMA.layers).map(window).collect();
+    let source = |l: usize| (l >= first).then(|| (first - 2 + l % 2) as u32);
+    p.sources = (0..GEMMA.layers).map(source).collect();
+    p.lens[first..].iter_mut().for_each(Vec::clear);
+    assert_eq!(o.growing_layers(), first / 2);
+    let mut panels = Panels::default();
+    let mut out = Sheet::default();
+    golden(&mut out, "budgets", &panels, Panel::Budgets, &o, false);
+    press(&mut panels, Panel::Budgets, &o, &[KeyCode::Home]);
+    golden(&mut out, "cursor", &panels, Panel::Budgets, &o, true);
+    let drawn = out.finish();
+    for told in [
+        "8 of 26 layers are bounded by a window of 512, 10 see others' entries",
+        "layer 25 head 0 · sees layer 15 · holds nothing itself",
+    ] {
+        assert!(drawn.contains(told), "{told} in\n{drawn}");
+    }
+    insta::assert_snapshot!("sharing", drawn);
+}

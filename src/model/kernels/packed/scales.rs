@@ -1,0 +1,136 @@
+//! The scales before a group of blocks, written and read.
+
+use super::layout::{Form, Line, Scales, TILE};
+use crate::model::gguf::quants::mxfp4_scale;
+use half::f16;
+
+/// Half a line: f16 numbers of the 16 rows.
+type HalfLine = [u8; 2 * TILE];
+
+/// Scales and offsets of a group's blocks, of each row; of [`Scales::Halves`] those of half blocks.
+#[derive(Debug)]
+pub struct Group {
+    pub d: [[f32; TILE]; 16],
+    pub m: [[f32; TILE]; 16],
+}
+
+impl Group {
+    pub const EMPTY: Group = Group {
+        d: [[0.0; TILE]; 16],
+        m: [[0.0; TILE]; 16],
+    };
+
+    /// Reads what stands before a group: plain loops, for the compiler to make the most of the caller's
+    /// instructions; `halves` makes f32 of half a line of f16.
+    #[inline(always)]
+    pub fn read(&mut self, form: Form, lines: &[Line], halves: impl Fn(&HalfLine) -> [f32; TILE]) {
+        match form.scales {
+            Scales::Affine => {
+                self.d[0] = halves(half_line(&lines[0], 0));
+                self.m[0] = halves(half_line(&lines[0], 1));
+            }
+            Scales::Centred(by) => {
+                for b in 0..2 {
+                    self.d[b] = halves(half_line(&lines[0], b));
+                    self.m[b] = times(&self.d[b], -f32::from(by));
+                }
+            }
+            Scales::Factors => {
+                let d = halves(half_line(&lines[0], 0));
+                let m = times(&halves(half_line(&lines[0], 1)), -1.0);
+                for b in 0..8 {
+                    let upper = half_line(&lines[3], 0);
+                    self.d[b] = by_factors(&d, &six(&lines[1], upper, b), 0.0);
+                    let upper = half_line(&lines[3], 1);
+                    self.m[b] = by_factors(&m, &six(&lines[2], upper, b), 0.0);
+                }
+            }
+            Scales::Halves => {
+                let d = halves(half_line(&lines[4], 0));
+                for h in 0..16 {
+                    let factors = &lines[h / 4].0[h % 4 * TILE..][..TILE];
+                    self.d[h] = std::array::from_fn(|r| d[r] * f32::from(factors[r].cast_signed()));
+                    self.m[h] = times(&self.d[h], -32.0);
+                }
+            }
+            Scales::Signed => {
+                let d = halves(half_line(&lines[0], 0));
+                for b in 0..8 {
+                    let factors = six(&lines[1], half_line(&lines[0], 1), b);
+                    self.d[b] = by_factors(&d, &factors, -32.0);
+                    self.m[b] = times(&self.d[b], -128.0);
+                }
+            }
+            Scales::Powers => {
+                for b in 0..4 {
+                    let exponents = lines[0].0[b * TILE..].first_chunk();
+                    let power = |r: usize| mxfp4_scale(exponents.map_or(0, |e: &[u8; TILE]| e[r]));
+                    self.d[b] = std::array::from_fn(power);
+                    self.m[b] = times(&self.d[b], -128.0);
+                }
+            }
+        }
+    }
+
+    /// [`Group::read`] with no more than a compiler's own instructions.
+    pub fn plain(&mut self, form: Form, lines: &[Line]) {
+        self.read(form, lines, |bytes| {
+            std::array::from_fn(|r| f16::from_le_bytes([bytes[2 * r], bytes[2 * r + 1]]).to_f32())
+        });
+    }
+}
+
+#[inline(always)]
+fn half_line(line: &Line, half: usize) -> &HalfLine {
+    // Both halves are there.
+    let (first, second) = line.0.split_at(2 * TILE);
+    let half = if half == 0 { first } else { second };
+    half.try_into().unwrap_or(&[0; 2 * TILE])
+}
+
+#[inline(always)]
+fn times(x: &[f32; TILE], by: f32) -> [f32; TILE] {
+    std::array::from_fn(|r| x[r] * by)
+}
+
+/// The 6-bit numbers of block `b`.
+#[inline(always)]
+fn six(nibbles: &Line, upper: &HalfLine, b: usize) -> [u8; TILE] {
+    let (low, high) = (
+        &nibbles.0[b % 4 * TILE..][..TILE],
+        &upper[b / 4 * TILE..][..TILE],
+    );
+    let (shift, shift_upper) = (4 * (b / 4), 2 * (b % 4));
+    std::array::from_fn(|r| low[r] >> shift & 15 | (high[r] >> shift_upper & 3) << 4)
+}
+
+#[inline(always)]
+fn by_factors(x: &[f32; TILE], factors: &[u8; TILE], plus: f32) -> [f32; TILE] {
+    std::array::from_fn(|r| x[r] * (f32::from(factors[r]) + plus))
+}
+
+/// Writes row `row` of the scales before a group.
+pub struct Writer<'a> {
+    pub lines: &'a mut [Line],
+    pub row: usize,
+}
+
+impl Writer<'_> {
+    /// An f16 in half line `half`, two to a line.
+    pub fn half(&mut self, half: usize, bytes: [u8; 2]) {
+        let at = half % 2 * 2 * TILE + 2 * self.row;
+        self.lines[half / 2].0[at..at + 2].copy_from_slice(&bytes);
+    }
+
+    /// A byte of number `n` of a line or lines of 16 for each.
+    pub fn byte(&mut self, line: usize, n: usize, byte: u8) {
+        self.lines[line + n / 4].0[n % 4 * TILE + self.row] = byte;
+    }
+
+    /// Six bits of block `b`: nibbles in line `line`, the rest in half line `upper`.
+    pub fn six(&mut self, line: usize, upper: usize, b: usize, bits: u8) {
+        self.lines[line].0[b % 4 * TILE + self.row] |= (bits & 15) << (4 * (b / 4));
+        let at = upper % 2 * 2 * TILE + b / 4 * TILE + self.row;
+        self.lines[upper / 2].0[at] |= (bits >> 4 & 3) << (2 * (b % 4));
+    }
+}
