@@ -23,6 +23,7 @@ pub mod sampling;
 pub mod session;
 mod shorten;
 mod stop;
+mod thoughts;
 mod turn_error;
 pub mod watcher;
 pub mod worker;
