@@ -108,6 +108,7 @@ fn conversation((layers, heads): (usize, usize)) -> State {
             reused_tokens: 0,
             recalled_entries: 0,
             generated_tokens: 1000,
+            thought_tokens: 0,
             prefill_seconds: 0.1,
             decode_seconds: 5.0,
         };

@@ -248,6 +248,63 @@ fn a_prompt_longer_than_the_context_is_refused_with_figures() {
     }
 }
 
+/// Every answer of this model begins within a thought, and says what comes to its mind.
+fn thinking_place() -> Place {
+    Place::new(&TinySpec {
+        template: "{%- for m in messages %}{{ m.role + ': ' + m.content.split('</think>')[-1] }}\
+            {%- endfor %}{% if add_generation_prompt %}{{ 'assistant: <think>\n' }}{% endif %}",
+        endless: true,
+        ..TinySpec::llama()
+    })
+}
+
+#[test]
+fn thoughts_are_a_field_of_their_own_and_printed_only_where_asked_for() {
+    let place = thinking_place();
+    let ask = |more: &[&str]| {
+        let mut ask = place.ask();
+        ask.args(["--max-tokens", "60", "--think-tokens", "20"]);
+        let output = ask.args(more).arg("why?").output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let record: Value = serde_json::from_str(&ask(&["--json"])).unwrap();
+    let text = |key: &str| record[key].as_str().unwrap().to_owned();
+    let (thoughts, answer) = (text("thoughts"), text("answer"));
+    assert!(!thoughts.is_empty() && !answer.is_empty(), "{record}");
+    assert!(!answer.contains("think") && !thoughts.contains("think"));
+    let number = |key: &str| record[key].as_u64().unwrap();
+    assert!((20..40).contains(&number("thought_tokens")), "{record}");
+    assert_eq!(number("generated_tokens"), 60, "thoughts are counted");
+    let shown = |text: &str| cachat::cli::safe::shown(text);
+    assert_eq!(ask(&[]), format!("{}\n", shown(&answer)));
+    let both = format!("{}\n\n{}\n", shown(&thoughts), shown(&answer));
+    assert_eq!(ask(&["--show-thoughts"]), both);
+
+    // A saved conversation keeps them; what is given away has them where that is asked for.
+    let sessions = |more: &[&str]| {
+        let mut sessions = std::process::Command::new(BIN);
+        sessions.env("CACHAT_HOME", place.folder.path());
+        let output = sessions.arg("sessions").args(more).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    ask(&["--session", "talk"]);
+    let next: Value = serde_json::from_str(&ask(&["--session", "talk", "--json"])).unwrap();
+    assert!(next["reused_tokens"].as_u64() > Some(0), "{next}");
+    let export = |more: &[&str]| -> Value {
+        let arguments = [&["export", "talk", "--json"], more].concat();
+        serde_json::from_str(&sessions(&arguments)).unwrap()
+    };
+    assert_eq!(export(&[])[1]["content"], Value::String(answer));
+    assert!(export(&[])[1].get("thoughts").is_none());
+    assert_eq!(
+        export(&["--thoughts"])[1]["thoughts"],
+        Value::String(thoughts)
+    );
+    assert!(!sessions(&["show", "talk"]).contains("\n> "));
+    assert!(sessions(&["show", "talk", "--thoughts"]).contains("\n> "));
+}
+
 #[test]
 fn the_record_of_an_answer_has_the_shape_that_scripts_rely_on() {
     let place = Place::new(&TinySpec::llama());
@@ -263,7 +320,7 @@ fn the_record_of_an_answer_has_the_shape_that_scripts_rely_on() {
     let record: Value = serde_json::from_slice(&output.stdout).unwrap();
     are(
         &record,
-        "answer stop prompt_tokens generated_tokens prefill_seconds decode_seconds \
+        "answer thoughts stop prompt_tokens generated_tokens thought_tokens prefill_seconds decode_seconds \
          prefill_tokens_per_second decode_tokens_per_second policy budget model device kv \
          evictions reused_tokens recalled_entries archive",
     );

@@ -158,7 +158,7 @@ pub struct SamplingArgs {
     #[arg(long, value_name = "N", env = "CACHAT_SEED", hide_env = true)]
     pub seed: Option<u64>,
 
-    /// Most tokens of one answer [default: 1024]
+    /// Most tokens of one answer, thoughts included [default: 1024; 5120 for models that think]
     #[arg(
         short = 'n',
         long,
@@ -167,6 +167,10 @@ pub struct SamplingArgs {
         hide_env = true
     )]
     pub max_tokens: Option<usize>,
+
+    /// Tokens after which a thought is ended and the answer begins; 0 is never [default: 4096]
+    #[arg(long, value_name = "N", env = "CACHAT_THINK_TOKENS", hide_env = true)]
+    pub think_tokens: Option<usize>,
 
     /// Whether a model that can think does [default: auto, as its makers meant it]
     #[arg(
@@ -259,6 +263,7 @@ pub fn settings(
             repeat_last_n: sampling.repeat_last_n,
             seed: sampling.seed,
             max_tokens: sampling.max_tokens,
+            think_tokens: sampling.think_tokens,
             enable_thinking: sampling.enable_thinking,
             reasoning_effort: sampling.reasoning_effort,
         },

@@ -3,20 +3,19 @@
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
 use super::CliError;
+use super::answering::{Output, say};
 use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::engine::event::{
-    Archived, CachePicture, Event, EvictionRound, Message, Stop, TurnStats,
+use crate::engine::event::{Archived, Event, Message, Stop, TurnStats};
+use crate::engine::session::{Session, TurnError};
+use crate::saved::{
+    Ending, Header, Piece, Record, SavedConversation, SessionError, Store, Thought, Writer,
 };
-use crate::engine::session::{Session, TurnError, Watcher};
-use crate::saved::{Ending, Header, Piece, Record, SavedConversation, SessionError, Store, Writer};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -36,6 +35,10 @@ pub struct AskArgs {
     /// Print one JSON object with the answer, timings, memory and evictions
     #[arg(long)]
     pub json: bool,
+
+    /// Print what the model thinks as well, before its answer
+    #[arg(long)]
+    pub show_thoughts: bool,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -120,16 +123,17 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut next = Some((prompt.text.clone(), prompt.pieces()));
     let mut ended = Ok(());
     while let Some((text, pieces)) = next.take() {
-        let mut output = Output::new(stop.clone(), args.json);
+        let mut output = Output::new(stop.clone(), args.json, args.show_thoughts);
         let stats = session
             .ask(&text, &sampling, &mut output)
             .map_err(|error| match error {
                 TurnError::TooLong(figures) if session.turn() == 0 => prompt.refusal(figures),
                 error => super::load::turn_error(error),
             })?;
+        output.finish();
         crate::engine::log::event(&Event::TurnFinished(stats.clone()));
         if let Some(saved) = &mut saved {
-            saved.keep(pieces, &output.answer, stats.stop)?;
+            saved.keep(pieces, &output, &stats)?;
         }
         if let Some(error) = output.closed.take() {
             return Err(error.into());
@@ -168,10 +172,6 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
         super::safe::write_json(&mut out, &all)?;
     }
     ended
-}
-
-fn say(notice: &str) {
-    let _ = writeln!(std::io::stderr(), "cachat: {}", super::safe::shown(notice));
 }
 
 /// The questions of a file: a JSON array of texts.
@@ -240,14 +240,25 @@ impl Saved {
         })
     }
 
-    fn keep(&mut self, question: Vec<Piece>, answer: &str, stop: Stop) -> Result<(), CliError> {
-        let ending = match stop {
+    fn keep(
+        &mut self,
+        question: Vec<Piece>,
+        output: &Output,
+        stats: &TurnStats,
+    ) -> Result<(), CliError> {
+        let ending = match stats.stop {
             Stop::Eos => Ending::Complete,
             Stop::Length => Ending::Length,
             Stop::Interrupted => Ending::Stopped,
         };
         self.writer.append(&Record::User(question))?;
-        self.writer.append(&Record::Answer(answer.to_owned()))?;
+        self.writer.append(&Record::Answer(output.raw.clone()))?;
+        if stats.thought_tokens > 0 {
+            self.writer.append(&Record::Thought(Thought {
+                tokens: stats.thought_tokens,
+                seconds: output.thought,
+            }))?;
+        }
         Ok(self.writer.append(&Record::End(ending))?)
     }
 }
@@ -274,12 +285,14 @@ fn record(
         false => 0.0,
     };
     Ok(serde_json::json!({
-        "answer": output.answer,
+        "answer": output.said.answer,
+        "thoughts": output.thoughts(),
         "stop": stats.stop,
         "prompt_tokens": stats.prompt_tokens,
         "reused_tokens": stats.reused_tokens,
         "recalled_entries": stats.recalled_entries,
         "generated_tokens": stats.generated_tokens,
+        "thought_tokens": stats.thought_tokens,
         "prefill_seconds": stats.prefill_seconds,
         "decode_seconds": stats.decode_seconds,
         "prefill_tokens_per_second": per_second(stats.prompt_tokens, stats.prefill_seconds),
@@ -297,51 +310,4 @@ fn record(
         },
         "evictions": output.evictions,
     }))
-}
-
-/// Prints the answer as it comes; a terminal never sees a control character of the model's.
-struct Output {
-    stop: Arc<AtomicBool>,
-    json: bool,
-    answer: String,
-    evictions: Vec<EvictionRound>,
-    closed: Option<std::io::Error>,
-}
-
-impl Output {
-    fn new(stop: Arc<AtomicBool>, json: bool) -> Output {
-        Output {
-            stop,
-            json,
-            answer: String::new(),
-            evictions: Vec::new(),
-            closed: None,
-        }
-    }
-}
-
-impl Watcher for Output {
-    fn stopped(&self) -> bool {
-        self.closed.is_some() || self.stop.load(Ordering::Relaxed)
-    }
-
-    fn event(&mut self, event: Event) {
-        crate::engine::log::event(&event);
-        match event {
-            Event::Text { piece, .. } => {
-                if !self.json {
-                    let mut out = std::io::stdout().lock();
-                    let printed =
-                        write!(out, "{}", super::safe::shown(&piece)).and_then(|()| out.flush());
-                    self.closed = self.closed.take().or(printed.err());
-                }
-                self.answer.push_str(&piece);
-            }
-            Event::Eviction(round) => self.evictions.push(*round),
-            Event::Notice(notice) => say(&notice),
-            _ => {}
-        }
-    }
-
-    fn picture(&mut self, _picture: CachePicture) {}
 }

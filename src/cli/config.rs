@@ -90,6 +90,7 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     writeln!(out, "repeat-last-n = {}", sampling.repeat_last_n)?;
     writeln!(out, "seed = {}", sampling.seed)?;
     writeln!(out, "max-tokens = {}", sampling.max_tokens)?;
+    writeln!(out, "think-tokens = {}", sampling.think_tokens)?;
     let thinking = sampling.thinking;
     writeln!(out, "enable-thinking = \"{}\"", thinking.enable.name())?;
     writeln!(out, "reasoning-effort = \"{}\"", thinking.effort.name())?;

@@ -142,6 +142,7 @@ fn info(model: &Model, found: source::ResolvedModel) -> ModelInfo {
         weight_bytes: network.weight_bytes(),
         kv_dtype: network.kv_dtype().0.into(),
         sampling: model.sampling.said.clone(),
+        thinking: model.template.knows(),
     }
 }
 
@@ -162,11 +163,15 @@ pub fn open(
         exact = settings.exact,
         "model opened"
     );
+    let sampling = FileSampling::from_gguf(file);
     Ok(Model {
         network,
         tokenizer,
+        sampling: match template.knows().thoughts {
+            true => sampling.thinking(),
+            false => sampling,
+        },
         template,
-        sampling: FileSampling::from_gguf(file),
     })
 }
 

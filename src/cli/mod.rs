@@ -1,5 +1,6 @@
 //! THE COMMANDS. One file each; arguments in, output and an error kind out. Nothing here exits.
 
+mod answering;
 pub mod args;
 pub mod ask;
 pub mod bench;

@@ -11,6 +11,7 @@ use super::safe::{self, name, shown, write_json_pretty};
 use crate::dirs::Dirs;
 use crate::document::{Question, framed};
 use crate::engine::event::{Message, Role};
+use crate::model::thoughts::{Told, quoted, split};
 use crate::saved::{Piece, SavedConversation, SavedTurn, Store, Summary};
 use crate::unseen;
 
@@ -42,13 +43,21 @@ enum SessionsCommand {
         json: bool,
     },
     /// Print a conversation
-    Show { name: String },
+    Show {
+        name: String,
+        /// With what was thought before the answers
+        #[arg(long)]
+        thoughts: bool,
+    },
     /// Write a conversation as Markdown or JSON
     Export {
         name: String,
         /// A list of messages with role and content, in place of Markdown
         #[arg(long)]
         json: bool,
+        /// With what was thought before the answers
+        #[arg(long)]
+        thoughts: bool,
         /// The file to write, which must not exist [default: stdout]
         #[arg(short, long, value_name = "PATH")]
         output: Option<PathBuf>,
@@ -87,19 +96,24 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
         Some(SessionsCommand::List { query, json }) => {
             list(&store, query.as_deref().unwrap_or_default(), json)
         }
-        Some(SessionsCommand::Show { name }) => {
-            let text = shown(&markdown(&store.show(&name)?));
+        Some(SessionsCommand::Show { name, thoughts }) => {
+            let text = shown(&markdown(&store.show(&name)?, thoughts));
             Ok(write!(std::io::stdout().lock(), "{text}")?)
         }
-        Some(SessionsCommand::Export { name, json, output }) => {
+        Some(SessionsCommand::Export {
+            name,
+            json,
+            thoughts,
+            output,
+        }) => {
             let conversation = store.show(&name)?;
             let text = match json {
                 true => {
-                    unseen::json(&serde_json::to_string_pretty(&messages(&conversation))?)
-                        .into_owned()
-                        + "\n"
+                    let said = messages(&conversation);
+                    let said: Vec<Told> = said.iter().map(|m| Told::given(m, thoughts)).collect();
+                    unseen::json(&serde_json::to_string_pretty(&said)?).into_owned() + "\n"
                 }
-                false => markdown(&conversation),
+                false => markdown(&conversation, thoughts),
             };
             export(&text, output)
         }
@@ -192,11 +206,15 @@ pub(super) fn question(pieces: &[Piece]) -> String {
     question.text().trim().to_owned()
 }
 
-fn markdown(conversation: &SavedConversation) -> String {
+fn markdown(conversation: &SavedConversation, thoughts: bool) -> String {
     let turn = |turn: &SavedTurn| {
-        let answer = turn.answer.as_deref().unwrap_or_default().trim();
-        let question = question(&turn.question);
-        format!("## You\n\n{question}\n\n## Cachat\n\n{answer}\n\n")
+        let said = split(turn.answer.as_deref().unwrap_or_default());
+        let thought = match thoughts && !said.thoughts.trim().is_empty() {
+            true => quoted(&said.thoughts),
+            false => String::new(),
+        };
+        let (question, answer) = (question(&turn.question), said.answer.trim());
+        format!("## You\n\n{question}\n\n## Cachat\n\n{thought}{answer}\n\n")
     };
     conversation.turns.iter().map(turn).collect()
 }

@@ -58,7 +58,7 @@ pub const KEYS: [&str; 17] = [
     "mouse",
     "sampling",
 ];
-pub const SAMPLING_KEYS: [&str; 10] = [
+pub const SAMPLING_KEYS: [&str; 11] = [
     "temperature",
     "top-p",
     "top-k",
@@ -67,6 +67,7 @@ pub const SAMPLING_KEYS: [&str; 10] = [
     "repeat-last-n",
     "seed",
     "max-tokens",
+    "think-tokens",
     "enable-thinking",
     "reasoning-effort",
 ];

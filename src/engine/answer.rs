@@ -6,6 +6,7 @@ use super::event::{CachePicture, Event, Sampling, Stop, Trigger, TurnStats};
 use super::lane::{Begin, Decoded, Evicted, Lane, Voice};
 use super::picture::{picture, picture_with_holders, round};
 use super::sampler::Sampler;
+use super::thoughts::Thoughts;
 use super::watcher::Watcher;
 use crate::model::detokenize::{Detokenizer, Utf8Stream};
 use crate::model::error::{ModelError, Result};
@@ -61,6 +62,10 @@ pub(super) struct Drawn {
     pub pending: Option<u32>,
     /// How the last answer ended, where it was given here.
     pub ended: Option<Stop>,
+    /// What the template began the last answer with, until its first token comes.
+    pub opened: Option<String>,
+    /// Of the last answer.
+    pub thoughts: Thoughts,
     /// There while the last answer can go on from the cache as it is.
     pub paused: Option<Paused>,
 }
@@ -150,19 +155,30 @@ impl Voice for Speaker<'_> {
     fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
         // What was pending is in the cache now.
         self.drawn.pending = None;
-        let token = self.sampler.draw(logits, &self.drawn.tokens)?;
-        if self.tokenizer.eos_ids().contains(&token) {
-            self.stats.stop = Stop::Eos;
-            return Ok(None);
-        }
+        let token = match self.drawn.thoughts.forced() {
+            Some(token) => token,
+            None => {
+                let token = self.sampler.draw(logits, &self.drawn.tokens)?;
+                if self.tokenizer.eos_ids().contains(&token) {
+                    self.stats.stop = Stop::Eos;
+                    return Ok(None);
+                }
+                token
+            }
+        };
         self.drawn.tokens.push(token);
         self.drawn.pending = Some(token);
         self.stats.generated_tokens += 1;
         let (turn, generated) = (self.stats.turn, self.stats.generated_tokens);
-        if let Some(piece) = self.text.push(token) {
+        let opened = self.drawn.opened.take();
+        let text = self.text.push(token);
+        if let Some(piece) = opened.into_iter().chain(text).reduce(|a, b| a + &b) {
             self.said.push_str(&piece);
+            self.drawn.thoughts.take(&piece);
             self.watcher.event(Event::Text { turn, piece });
         }
+        let thinking = self.drawn.thoughts.count(self.tokenizer, self.sampling);
+        self.stats.thought_tokens += usize::from(thinking);
         self.watcher.event(Event::Decoded {
             turn,
             generated,

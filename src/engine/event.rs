@@ -9,6 +9,7 @@ pub use super::sampling::{PartialSampling, Said, Sampling};
 pub use super::stop::Stop;
 pub use crate::archive::Mode;
 pub use crate::model::message::{Message, Role};
+pub use crate::model::thoughts::Knows;
 use crate::policy::{Budget, Preset};
 
 /// Identifies one turn of the conversation, from 1.
@@ -128,6 +129,9 @@ pub struct ModelInfo {
     /// What its file says of sampling.
     #[serde(skip)]
     pub sampling: PartialSampling,
+    /// What its template lets one say about thinking.
+    #[serde(skip)]
+    pub thinking: Knows,
 }
 
 /// The policy as it was stated, and what its budget comes to.
@@ -249,6 +253,8 @@ pub struct TurnStats {
     /// Entries that came back into the cache from the archive.
     pub recalled_entries: usize,
     pub generated_tokens: usize,
+    /// Those of them that were thoughts.
+    pub thought_tokens: usize,
     pub prefill_seconds: f64,
     pub decode_seconds: f64,
 }
@@ -263,6 +269,7 @@ impl TurnStats {
             reused_tokens: 0,
             recalled_entries: 0,
             generated_tokens: 0,
+            thought_tokens: 0,
             prefill_seconds,
             decode_seconds: 0.0,
         }
@@ -306,7 +313,9 @@ pub enum Event {
         seconds: f64,
     },
     Eviction(Box<EvictionRound>),
-    /// The next piece of the answer: whole characters only, not yet made safe for a terminal.
+    /// The next piece of the answer, thoughts and their marks included
+    /// ([`thoughts::Splitter`](crate::model::thoughts::Splitter) tells them apart): whole characters only,
+    /// not yet made safe for a terminal.
     Text {
         turn: Turn,
         piece: String,

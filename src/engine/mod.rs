@@ -26,6 +26,7 @@ pub mod sampling;
 pub mod session;
 mod shorten;
 mod stop;
+mod thoughts;
 mod throughput;
 mod turn_error;
 pub mod watcher;

@@ -23,6 +23,8 @@ pub struct Sampling {
     pub seed: u64,
     /// Most tokens of one answer.
     pub max_tokens: usize,
+    /// Tokens after which a thought is ended; 0 = never.
+    pub think_tokens: usize,
     /// What the model is told about thinking.
     pub thinking: Thinking,
 }
@@ -38,8 +40,17 @@ impl Default for Sampling {
             repeat_last_n: 64,
             seed: 1,
             max_tokens: 1024,
+            think_tokens: 4096,
             thinking: Thinking::default(),
         }
+    }
+}
+
+impl Sampling {
+    /// Tokens after which a thought is ended: a quarter of the longest answer is left for what is said.
+    pub fn most_thoughts(&self) -> Option<usize> {
+        let most = self.max_tokens - self.max_tokens / 4;
+        (self.think_tokens > 0).then(|| self.think_tokens.min(most).max(1))
     }
 }
 
@@ -55,6 +66,7 @@ pub struct PartialSampling {
     pub repeat_last_n: Option<usize>,
     pub seed: Option<u64>,
     pub max_tokens: Option<usize>,
+    pub think_tokens: Option<usize>,
     pub enable_thinking: Option<Enable>,
     pub reasoning_effort: Option<Effort>,
 }
@@ -75,6 +87,7 @@ impl PartialSampling {
         put(&mut self.repeat_last_n, other.repeat_last_n);
         put(&mut self.seed, other.seed);
         put(&mut self.max_tokens, other.max_tokens);
+        put(&mut self.think_tokens, other.think_tokens);
         put(&mut self.enable_thinking, other.enable_thinking);
         put(&mut self.reasoning_effort, other.reasoning_effort);
     }
@@ -91,6 +104,7 @@ impl PartialSampling {
             repeat_last_n: self.repeat_last_n.unwrap_or(ours.repeat_last_n),
             seed: self.seed.unwrap_or(ours.seed),
             max_tokens: self.max_tokens.unwrap_or(ours.max_tokens),
+            think_tokens: self.think_tokens.unwrap_or(ours.think_tokens),
             thinking: Thinking {
                 enable: self.enable_thinking.unwrap_or_default(),
                 effort: self.reasoning_effort.unwrap_or_default(),
@@ -131,11 +145,15 @@ impl From<Sampling> for PartialSampling {
             repeat_last_n: Some(s.repeat_last_n),
             seed: Some(s.seed),
             max_tokens: Some(s.max_tokens),
+            think_tokens: Some(s.think_tokens),
             enable_thinking: Some(s.thinking.enable),
             reasoning_effort: Some(s.thinking.effort),
         }
     }
 }
+
+/// Longest answer of a model that thinks, where nobody says otherwise: thoughts are long.
+const THINKING: usize = 5120;
 
 /// What a model's makers say in its file (`general.sampling.*`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -146,6 +164,12 @@ pub struct FileSampling {
 }
 
 impl FileSampling {
+    /// Of a model whose template knows of thoughts.
+    pub fn thinking(mut self) -> FileSampling {
+        self.said.max_tokens.get_or_insert(THINKING);
+        self
+    }
+
     pub fn from_gguf(file: &GgufFile) -> FileSampling {
         let mut found = FileSampling::default();
         let share = |x: f64| (0.0..=1.0).contains(&x);

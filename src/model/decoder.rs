@@ -20,6 +20,9 @@ use super::{
 };
 use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
 
+/// More tokens than a template begins an answer with (`<think>`).
+const BEGINNING: usize = 16;
+
 /// Layers that a prefill has filled, and what came out behind the last.
 type Filled<B, X> = (Vec<LayerState<<B as Backend>::Layer>>, X);
 
@@ -108,14 +111,32 @@ impl<B: Backend> Decoder<B> {
         })
     }
 
+    /// The blocks of `len` tokens, by where they begin, and `len`. Of a model with states the last tokens
+    /// are a block of their own: a template may write the beginning of an answer otherwise when it is said
+    /// again, and what stands before that should be found.
+    fn cuts(&self, len: usize) -> Vec<usize> {
+        let tail = match self.description.state_bytes() {
+            0 => 0,
+            _ => BEGINNING,
+        };
+        let rows = self.backend.block_rows(&self.description).max(1);
+        let body = len.saturating_sub(tail);
+        let mut cuts: Vec<usize> = (0..body).step_by(rows).collect();
+        if body < len {
+            cuts.push(body);
+        }
+        cuts.push(len);
+        cuts
+    }
+
     /// Positions of a read of `from..len` before which the states of its layers are worth keeping: the
     /// end, and ends of blocks ever farther from it, so that going back reads little more than what
     /// changed.
     pub(super) fn snapshots(&self, from: usize, len: usize) -> Vec<usize> {
-        let block_rows = self.backend.block_rows(&self.description).max(1);
-        let blocks = (len - from).div_ceil(block_rows);
+        let cuts = self.cuts(len - from);
+        let blocks = cuts.len() - 1;
         let back = std::iter::successors(Some(1), |n| Some(2 * n)).take_while(|n| *n < blocks);
-        let mut at: Vec<usize> = back.map(|n| from + (blocks - n) * block_rows).collect();
+        let mut at: Vec<usize> = back.map(|n| from + cuts[blocks - n]).collect();
         at.reverse();
         at.push(len);
         at
@@ -238,18 +259,17 @@ impl<B: Backend> Decoder<B> {
         let (b, d) = (&self.backend, &self.description);
         let layers = d.layers.len();
         let angles = self.angles(behind.position, tokens.len())?;
-        let block_rows = b.block_rows(d).max(1);
-        let blocks = tokens.len().div_ceil(block_rows);
+        let cuts = self.cuts(tokens.len());
+        let blocks = cuts.len() - 1;
         let mut x = self.embed(tokens, behind.position)?;
         let mut staged: Vec<LayerState<B::Layer>> = Vec::with_capacity(layers);
         for (l, block) in self.blocks.iter().enumerate() {
             let mut state = (behind.layer)(l)?;
-            for i in 0..blocks {
+            for (i, cut) in cuts.windows(2).enumerate() {
                 if stages.stopped() {
                     return Ok(None);
                 }
-                let offset = i * block_rows;
-                let rows = block_rows.min(tokens.len() - offset);
+                let (offset, rows) = (cut[0], cut[1] - cut[0]);
                 let place = Place {
                     start: behind.position + offset,
                     rows,

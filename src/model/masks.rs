@@ -1,7 +1,5 @@
 //! Control tokens that people write, kept from being taken for a template's own.
 
-use std::borrow::Cow;
-
 use super::message::Message;
 use super::tokenizer::{Segment, Tokenizer};
 
@@ -29,20 +27,13 @@ impl Masks {
         }
     }
 
-    /// The messages with stand-ins.
-    pub fn mask<'m>(&mut self, messages: &'m [Message]) -> Cow<'m, [Message]> {
-        if self.pairs.is_empty() {
-            return Cow::Borrowed(messages);
+    /// A text of a message with stand-ins.
+    pub fn mask(&self, text: &str) -> String {
+        let mut masked = text.to_owned();
+        for (mask, token) in &self.pairs {
+            masked = masked.replace(token, mask.encode_utf8(&mut [0; 4]));
         }
-        let mut masked = messages.to_vec();
-        for message in &mut masked {
-            for (mask, token) in &self.pairs {
-                message.content = message
-                    .content
-                    .replace(token, mask.encode_utf8(&mut [0; 4]));
-            }
-        }
-        Cow::Owned(masked)
+        masked
     }
 
     /// What was rendered, with the tokens in their places as characters.

@@ -1,6 +1,7 @@
 //! THE NETWORK. Where weights come from, GGUF → decoder, tokenizer, chat template, kernels.
 
 pub mod backend;
+pub mod begun;
 mod block;
 pub mod decoder;
 pub mod description;
@@ -33,6 +34,7 @@ pub mod source;
 mod stages;
 pub mod template;
 pub mod thinking;
+pub mod thoughts;
 pub mod tokenizer;
 mod weights;
 

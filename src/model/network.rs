@@ -52,11 +52,11 @@ pub trait Sequence: Layers + Send {
     -> Result<Option<Vec<f32>>>;
 
     /// How many of `tokens`, the first ones and at most `most`, need not be read by
-    /// [`Sequence::recall`].
+    /// [`Sequence::recall`]: those that are archived, or that the cache holds whole.
     fn archived(&mut self, tokens: &[u32], most: usize) -> usize;
 
     /// Becomes the sequence of `tokens`: reads those from `from` on, behind the keys and values of those
-    /// before, which come from the archive. Otherwise as [`Sequence::prefill`], so that what
+    /// before, which come from the archive or the cache. Otherwise as [`Sequence::prefill`], so that what
     /// [`PrefillHooks::layer_done`] sees is everything that was ever said. At least the window's
     /// tokens should be read again: its queries are not archived.
     ///

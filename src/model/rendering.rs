@@ -14,8 +14,8 @@ use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Serialize};
 
 use super::jinja::{self, REFUSED};
-use super::message::Message;
 use super::thinking::Thinking;
+use super::thoughts::Told;
 use crate::aside;
 
 /// The program's first argument when it is the helper.
@@ -30,7 +30,7 @@ const LIMIT: usize = 16 << 20;
 #[derive(Debug, Serialize)]
 pub struct Job<'a> {
     pub source: &'a str,
-    pub messages: Vec<Message>,
+    pub messages: Vec<Told>,
     pub add_generation_prompt: bool,
     pub bos: &'a str,
     pub eos: &'a str,
@@ -49,7 +49,8 @@ pub enum Failure {
 
 impl Job<'_> {
     fn bytes(&self) -> usize {
-        self.messages.iter().map(|m| m.content.len()).sum()
+        let bytes = |m: &Told| m.content.len() + m.thoughts.as_ref().map_or(0, String::len);
+        self.messages.iter().map(bytes).sum()
     }
 
     /// The text, in a process of its own where there is one.
@@ -67,11 +68,7 @@ impl Job<'_> {
         env.set_fuel(Some(jinja::fuel(self.messages.len(), self.bytes())));
         let began = DateTime::parse_from_rfc3339(&self.began);
         jinja::set_clock(&mut env, began.map_or_else(|_| Local::now(), Into::into));
-        let messages: Vec<Value> = self
-            .messages
-            .iter()
-            .map(|m| context! { role => m.role.name(), content => m.content.as_str() })
-            .collect();
+        let messages: Vec<Value> = self.messages.iter().map(message).collect();
         // What is not said about thinking is not there, so that the template's own default holds.
         let mut said: BTreeMap<&str, Value> = BTreeMap::from([
             ("messages", messages.into()),
@@ -80,7 +77,9 @@ impl Job<'_> {
             ("eos_token", self.eos.into()),
         ]);
         let Thinking { enable, effort } = self.thinking;
+        // Some ask for it by another name.
         said.extend(enable.said().map(|on| ("enable_thinking", on.into())));
+        said.extend(enable.said().map(|on| ("thinking", on.into())));
         said.extend(effort.said().map(|name| ("reasoning_effort", name.into())));
         let rendered = env
             .get_template("chat")
@@ -114,6 +113,17 @@ impl Job<'_> {
             _ => "the engine for templates met a fault",
         };
         Ok(Err(Failure::Failed(why.into())))
+    }
+}
+
+/// A message as templates know it. What was thought has two names.
+fn message(m: &Told) -> Value {
+    let (role, content) = (m.role.name(), m.content.as_str());
+    match m.thoughts.as_deref() {
+        None => context! { role, content },
+        Some(thoughts) => {
+            context! { role, content, reasoning_content => thoughts, thinking => thoughts }
+        }
     }
 }
 
@@ -170,7 +180,7 @@ pub fn rendered(job: &[u8]) -> Result<String, Failure> {
 #[derive(Deserialize)]
 struct OwnedJob {
     source: String,
-    messages: Vec<Message>,
+    messages: Vec<Told>,
     add_generation_prompt: bool,
     bos: String,
     eos: String,
@@ -190,9 +200,10 @@ mod tests {
             {% endfor %}{{ strftime_now('%Y-%m-%d %H') }}{% if add_generation_prompt %}!{% endif %}";
         let job = |source| Job {
             source,
-            messages: vec![Message {
+            messages: vec![Told {
                 role: Role::User,
                 content: "a\u{10fffd}\u{0}日本\n".into(),
+                thoughts: None,
             }],
             add_generation_prompt: true,
             bos: "<s>",
@@ -213,7 +224,7 @@ mod tests {
         #[derive(Deserialize)]
         struct Case {
             source: String,
-            messages: Vec<Message>,
+            messages: Vec<Told>,
             thinking: Thinking,
             text: Option<String>,
             refused: Option<String>,

@@ -6,6 +6,7 @@ use super::masks::Masks;
 use super::message::{Message, Role};
 use super::rendering::{Failure, Job};
 use super::thinking::Thinking;
+use super::thoughts::{Form, Knows, Told};
 use super::tokenizer::{Tokenizer, TokenizerError};
 use chrono::{DateTime, Local};
 use minijinja::Environment;
@@ -45,6 +46,8 @@ pub struct ChatTemplate {
     bos: String,
     eos: String,
     notice: Option<String>,
+    /// How it takes earlier thoughts.
+    form: Form,
     /// When the conversation began: the time that the template is told, so that what was said
     /// before is written the same in every turn.
     began: Mutex<DateTime<Local>>,
@@ -103,6 +106,7 @@ impl ChatTemplate {
             bos,
             eos,
             notice,
+            form: Form::of(source),
             began: Mutex::new(Local::now()),
             thinking: Mutex::default(),
             no_system: AtomicBool::new(false),
@@ -125,6 +129,11 @@ impl ChatTemplate {
         self.notice.as_deref()
     }
 
+    /// What it lets a person say about thinking.
+    pub fn knows(&self) -> Knows {
+        Knows::of(&self.source)
+    }
+
     /// What the template is told about thinking from now on.
     pub fn set_thinking(&self, thinking: Thinking) {
         *lock(&self.thinking) = thinking;
@@ -145,15 +154,27 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
+        let told = messages.iter().map(|m| self.form.tell(m, str::to_owned));
+        self.render_told(told.collect(), add_generation_prompt)
+    }
+
+    fn render_told(
+        &self,
+        messages: Vec<Told>,
+        add_generation_prompt: bool,
+    ) -> Result<String, TemplateError> {
         let system = messages.first().is_some_and(|m| m.role == Role::System);
         if system && self.no_system.load(Ordering::Relaxed) {
-            return self.render_as_is(without_system(messages), add_generation_prompt);
+            return self.render_as_is(without_system(&messages), add_generation_prompt);
         }
-        let refused = match self.render_as_is(messages.to_vec(), add_generation_prompt) {
-            Err(error @ TemplateError::Refused(_)) if system => error,
+        if !system {
+            return self.render_as_is(messages, add_generation_prompt);
+        }
+        let refused = match self.render_as_is(messages.clone(), add_generation_prompt) {
+            Err(error @ TemplateError::Refused(_)) => error,
             rendered => return rendered,
         };
-        match self.render_as_is(without_system(messages), add_generation_prompt) {
+        match self.render_as_is(without_system(&messages), add_generation_prompt) {
             Ok(text) => {
                 self.no_system.store(true, Ordering::Relaxed);
                 *lock(&self.news) = Some(NO_SYSTEM);
@@ -166,7 +187,7 @@ impl ChatTemplate {
 
     fn render_as_is(
         &self,
-        messages: Vec<Message>,
+        messages: Vec<Told>,
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
         let job = Job {
@@ -195,8 +216,11 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<Vec<u32>, TemplateError> {
-        let mut masks = Masks::new(tokenizer, messages);
-        let text = self.render(&masks.mask(messages), add_generation_prompt)?;
+        let masks = Masks::new(tokenizer, messages);
+        let told = messages
+            .iter()
+            .map(|m| self.form.tell(m, |text| masks.mask(text)));
+        let text = self.render_told(told.collect(), add_generation_prompt)?;
         let mut ids = tokenizer.encode_segments(&masks.parts(&text))?;
         if text.trim().is_empty() || ids.is_empty() {
             return Err(TemplateError::Empty);
@@ -216,18 +240,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The system prompt, which is the first message, at the head of what follows it.
-fn without_system(messages: &[Message]) -> Vec<Message> {
+fn without_system(messages: &[Told]) -> Vec<Told> {
     let mut rest = messages.to_vec();
-    let Message { content, .. } = rest.remove(0);
+    let system = rest.remove(0);
     match rest.first_mut() {
         Some(first) if first.role == Role::User => {
-            first.content = format!("{content}\n\n{}", first.content);
+            first.content = format!("{}\n\n{}", system.content, first.content);
         }
         _ => rest.insert(
             0,
-            Message {
+            Told {
                 role: Role::User,
-                content,
+                ..system
             },
         ),
     }
@@ -247,6 +271,7 @@ mod tests {
             bos: "<s>".into(),
             eos: "</s>".into(),
             notice: None,
+            form: Form::of(source),
             began: Mutex::new(Local::now()),
             thinking: Mutex::default(),
             no_system: AtomicBool::new(false),

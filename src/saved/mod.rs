@@ -11,5 +11,5 @@ mod tests;
 
 pub use list::Summary;
 pub use read::{SavedConversation, SavedTurn, read};
-pub use record::{Ending, Header, Piece, Record};
+pub use record::{Ending, Header, Piece, Record, Thought};
 pub use store::{SessionError, Store, Writer};

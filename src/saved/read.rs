@@ -1,12 +1,13 @@
 //! From lines to a conversation.
 
-use super::record::{Ending, Header, Piece, Record};
+use super::record::{Ending, Header, Piece, Record, Thought};
 
 /// A question with its answer, which may be empty where the app was ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SavedTurn {
     pub question: Vec<Piece>,
     pub answer: Option<String>,
+    pub thought: Option<Thought>,
     /// `None` where the app was ended before the answer.
     pub end: Option<Ending>,
 }
@@ -62,6 +63,10 @@ impl SavedConversation {
                 }
                 None => self.damaged += 1,
             },
+            Record::Thought(thought) => match self.turns.last_mut() {
+                Some(turn) => turn.thought = Some(thought),
+                None => self.damaged += 1,
+            },
             Record::End(end) => match self.turns.last_mut() {
                 Some(turn) => turn.end = Some(end),
                 None => self.damaged += 1,
@@ -71,7 +76,7 @@ impl SavedConversation {
                 if messages % 2 == 1
                     && let Some(last) = self.turns.last_mut()
                 {
-                    (last.answer, last.end) = (None, None);
+                    (last.answer, last.thought, last.end) = (None, None, None);
                 }
             }
         }

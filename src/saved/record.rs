@@ -36,13 +36,22 @@ pub enum Ending {
     Stopped,
 }
 
+/// What it took to think before an answer; what was thought is in the answer, with the model's marks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Thought {
+    pub tokens: usize,
+    pub seconds: f64,
+}
+
 /// Every line after the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Record {
     User(Vec<Piece>),
-    /// The next piece of the answer to the last question.
+    /// The next piece of the answer to the last question, as the model wrote it.
     Answer(String),
+    /// What was thought before the answer took.
+    Thought(Thought),
     /// The answer ended; where this line is missing, the app ended first. Pieces that follow go on
     /// with the answer.
     End(Ending),

@@ -24,6 +24,10 @@ fn lived(store: &Store) -> String {
     let records = [
         Record::User(vec![file, Piece::Text("what is it?".into())]),
         Record::Answer("It is ".into()),
+        Record::Thought(Thought {
+            tokens: 384,
+            seconds: 12.5,
+        }),
         Record::End(Ending::Stopped),
         Record::Answer("a letter.\n".into()),
         Record::End(Ending::Complete),
@@ -52,6 +56,7 @@ fn what_was_said_comes_back() {
         "it was gone on with"
     );
     assert_eq!(conversation.turns[0].end, Some(Ending::Complete));
+    assert_eq!(conversation.turns[0].thought.unwrap().tokens, 384);
     assert_eq!(conversation.turns[1].question, [Piece::Text("why?".into())]);
     assert_eq!(conversation.turns[1].answer, None);
     assert_eq!(conversation.turns[1].end, None);

@@ -60,6 +60,11 @@ pub struct TinySpec {
     pub rms_eps: f32,
     /// For all matrices whose rows hold whole blocks of it; the others stay F32.
     pub quant: GgmlDType,
+    /// The chat template.
+    pub template: &'static str,
+    /// Tokens of its own, with their types; [`TinySpec::vocab`] has room for them behind
+    /// [`MIN_VOCAB`].
+    pub marks: &'static [(&'static str, i32)],
     /// Never likely to end an answer by itself.
     pub endless: bool,
     pub seed: u64,
@@ -81,6 +86,8 @@ impl TinySpec {
             rope_base: 10_000.0,
             rms_eps: 1e-5,
             quant: GgmlDType::F32,
+            template: CHATML,
+            marks: &[],
             endless: false,
             seed: 1,
         }
@@ -139,7 +146,7 @@ pub(super) fn metadata(spec: &TinySpec) -> Vec<(String, Value)> {
         put(&arch("rope.dimension_count"), size(spec.head_dim));
         put(&arch("vocab_size"), size(spec.vocab));
     }
-    let (tokens, types) = vocabulary(spec.vocab);
+    let (tokens, types) = vocabulary(spec);
     let merges = MERGES
         .iter()
         .map(|(a, b)| Value::String(format!("{a} {b}")));
@@ -159,17 +166,19 @@ pub(super) fn metadata(spec: &TinySpec) -> Vec<(String, Value)> {
     put("tokenizer.ggml.padding_token_id", Value::U32(IM_END));
     put("tokenizer.ggml.add_bos_token", Value::Bool(false));
     put("tokenizer.ggml.add_space_prefix", Value::Bool(false));
-    put("tokenizer.chat_template", text(CHATML));
+    put("tokenizer.chat_template", text(spec.template));
     out
 }
 
-/// Tokens and their types: control tokens (3), bytes and merges (1), unused padding (5).
-fn vocabulary(size: usize) -> (Vec<Value>, Vec<Value>) {
+/// Tokens and their types: control tokens (3), bytes and merges (1), its own, unused padding (5).
+fn vocabulary(spec: &TinySpec) -> (Vec<Value>, Vec<Value>) {
     let control = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].map(|t| (t.to_owned(), 3));
     let bytes = (0..=255u8).map(|b| (byte_char(b).to_string(), 1));
     let merged = MERGES.iter().map(|(a, b)| (format!("{a}{b}"), 1));
-    let unused = (MIN_VOCAB..size).map(|id| (format!("[PAD{id}]"), 5));
-    let all = control.into_iter().chain(bytes).chain(merged).chain(unused);
+    let marks = spec.marks.iter().map(|(t, kind)| ((*t).to_owned(), *kind));
+    let unused = (MIN_VOCAB + spec.marks.len()..spec.vocab).map(|id| (format!("[PAD{id}]"), 5));
+    let all = control.into_iter().chain(bytes).chain(merged);
+    let all = all.chain(marks).chain(unused);
     all.map(|(token, kind)| (Value::String(token), Value::I32(kind)))
         .unzip()
 }

@@ -4,7 +4,9 @@ mod comparing;
 mod going_on;
 mod in_force;
 mod recall;
+mod scripted;
 mod templates;
+mod thoughts;
 
 use std::sync::Arc;
 

@@ -7,7 +7,12 @@ fn with_template(source: &str) -> Model {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tiny.gguf");
     write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
-    let mut bytes = std::fs::read(&path).unwrap();
+    patched(&path, source)
+}
+
+/// The model of a file of ours with another template, which is shorter than its own.
+pub fn patched(path: &std::path::Path, source: &str) -> Model {
+    let mut bytes = std::fs::read(path).unwrap();
     let place = |text: &[u8]| bytes.windows(text.len()).position(|w| w == text).unwrap();
     let from = place(b"{% for message in messages %}");
     let end = b"<|im_start|>assistant\n' }}{% endif %}";
@@ -15,8 +20,8 @@ fn with_template(source: &str) -> Model {
     // As long as the one that was there.
     let source = format!("{source}{{#{:1$}#}}", "", length - source.len() - 4);
     bytes[from..from + length].copy_from_slice(source.as_bytes());
-    std::fs::write(&path, bytes).unwrap();
-    let file = Arc::new(GgufFile::open(&path).unwrap());
+    std::fs::write(path, bytes).unwrap();
+    let file = Arc::new(GgufFile::open(path).unwrap());
     let tokenizer = Tokenizer::from_gguf(&file).unwrap();
     Model {
         network: cachat::model::load(&file, &EXACT, &|_| {}).unwrap(),

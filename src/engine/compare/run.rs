@@ -9,6 +9,7 @@ use crate::engine::logits::{argmax, kl};
 use crate::engine::picture;
 use crate::engine::reading::{self, Text};
 use crate::engine::watcher::Watcher;
+use crate::model::begun;
 use crate::model::detokenize::Detokenizer;
 use crate::model::error::Result;
 use crate::model::tokenizer::Tokenizer;
@@ -126,8 +127,13 @@ impl Runner<'_> {
             top1_agree: None,
             first_divergence: None,
             same_bytes: 0,
-            answer: String::new(),
+            // Of a thought that the template opens, the mark belongs to the answer.
+            answer: begun::opened(self.tokenizer, tokens).unwrap_or_default(),
         };
+        if !run.answer.is_empty() {
+            let (run, piece) = (relay.run, run.answer.clone());
+            relay.tell(CompareEvent::Text { run, piece });
+        }
         let mut student = Student {
             runner: self,
             run,

@@ -4,6 +4,7 @@ use super::{Model, Session};
 use crate::engine::event::{Message, TooLong};
 use crate::engine::turn_error::TurnError;
 use crate::model::template::TemplateError;
+use crate::model::thoughts;
 
 /// How the tokens of a turn are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,8 @@ pub(in crate::engine) enum How {
     Behind,
     /// From scratch.
     Fresh,
-    /// They are the whole conversation's: what is archived of them is not read.
+    /// They are the whole conversation's: what is archived of them is not read, nor what the cache holds
+    /// whole.
     Recalled,
 }
 
@@ -92,7 +94,8 @@ impl Session {
             false => &[],
         };
         let ends = |id: &u32| tokenizer.eos_ids().contains(id);
-        Ok(match behind.iter().position(ends) {
+        let end = behind.iter().position(ends);
+        Ok(match end.filter(|&end| self.stands(&behind[..end])) {
             Some(end) => {
                 let pending = self.drawn.pending.into_iter();
                 Ahead {
@@ -101,13 +104,35 @@ impl Session {
                     prompt,
                 }
             }
-            // The first turn, or the template rewrites what was said: nothing in the cache can be
-            // relied on.
+            // The first turn, or the template rewrites what was said: of the cache, only that can be
+            // relied on which is the same from the start.
             None => Ahead {
-                how: How::Fresh,
+                how: match self.turn {
+                    0 => How::Fresh,
+                    _ => How::Recalled,
+                },
                 tokens: prompt.clone(),
                 prompt,
             },
         })
+    }
+
+    /// Whether the template writes the last answer, as `again`, with the thoughts that it had.
+    fn stands(&self, again: &[u32]) -> bool {
+        let last = self.messages.last().map_or("", |m| &m.content);
+        let thought = thoughts::split(last);
+        let tokenizer = &self.model.tokenizer;
+        let written = || {
+            let bytes: Vec<u8> = again
+                .iter()
+                .flat_map(|&id| tokenizer.token_bytes(id))
+                .collect();
+            thoughts::split(&String::from_utf8_lossy(&bytes))
+        };
+        match thought.thoughts.is_empty() && !thought.open {
+            true => true,
+            // Broken off, it is closed where it is written again.
+            false => !thought.open && !written().thoughts.is_empty(),
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::engine::lane::Lane;
 use crate::engine::sampling::FileSampling;
 pub use crate::engine::turn_error::TurnError;
 pub use crate::engine::watcher::Watcher;
+use crate::model::begun;
 use crate::model::template::{ChatTemplate, TemplateError};
 use crate::model::tokenizer::Tokenizer;
 use crate::model::{ModelError, Network};
@@ -324,7 +325,7 @@ impl Session {
             // The template's own beginning of an answer, and behind it what there is of this one:
             // the message stays open.
             let prompt = template.encode_chat(tokenizer, before, true)?;
-            let said = tokenizer.encode_on(&last.content);
+            let said = begun::tokens(tokenizer, &prompt, &last.content);
             let mut tokens = prompt.clone();
             tokens.extend(said.map_err(TemplateError::from)?);
             let how = match self.archive {

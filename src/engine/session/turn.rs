@@ -10,7 +10,9 @@ use crate::engine::evict::Evictor;
 use crate::engine::lane::{Lane, Read};
 use crate::engine::picture;
 use crate::engine::reading::{self, Reading, Text};
+use crate::engine::thoughts::Thoughts;
 use crate::model::ModelError;
+use crate::model::begun;
 
 const DAMAGED: &str = "a part of the conversation's archive is damaged or gone; it is read again";
 /// How long the end of a turn may wait for the archive.
@@ -46,6 +48,9 @@ impl Session {
         }
         let evictor = self.evictor(needed)?;
         watcher.event(Event::InForce(in_force(&evictor)));
+        if how == How::Recalled && self.archive.is_none() && self.lane.recallable(&tokens) == 0 {
+            how = How::Fresh;
+        }
         let recalled = match how {
             How::Recalled => match self.recall(&tokens, evictor, turn, watcher) {
                 Err(TurnError::Model(ModelError::Archive)) => {
@@ -78,6 +83,10 @@ impl Session {
         self.messages = messages;
         self.prompt = prompt;
         self.drawn.paused = None;
+        let said = self.messages.last().map_or("", |m| &m.content);
+        self.drawn.thoughts = Thoughts::of(said);
+        let begun = || begun::opened(&self.model.tokenizer, &self.prompt);
+        self.drawn.opened = said.is_empty().then(begun).flatten();
         // A drawn token that was pending stands at the head of the new ones.
         if self.drawn.pending.take().is_some() {
             self.drawn.tokens.pop();
@@ -86,7 +95,7 @@ impl Session {
             How::Behind => self.drawn.tokens.extend(tokens),
             How::Fresh | How::Recalled => self.drawn.tokens = tokens,
         }
-        let trigger = match how == How::Recalled && from > 0 {
+        let trigger = match how == How::Recalled && from > 0 && self.archive.is_some() {
             true => Trigger::Recall,
             false => Trigger::Prefill,
         };

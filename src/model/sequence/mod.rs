@@ -247,7 +247,7 @@ impl<B: Backend> Sequence for Running<B> {
         let held = self.held(tokens, most);
         let has_states = self.decoder.description.state_bytes() > 0;
         let Some(archiver) = &mut self.archiver else {
-            return 0;
+            return held;
         };
         let past = archiver.look_up(tokens);
         let archived = match has_states {
@@ -263,11 +263,11 @@ impl<B: Backend> Sequence for Running<B> {
         from: usize,
         hooks: &mut dyn PrefillHooks,
     ) -> Result<Option<Vec<f32>>> {
-        let Some(archiver) = &mut self.archiver else {
-            return Err(ModelError::Archive);
+        let archive = self.archive().cloned();
+        let mut past = match &mut self.archiver {
+            Some(archiver) => archiver.found(tokens),
+            None => Past::default(),
         };
-        let archive = archiver.archive.clone();
-        let mut past = archiver.found(tokens);
         let whole = past.len();
         let in_cache = self.held(tokens, from) == from;
         if whole < from && !in_cache {
@@ -281,22 +281,24 @@ impl<B: Backend> Sequence for Running<B> {
         };
         // Where the search for what is archived ends, so that it goes on from there.
         let first = whole / PAGE * PAGE;
-        let snapshots = match self.decoder.description.state_bytes() {
-            0 => Vec::new(),
-            _ => self.decoder.snapshots(from, tokens.len()),
-        };
-        let recording = (whole < tokens.len()).then(|| archive.record(tokens, first, &snapshots));
-        let stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
-        let stages = stages.archiving(Archiving {
-            archive: &archive,
-            tokens,
-            past: &past,
-            recording,
-            first,
-            snapshots,
-        });
+        let mut stages = Committing::new(&self.decoder, &self.cache, from, tokens.len(), hooks);
+        if let Some(archive) = &archive {
+            let snapshots = match self.decoder.description.state_bytes() {
+                0 => Vec::new(),
+                _ => self.decoder.snapshots(from, tokens.len()),
+            };
+            let record = || archive.record(tokens, first, &snapshots);
+            stages = stages.archiving(Archiving {
+                archive,
+                tokens,
+                past: &past,
+                recording: (whole < tokens.len()).then(record),
+                first,
+                snapshots,
+            });
+        }
         let read = self.read(&behind, &tokens[from..], stages);
-        if let Err(ModelError::Archive) = read {
+        if let (Err(ModelError::Archive), Some(archive)) = (&read, &archive) {
             archive.discard(&past);
         }
         let Some(Came {

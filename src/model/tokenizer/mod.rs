@@ -173,7 +173,12 @@ impl Tokenizer {
     /// tokens written in it are characters.
     pub fn encode_on(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let special = false;
-        self.encode_from(false, &[Segment { text, special }])
+        self.encode_segments_on(&[Segment { text, special }])
+    }
+
+    /// The same of parts, in some of which control tokens are recognised.
+    pub fn encode_segments_on(&self, parts: &[Segment<'_>]) -> Result<Vec<u32>, TokenizerError> {
+        self.encode_from(false, parts)
     }
 
     fn encode_from(&self, start: bool, parts: &[Segment<'_>]) -> Result<Vec<u32>, TokenizerError> {

@@ -1,6 +1,7 @@
 //! What tokens are for where files do not say, as llama.cpp knows it by their names.
 
 use super::kind::Kind;
+use crate::model::thoughts::is_mark;
 
 /// Tokens that end an answer.
 const ENDS: &[&str] = &[
@@ -57,7 +58,7 @@ const CONTROL: &[&str] = &[
 /// Tokens by which an answer says what its parts are.
 const CHANNELS: &[&str] = &["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
-/// Corrects the kinds of such tokens, and returns those that end an answer.
+/// Corrects the kinds of such tokens, and of marks around thoughts, and returns those that end an answer.
 pub fn assign(tokens: &[&str], kinds: &mut [Kind]) -> Vec<u32> {
     let has = |name: &str| tokens.contains(&name);
     // Where an answer has several messages, this ends one of them only.
@@ -75,6 +76,8 @@ pub fn assign(tokens: &[&str], kinds: &mut [Kind]) -> Vec<u32> {
             ends.push(id);
         } else if CONTROL.contains(token) {
             *kind = Kind::Control;
+        } else if *kind == Kind::Control && is_mark(token) {
+            *kind = Kind::Shown;
         }
     }
     ends

@@ -3,9 +3,11 @@
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use super::thoughts::Thoughts;
 use crate::engine::event::Trigger;
+use crate::model::thoughts::{Part, Splitter};
 use crate::saved::Ending;
-use crate::tui::text::{stream::Stream, wrap};
+use crate::tui::text::{safe, stream::Stream, wrap};
 use crate::tui::theme::Theme;
 
 /// A piece of a user's message.
@@ -43,8 +45,14 @@ pub struct Did {
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub text: Stream,
-    /// As the model wrote it, for the model; never for a terminal.
+    /// As the model wrote it, thoughts included, for the model; never for a terminal.
     pub raw: String,
+    pub thoughts: Thoughts,
+    pub(in crate::tui) splitter: Splitter,
+    /// What the splitter holds is shown.
+    pub(in crate::tui) paused: bool,
+    /// Lines above the text, as they were laid out last.
+    pub(in crate::tui) above: usize,
     pub running: bool,
     pub progress: Option<Progress>,
     /// Below a finished answer: tokens, speed, how it ended.
@@ -59,6 +67,8 @@ pub struct Answer {
     pub end: Option<Ending>,
     /// It is the last one and not complete: it can be gone on with.
     pub open: bool,
+    /// Seconds that were thought before it was stopped and went on.
+    pub(in crate::tui) before: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +105,10 @@ impl Entry {
                 });
                 sizes.sum()
             }
-            Entry::Answer(a) => a.text.source().len(),
+            Entry::Answer(a) => {
+                let shown = a.thoughts.text.len() * usize::from(a.thoughts.open);
+                a.text.source().len() + shown
+            }
             Entry::Note { text, .. } => text.len(),
         }
     }
@@ -157,10 +170,22 @@ impl Entry {
         }
         laid.push(Line::default());
         match self {
-            // The last line may carry the caret.
-            Entry::Answer(a) => a.text.settled().min(a.text.lines().len().saturating_sub(1)),
+            Entry::Answer(a) => a.settled(),
             _ => 0,
         }
+    }
+}
+
+/// A part of an answer joins what is shown of it.
+fn take(thoughts: &mut Thoughts, text: &mut Stream, part: Part, said: &str) {
+    match part {
+        Part::Mark if !thoughts.text.is_empty() => thoughts.text.push('\n'),
+        Part::Mark => {}
+        Part::Thought => thoughts.text.push_str(&safe::visible(said)),
+        Part::Answer if text.source().is_empty() && !thoughts.text.is_empty() => {
+            text.push(&safe::visible(said.trim_start()));
+        }
+        Part::Answer => text.push(&safe::visible(said)),
     }
 }
 
@@ -208,9 +233,94 @@ impl Progress {
 const GOES_ON: &str = "Ctrl-O goes on";
 
 impl Answer {
+    /// The next piece, as the model writes it.
+    pub fn say(&mut self, piece: &str) {
+        self.raw.push_str(piece);
+        self.paused = false;
+        let Answer {
+            splitter,
+            thoughts,
+            text,
+            ..
+        } = self;
+        splitter.push(piece, &mut |part, said| take(thoughts, text, part, said));
+        thoughts.unfinished = splitter.thinking();
+    }
+
+    /// Nothing follows for now: what may have been the beginning of a mark is shown.
+    pub fn pause(&mut self) {
+        let Answer {
+            splitter,
+            paused,
+            thoughts,
+            text,
+            ..
+        } = self;
+        let mut rest = splitter.clone();
+        if !std::mem::replace(paused, true) {
+            rest.finish(&mut |part, said| take(thoughts, text, part, said));
+        }
+    }
+
+    /// It goes on: what was shown too early is taken back.
+    pub fn go_on(&mut self) {
+        self.running = true;
+        self.before = self.thoughts.took.seconds;
+        if self.splitter.holds() {
+            let raw = std::mem::take(&mut self.raw);
+            (self.text, self.splitter) = (Stream::default(), Splitter::default());
+            self.thoughts.text.clear();
+            self.say(&raw);
+        }
+    }
+
+    /// One more token was drawn, `seconds` after the answer began or went on.
+    pub fn count(&mut self, seconds: f64) {
+        if self.thoughts.unfinished {
+            self.thoughts.took.tokens += 1;
+            self.thoughts.took.seconds = self.before + seconds;
+        }
+    }
+
+    /// Lines that are final.
+    fn settled(&self) -> usize {
+        match self.thoughts.unfinished {
+            true => 0,
+            // The last line may carry the caret.
+            false => match self
+                .text
+                .settled()
+                .min(self.text.lines().len().saturating_sub(1))
+            {
+                0 => 0,
+                settled => self.above + settled,
+            },
+        }
+    }
+
+    /// What stands above the text.
+    fn head(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
+        if !self.thoughts.any() {
+            return Vec::new();
+        }
+        let mut lines = self.thoughts.lines(self.running, room, theme);
+        if !self.text.lines().is_empty() || self.running && !self.thoughts.unfinished {
+            lines.push(Line::default());
+        }
+        lines
+    }
+
     /// All lines but the first `skip`, which are final.
-    fn lines(&self, room: usize, theme: &Theme, skip: usize) -> Vec<Line<'static>> {
-        let mut lines = self.text.lines().get(skip..).unwrap_or(&[]).to_vec();
+    fn lines(&mut self, room: usize, theme: &Theme, skip: usize) -> Vec<Line<'static>> {
+        let mut lines = match skip {
+            0 => self.head(room, theme),
+            _ => Vec::new(),
+        };
+        if skip == 0 {
+            self.above = lines.len();
+        }
+        let skip = skip.saturating_sub(self.above);
+        lines.extend_from_slice(self.text.lines().get(skip..).unwrap_or(&[]));
         if self.running {
             let caret = Span::styled("▍", Style::new().fg(theme.accent));
             match lines.last_mut() {

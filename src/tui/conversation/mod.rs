@@ -3,6 +3,7 @@
 mod entry;
 mod find;
 mod scroll;
+mod thoughts;
 
 pub use entry::{Answer, Did, Entry, Level, MessagePart, Progress};
 pub use find::code_blocks;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::text::Line;
 
+use crate::model::thoughts::quoted;
 use crate::tui::theme::Theme;
 
 /// The conversation as it is scrolled: its entries with their layout for one width.
@@ -93,6 +95,18 @@ impl Scrollback {
         }
         if let Some(answer) = self.answer_mut() {
             answer.details = true;
+        }
+    }
+
+    /// All of what was thought is shown, or a line of it: of one entry, or of all.
+    pub fn show_thoughts(&mut self, of: Option<usize>, open: bool) {
+        for (at, laid) in self.entries.iter_mut().enumerate() {
+            if let Entry::Answer(answer) = &mut laid.entry
+                && of.is_none_or(|of| of == at)
+            {
+                answer.thoughts.open = open;
+                (laid.stale, laid.settled) = (true, 0);
+            }
         }
     }
 
@@ -217,14 +231,19 @@ impl Scrollback {
             .take(self.scroll.height())
     }
 
-    /// The conversation as Markdown; `expand` writes a user's message out in full.
-    pub fn markdown(&self, expand: impl Fn(&str) -> String) -> String {
+    /// The conversation as Markdown, what was thought only where that is asked for; `expand` writes a
+    /// user's message out in full.
+    pub fn markdown(&self, thoughts: bool, expand: impl Fn(&str) -> String) -> String {
         let mut out = String::new();
         for entry in self.entries() {
             match entry {
                 Entry::User { raw, .. } => out.push_str(&format!("## You\n\n{}\n\n", expand(raw))),
                 Entry::Answer(a) => {
-                    out.push_str(&format!("## Cachat\n\n{}\n\n", a.text.source().trim()));
+                    out.push_str("## Cachat\n\n");
+                    if thoughts && a.thoughts.any() {
+                        out.push_str(&quoted(&a.thoughts.text));
+                    }
+                    out.push_str(&format!("{}\n\n", a.text.source().trim()));
                 }
                 Entry::Note { .. } => {}
             }

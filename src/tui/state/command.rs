@@ -6,7 +6,7 @@ use super::completers::{
     THEMES,
 };
 use super::slash::Slash;
-use super::{Effect, State, sampling};
+use super::{Effect, State, sampling, thinking};
 use crate::engine::event::Command;
 use crate::tui::conversation::Level;
 
@@ -38,18 +38,20 @@ pub static COMMANDS: &[Slash] = commands! {
     "continue" "" "go on with a stopped answer" => |state, _, effects| state.go_on(effects);
     "compare" "[POLICY …] [BUDGET] [QUESTION]" "full, uniform and adaptive side by side"
         => State::compare, question, completed(&COMPARED);
-    "copy" "[code [N] | all]" "copy the answer or its code" => State::copy, completed(&COPIES);
+    "copy" "[code [N] | thoughts | all]" "copy the answer or its code" => State::copy, completed(&COPIES);
     "open" "[NAME | WORDS]" "an earlier conversation" => State::open, quiet, completed(&SESSIONS);
     "branch" "" "go on in a copy, keep this one"
         => |state, _, effects| state.branch(effects), quiet;
     "system" "[TEXT | none]" "system prompt, from the next /new on"
         => State::set_system, completed(&SYSTEMS);
+    "think" "[on | off | low | medium | high]" "whether the model thinks first"
+        => State::think, completed(&thinking::WAYS);
     "set" "NAME VALUE" "sampling: temperature, top-p, …"
         => set_sampling, completed(&sampling::COMPLETER);
     "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
-    "save" "[PATH]" "write the conversation as Markdown"
+    "save" "[--thoughts] [PATH]" "write the conversation as Markdown"
         => |state, path, effects| effects.push(state.save(path, false)), completed(&NEW_FILES);
-    "export" "[PATH.md | PATH.json]" "Markdown or JSON"
+    "export" "[--thoughts] [PATH.md | .json]" "Markdown or JSON"
         => |state, path, effects| effects.push(state.save(path, path.ends_with(".json"))),
         completed(&NEW_FILES);
     "quit" "" "leave" => |state, _, effects| state.leave(effects);

@@ -69,11 +69,12 @@ pub(super) static COPIES: Completer = Completer {
     lines: |_, start| {
         let parts = [
             ("code", "the last code block"),
+            ("thoughts", "what was thought before it"),
             ("all", "the whole conversation"),
         ];
         values(parts, start)
     },
-    stands: |_, typed| matches!(typed, "" | "code" | "all"),
+    stands: |_, typed| matches!(typed, "" | "code" | "thoughts" | "all"),
 };
 /// The user's own as well.
 pub(super) static THEMES: Completer = Completer {

@@ -7,7 +7,6 @@ use crate::engine::event::{Event, EvictionRound, Stop, Trigger, TurnStats};
 use crate::human;
 use crate::saved::Record;
 use crate::tui::conversation::{Did, Level};
-use crate::tui::text::safe;
 
 impl State {
     pub(super) fn engine(&mut self, event: Event, effects: &mut Vec<Effect>) {
@@ -49,12 +48,16 @@ impl State {
                 self.sending.asked = None;
                 if let Some(answer) = self.conversation.answer_mut() {
                     answer.progress = None;
-                    answer.text.push(&safe::visible(&piece));
-                    answer.raw.push_str(&piece);
+                    answer.say(&piece);
                     self.save_answer(&piece, false, effects);
                 }
             }
-            Event::Decoded { .. } => self.sending.asked = None,
+            Event::Decoded { seconds, .. } => {
+                self.sending.asked = None;
+                if let Some(answer) = self.conversation.answer_mut() {
+                    answer.count(seconds);
+                }
+            }
             Event::TurnFinished(stats) => self.finished(&stats, effects),
             Event::Notice(text) => self.note(Level::Info, text),
             Event::Failed { message, .. } => {
@@ -89,6 +92,7 @@ impl State {
         if let Some(answer) = self.conversation.answer_mut() {
             answer.running = false;
             answer.progress = None;
+            answer.pause();
         }
         self.save_answer("", true, effects);
         self.put_back(effects);
@@ -101,6 +105,7 @@ impl State {
             if let Some(answer) = self.conversation.answer_mut() {
                 answer.running = false;
                 answer.progress = None;
+                answer.pause();
             }
             self.put_back(effects);
             self.note(
@@ -115,8 +120,10 @@ impl State {
         self.sending.asked = None;
         self.save_answer("", true, effects);
         let end = ending(stats.stop);
-        effects.push(Effect::Record(Record::End(end)));
         let answer = self.conversation.answer_mut();
+        let thought = answer.as_ref().and_then(|a| a.thoughts.record());
+        effects.extend(thought.map(Effect::Record));
+        effects.push(Effect::Record(Record::End(end)));
         let before = answer.map_or(0, |a| std::mem::replace(&mut a.tokens, 0));
         let tokens = before + stats.generated_tokens;
         let mut footer = format!("{} tokens", human::thousands(tokens));
@@ -149,6 +156,7 @@ impl State {
         if let Some(answer) = self.conversation.answer_mut() {
             answer.running = false;
             answer.progress = None;
+            answer.pause();
             answer.footer = Some(footer);
             answer.tokens = tokens;
             answer.end = Some(end);

@@ -67,6 +67,9 @@ impl State {
             KeyCode::Char('o') if control && !self.comparing() => self.go_on(effects),
             KeyCode::Char('x') if control && !self.comparing() => self.open_element(effects),
             KeyCode::Char('t') if control && !self.comparing() => self.toggle_details(),
+            KeyCode::Char('r') if control && self.search.is_none() && !self.comparing() => {
+                self.toggle_thoughts();
+            }
             KeyCode::Char('g') if control => {
                 effects.push(Effect::Editor(self.composer.buffer.text().to_owned()));
             }

@@ -67,6 +67,13 @@ impl State {
                 self.copy_code(entry, None, effects);
                 self.selected = None;
             }
+            KeyCode::Char('t') => {
+                let open = matches!(
+                    self.conversation.entry(entry),
+                    Some(Entry::Answer(a)) if a.thoughts.open
+                );
+                self.conversation.show_thoughts(Some(entry), !open);
+            }
             KeyCode::Char('e') => self.edit(Some(entry)),
             KeyCode::Char('r') => self.retry(Some(entry), effects),
             _ => {
@@ -87,18 +94,23 @@ impl State {
         let mut words = argument.split_whitespace();
         match (words.next(), self.last_answer()) {
             (Some("all"), _) => {
+                let thoughts = words.next() == Some("thoughts");
                 let all = self
                     .conversation
-                    .markdown(|raw| self.composer.elements.expand(raw));
+                    .markdown(thoughts, |raw| self.composer.elements.expand(raw));
                 self.put_on_clipboard(all, effects);
             }
             (_, None) => self.toast(Level::Warning, "there is no answer to copy yet"),
             (None, Some(entry)) => self.copy_entry(entry, effects),
+            (Some("thoughts"), Some(entry)) => self.copy_thoughts(entry, effects),
             (Some("code"), Some(entry)) => {
                 let which = words.next().and_then(|n| n.parse().ok());
                 self.copy_code(entry, which, effects);
             }
-            (Some(_), _) => self.toast(Level::Warning, "/copy, /copy code [N] or /copy all"),
+            (Some(_), _) => self.toast(
+                Level::Warning,
+                "/copy, /copy code [N], /copy thoughts or /copy all",
+            ),
         }
     }
 
@@ -109,6 +121,16 @@ impl State {
             _ => return,
         };
         self.put_on_clipboard(text, effects);
+    }
+
+    fn copy_thoughts(&mut self, entry: usize, effects: &mut Vec<Effect>) {
+        match self.conversation.entry(entry) {
+            Some(Entry::Answer(a)) if a.thoughts.any() => {
+                let text = a.thoughts.text.trim().to_owned();
+                self.put_on_clipboard(text, effects);
+            }
+            _ => self.toast(Level::Warning, "nothing was thought before that answer"),
+        }
     }
 
     fn copy_code(&mut self, entry: usize, which: Option<usize>, effects: &mut Vec<Effect>) {
@@ -180,7 +202,7 @@ impl State {
         }
         self.cancel_edit();
         if let Some(answer) = self.conversation.answer_mut() {
-            answer.running = true;
+            answer.go_on();
         }
         self.conversation.scroll.to_bottom();
         self.selected = None;

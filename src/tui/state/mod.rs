@@ -37,6 +37,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod themes;
+mod thinking;
 mod toast;
 
 use std::path::PathBuf;
@@ -102,6 +103,8 @@ pub struct State {
     archive_set: Option<Mode>,
     /// What the cache did is shown below every answer, not only below the newest.
     pub(super) details: bool,
+    /// What is thought is shown in full.
+    thoughts_open: bool,
     /// A question that was said is being changed.
     editing: Option<editing::Editing>,
     /// It was said what an archive that is off means.

@@ -14,7 +14,7 @@ struct Setting {
     set: fn(&mut PartialSampling, &str) -> Result<(), String>,
 }
 
-static SETTINGS: [Setting; 10] = [
+static SETTINGS: [Setting; 11] = [
     Setting {
         name: "temperature",
         hint: "0–2, 0 = always the likeliest",
@@ -73,6 +73,13 @@ static SETTINGS: [Setting; 10] = [
         shown: |s| s.max_tokens.to_string(),
         said: |s| s.max_tokens.is_some(),
         set: |s, value| whole(value).map(|n| s.max_tokens = Some((n as usize).max(1))),
+    },
+    Setting {
+        name: "think-tokens",
+        hint: "longest thought, 0 = any",
+        shown: |s| s.think_tokens.to_string(),
+        said: |s| s.think_tokens.is_some(),
+        set: |s, value| whole(value).map(|n| s.think_tokens = Some(n as usize)),
     },
     Setting {
         name: "enable-thinking",
@@ -213,7 +220,7 @@ mod tests {
             set(&mut said, "").unwrap_err(),
             "yours: top-k 7 · enable-thinking off; the model file's: temperature 0.7; the defaults: \
              top-p 0.9 · min-p 0 · repeat-penalty 1.1 · repeat-last-n 64 · seed 1 · max-tokens 1024 · \
-             reasoning-effort auto"
+             think-tokens 4096 · reasoning-effort auto"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Effect, State};
 use crate::engine::event::{Command, Stop};
+use crate::model::thoughts::Told;
 use crate::saved::{Ending, Piece, Record, SavedConversation, SavedTurn};
 use crate::tui::composer::{Draft, ElementKind};
 use crate::tui::conversation::{Entry, Level};
@@ -9,6 +10,9 @@ use crate::tui::text::safe;
 
 /// An answer is written down in pieces of about so many bytes.
 const PIECE: usize = 240;
+
+/// What is asked for behind `/save` and `/export`.
+const THOUGHTS: &str = "--thoughts";
 
 /// How an answer ended, as it is written down.
 pub(super) fn ending(stop: Stop) -> Ending {
@@ -102,8 +106,10 @@ impl State {
             self.conversation.push(Entry::Answer(Default::default()));
             if let Some(answer) = self.conversation.answer_mut() {
                 let text = turn.answer.unwrap_or_default();
-                answer.text.push(&safe::visible(&text));
-                answer.raw = text;
+                answer.say(&text);
+                answer.pause();
+                answer.thoughts.took = turn.thought.unwrap_or_default();
+                answer.thoughts.open = self.thoughts_open;
                 answer.end = turn.end;
             }
         }
@@ -159,6 +165,7 @@ impl State {
                 }
                 Entry::Answer(a) => {
                     records.push(Record::Answer(a.raw.clone()));
+                    records.extend(a.thoughts.record());
                     records.extend(a.end.map(Record::End));
                 }
                 Entry::Note { .. } => {}
@@ -175,16 +182,22 @@ impl State {
         );
     }
 
-    /// `/save` and `/export`.
+    /// `/save` and `/export`; what was thought only with `--thoughts`.
     pub(super) fn save(&self, argument: &str, json: bool) -> Effect {
+        let asked = argument.strip_prefix(THOUGHTS).map(str::trim_start);
+        let (thoughts, argument) = (asked.is_some(), asked.unwrap_or(argument));
         let text = match json {
             true => {
-                let said = serde_json::to_string_pretty(&self.transcript()).unwrap_or_default();
+                let said = self.transcript();
+                let said: Vec<Told> = said.iter().map(|m| Told::given(m, thoughts)).collect();
+                let said = serde_json::to_string_pretty(&said).unwrap_or_default();
                 crate::unseen::json(&said).into_owned()
             }
             false => {
                 let elements = &self.composer.elements;
-                let said = self.conversation.markdown(|raw| elements.expand(raw));
+                let said = self
+                    .conversation
+                    .markdown(thoughts, |raw| elements.expand(raw));
                 said + &self.comparison_markdown().unwrap_or_default()
             }
         };

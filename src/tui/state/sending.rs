@@ -107,6 +107,7 @@ impl State {
         self.conversation.push(Entry::Answer(Default::default()));
         if let Some(answer) = self.conversation.answer_mut() {
             (answer.running, answer.details) = (true, true);
+            answer.thoughts.open = self.thoughts_open;
         }
         self.conversation.scroll.to_bottom();
         self.selected = None;

@@ -7,6 +7,7 @@ mod completing;
 mod documents;
 mod editing;
 mod models;
+mod thinking;
 mod turns;
 
 use std::path::PathBuf;
@@ -86,6 +87,7 @@ fn finished(stop: Stop, generated_tokens: usize) -> Event {
         reused_tokens: 0,
         recalled_entries: 0,
         generated_tokens,
+        thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.1,
     })

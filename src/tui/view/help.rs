@@ -36,6 +36,7 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
             ("Ctrl-Home  Ctrl-End", "first, last line"),
             ("Ctrl-F, F10", "search"),
             ("Ctrl-T", "what the cache did, always"),
+            ("Ctrl-R", "what the model thought"),
             ("Alt-↑ ↓", "pick a message: copy, edit"),
         ],
     ),

@@ -3,6 +3,7 @@
 mod comparisons;
 mod mouse;
 mod states;
+mod thoughts;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
@@ -100,6 +101,7 @@ fn answered(depth: Depth) -> State {
             reused_tokens: 0,
             recalled_entries: 0,
             generated_tokens: 61,
+            thought_tokens: 0,
             prefill_seconds: 9.2,
             decode_seconds: 1.0,
         }),

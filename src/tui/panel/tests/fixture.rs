@@ -219,6 +219,7 @@ impl Shape {
             reused_tokens: 0,
             recalled_entries: 0,
             generated_tokens: 400,
+            thought_tokens: 0,
             prefill_seconds: 9.16,
             decode_seconds: seconds,
         };

@@ -6,7 +6,6 @@ use crate::saved::Record;
 use crate::tui::conversation::{Answer, Entry, Level};
 use crate::tui::state::saved::ending;
 use crate::tui::state::{Effect, State};
-use crate::tui::text::safe;
 
 impl State {
     /// One of the answers becomes the turn.
@@ -38,8 +37,8 @@ impl State {
             end: Some(end),
             ..Answer::default()
         };
-        answer.text.push(&safe::visible(&run.answer));
-        answer.raw.clone_from(&run.answer);
+        answer.say(&run.answer);
+        answer.pause();
         self.conversation.push(Entry::Answer(Box::new(answer)));
         self.open_last();
         self.conversation.scroll.to_bottom();

@@ -199,6 +199,7 @@ fn an_earlier_conversation_is_shown_and_read_by_the_model() {
     let turn = crate::saved::SavedTurn {
         question: vec![crate::saved::Piece::Text("one".into())],
         answer: Some("first".into()),
+        thought: None,
         end: None,
     };
     let (mut state, _) = State::new(Setup {

@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::comparisons::{compared, comparing};
+use super::thoughts::{thinking, thought, thought_open};
 use super::{answered, fresh, press, ready, screen, tell, type_in};
 use crate::engine::event::{Event, Stop, TooLong, TurnStats};
 use crate::tui::panel::tests::fixture::SMOL;
@@ -22,6 +23,9 @@ pub fn all(depth: Depth) -> Vec<(&'static str, State)> {
         ("stopped", stopped(depth)),
         ("context_full", context_full(depth)),
         ("recalled", recalled(depth)),
+        ("thinking", thinking(depth)),
+        ("thought", thought(depth)),
+        ("thought_open", thought_open(depth)),
         ("editing", editing(depth)),
         ("scrolled", scrolled(depth)),
         ("new_below", new_below(depth)),
@@ -95,7 +99,7 @@ fn prefill(depth: Depth) -> State {
     state
 }
 
-fn started(state: &mut State, turn: u32) {
+pub(super) fn started(state: &mut State, turn: u32) {
     let (prompt_tokens, position) = (7440, 0);
     tell(
         state,
@@ -107,7 +111,7 @@ fn started(state: &mut State, turn: u32) {
     );
 }
 
-fn say(state: &mut State, turn: u32, piece: &str) {
+pub(super) fn say(state: &mut State, turn: u32, piece: &str) {
     let piece = piece.into();
     tell(state, Event::Text { turn, piece });
 }
@@ -145,6 +149,7 @@ fn stopped(depth: Depth) -> State {
         reused_tokens: 0,
         recalled_entries: 0,
         generated_tokens: 9,
+        thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
     };
@@ -173,6 +178,7 @@ fn context_full(depth: Depth) -> State {
         reused_tokens: 0,
         recalled_entries: 0,
         generated_tokens: 9,
+        thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
     };
@@ -197,6 +203,7 @@ fn recalled(depth: Depth) -> State {
         reused_tokens: 7501,
         recalled_entries,
         generated_tokens: 61,
+        thought_tokens: 0,
         prefill_seconds: 0.06,
         decode_seconds: 0.62,
     };

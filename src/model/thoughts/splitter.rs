@@ -1,0 +1,212 @@
+//! An answer told apart from its thoughts while it comes, wherever its marks are cut.
+
+use super::marks::{CHANNEL, END, FINAL, MESSAGE, PAIRS, Pair, START, TO_FINAL};
+
+/// What a piece of an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Tells the others apart.
+    Mark,
+    Thought,
+    Answer,
+}
+
+/// White space before a mark, and the name of a channel, are not longer than this.
+const LONGEST: usize = 256;
+
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    /// Nothing but white space so far.
+    #[default]
+    Start,
+    Thought(&'static Pair),
+    /// Behind a thought: the answer may have a mark of its own.
+    Behind(&'static Pair),
+    /// What ends it, if it has a mark of its own.
+    Answer(Option<&'static str>),
+    /// The name of a channel.
+    Header,
+    /// What is said in it: a thought or the answer.
+    Body(Part),
+    /// Between two messages of an answer in channels.
+    Between,
+}
+
+/// Takes an answer in pieces and says what their parts are. Thoughts stand at the beginning; a mark
+/// further on is text.
+#[derive(Clone, Debug, Default)]
+pub struct Splitter {
+    state: State,
+    /// What may be the beginning of a mark.
+    held: String,
+}
+
+impl Splitter {
+    /// Goes on with `piece`; what is certain is told, in order, and together it is the whole text.
+    pub fn push(&mut self, piece: &str, told: &mut impl FnMut(Part, &str)) {
+        self.held.push_str(piece);
+        while self.step(told) {}
+    }
+
+    /// Nothing follows, or nothing yet: what was held is what it looks like.
+    pub fn finish(&mut self, told: &mut impl FnMut(Part, &str)) {
+        let rest = std::mem::take(&mut self.held);
+        let part = match self.state {
+            State::Start | State::Behind(_) | State::Answer(_) => Part::Answer,
+            State::Thought(_) => Part::Thought,
+            State::Body(part) => part,
+            State::Header | State::Between => Part::Mark,
+        };
+        if !rest.is_empty() {
+            told(part, &rest);
+        }
+    }
+
+    /// Whether what comes next belongs to a thought, as far as is known.
+    pub fn thinking(&self) -> bool {
+        matches!(self.state, State::Thought(_) | State::Body(Part::Thought))
+    }
+
+    /// Whether something is held back.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What ends the thought that is open.
+    pub fn ending(&self) -> Option<&'static str> {
+        match self.state {
+            State::Thought(pair) => Some(pair.ending),
+            State::Body(Part::Thought) => Some(TO_FINAL),
+            _ => None,
+        }
+    }
+
+    /// One step through what is held; false where more has to come.
+    fn step(&mut self, told: &mut impl FnMut(Part, &str)) -> bool {
+        if self.held.is_empty() {
+            return false;
+        }
+        match self.state {
+            State::Start => self.start(told),
+            State::Thought(pair) => {
+                self.until(Part::Thought, &[pair.close], told, |_| State::Behind(pair))
+            }
+            State::Behind(pair) => self.behind(pair, told),
+            State::Answer(None) => {
+                self.take(self.held.len(), Part::Answer, State::Answer(None), told)
+            }
+            State::Answer(Some(close)) => {
+                self.until(Part::Answer, &[close], told, |_| State::Answer(None))
+            }
+            State::Header => self.header(told),
+            State::Body(part) => self.until(part, &[END, START], told, |_| State::Between),
+            State::Between => self.up_to(CHANNEL, told, |_| State::Header),
+        }
+    }
+
+    fn start(&mut self, told: &mut impl FnMut(Part, &str)) -> bool {
+        let text = self.held.trim_start();
+        let white = self.held.len() - text.len();
+        let opens = PAIRS.iter().map(|pair| (pair.open, State::Thought(pair)));
+        let mut opens = opens.chain([(CHANNEL, State::Header)]);
+        if let Some((open, state)) = opens.clone().find(|(open, _)| text.starts_with(open)) {
+            return self.take(white + open.len(), Part::Mark, state, told);
+        }
+        let may_come = white <= LONGEST && opens.any(|(open, _)| open.starts_with(text));
+        if !may_come {
+            self.state = State::Answer(None);
+        }
+        !may_come
+    }
+
+    fn behind(&mut self, pair: &'static Pair, told: &mut impl FnMut(Part, &str)) -> bool {
+        let text = self.held.trim_start();
+        let white = self.held.len() - text.len();
+        match pair.around {
+            Some((open, close)) if text.starts_with(open) => self.take(
+                white + open.len(),
+                Part::Mark,
+                State::Answer(Some(close)),
+                told,
+            ),
+            Some((open, _)) if white <= LONGEST && open.starts_with(text) => false,
+            _ => {
+                self.state = State::Answer(None);
+                true
+            }
+        }
+    }
+
+    fn header(&mut self, told: &mut impl FnMut(Part, &str)) -> bool {
+        self.up_to(MESSAGE, told, |name| {
+            match name.trim_start().starts_with(FINAL) {
+                true => State::Body(Part::Answer),
+                false => State::Body(Part::Thought),
+            }
+        })
+    }
+
+    /// A mark up to `end`, which decides how it goes on; what gets too long for one is an answer.
+    fn up_to(
+        &mut self,
+        end: &str,
+        told: &mut impl FnMut(Part, &str),
+        next: impl FnOnce(&str) -> State,
+    ) -> bool {
+        match self.held.find(end) {
+            Some(at) => {
+                let state = next(&self.held[..at]);
+                self.take(at + end.len(), Part::Mark, state, told)
+            }
+            None if self.held.len() <= LONGEST => false,
+            None => {
+                self.state = State::Answer(None);
+                true
+            }
+        }
+    }
+
+    /// Text of one kind up to the first of `marks`.
+    fn until(
+        &mut self,
+        part: Part,
+        marks: &[&str],
+        told: &mut impl FnMut(Part, &str),
+        next: impl FnOnce(&str) -> State,
+    ) -> bool {
+        let found = marks
+            .iter()
+            .filter_map(|mark| Some((self.held.find(mark)?, *mark)));
+        if let Some((at, mark)) = found.min_by_key(|(at, _)| *at) {
+            self.take(at, part, self.state, told);
+            return self.take(mark.len(), Part::Mark, next(mark), told);
+        }
+        let cut = marks.iter().map(|mark| beginning(&self.held, mark)).max();
+        let sure = self.held.len() - cut.unwrap_or(0);
+        self.take(sure, part, self.state, told);
+        false
+    }
+
+    /// Tells the first `len` bytes that are held; always true.
+    fn take(
+        &mut self,
+        len: usize,
+        part: Part,
+        next: State,
+        told: &mut impl FnMut(Part, &str),
+    ) -> bool {
+        if len > 0 {
+            told(part, &self.held[..len]);
+            self.held.drain(..len);
+        }
+        self.state = next;
+        true
+    }
+}
+
+/// How many bytes at the end of `text` may be the beginning of `mark`.
+fn beginning(text: &str, mark: &str) -> usize {
+    let most = mark.len().saturating_sub(1).min(text.len());
+    let fits = |&len: &usize| text.as_bytes().ends_with(&mark.as_bytes()[..len]);
+    (1..=most).rev().find(fits).unwrap_or(0)
+}
