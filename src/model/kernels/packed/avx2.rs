@@ -31,28 +31,28 @@ type Pair = (__m256i, __m256i);
 /// # Safety
 /// The CPU must have AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn tile(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match (tile.form.quants, x.rows) {
-        (Quants::U4, 1) => few::<4, 1>(tile, x, out),
-        (Quants::U4, 2) => few::<4, 2>(tile, x, out),
-        (Quants::U4, 3) => few::<4, 3>(tile, x, out),
-        (Quants::U4, _) => many::<4>(tile, x, out),
-        (Quants::U5, 1) => few::<5, 1>(tile, x, out),
-        (Quants::U5, 2) => few::<5, 2>(tile, x, out),
-        (Quants::U5, 3) => few::<5, 3>(tile, x, out),
-        (Quants::U5, _) => many::<5>(tile, x, out),
-        (Quants::U6, 1) => few::<6, 1>(tile, x, out),
-        (Quants::U6, 2) => few::<6, 2>(tile, x, out),
-        (Quants::U6, 3) => few::<6, 3>(tile, x, out),
-        (Quants::U6, _) => many::<6>(tile, x, out),
-        (Quants::U8, 1) => few::<8, 1>(tile, x, out),
-        (Quants::U8, 2) => few::<8, 2>(tile, x, out),
-        (Quants::U8, 3) => few::<8, 3>(tile, x, out),
-        (Quants::U8, _) => many::<8>(tile, x, out),
-        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, x, out),
-        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, x, out),
-        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, x, out),
-        (Quants::T4(_), _) => many::<LOOKUP>(tile, x, out),
+        (Quants::U4, 1) => few::<4, 1>(tile, group, x, out),
+        (Quants::U4, 2) => few::<4, 2>(tile, group, x, out),
+        (Quants::U4, 3) => few::<4, 3>(tile, group, x, out),
+        (Quants::U4, _) => many::<4>(tile, group, x, out),
+        (Quants::U5, 1) => few::<5, 1>(tile, group, x, out),
+        (Quants::U5, 2) => few::<5, 2>(tile, group, x, out),
+        (Quants::U5, 3) => few::<5, 3>(tile, group, x, out),
+        (Quants::U5, _) => many::<5>(tile, group, x, out),
+        (Quants::U6, 1) => few::<6, 1>(tile, group, x, out),
+        (Quants::U6, 2) => few::<6, 2>(tile, group, x, out),
+        (Quants::U6, 3) => few::<6, 3>(tile, group, x, out),
+        (Quants::U6, _) => many::<6>(tile, group, x, out),
+        (Quants::U8, 1) => few::<8, 1>(tile, group, x, out),
+        (Quants::U8, 2) => few::<8, 2>(tile, group, x, out),
+        (Quants::U8, 3) => few::<8, 3>(tile, group, x, out),
+        (Quants::U8, _) => many::<8>(tile, group, x, out),
+        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, group, x, out),
+        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, group, x, out),
+        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, group, x, out),
+        (Quants::T4(_), _) => many::<LOOKUP>(tile, group, x, out),
     }
 }
 
@@ -153,22 +153,21 @@ pub(super) fn read(group: &mut Group, form: Form, lines: &[Line]) {
 /// Those of eight rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn eight(x: &[f32; TILE], half: usize) -> __m256 {
+fn eight(x: &[f32; TILE], half: usize) -> __m256 {
     let x = &x[8 * half..][..8];
     // SAFETY: 8 floats.
     unsafe { _mm256_loadu_ps(x.as_ptr()) }
 }
 
 /// Scales and offsets of a block's eight rows, of its halves where they have their own.
-type Affine = [(__m256, __m256); 2];
+pub(super) type Affine = [(__m256, __m256); 2];
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn affine<const BITS: u8>(group: &Group, at: usize, half: usize) -> Affine {
-    let of = |at: usize| (eight(&group.d[at], half), eight(&group.m[at], half));
+pub(super) fn affine<const BITS: u8>(group: &Group, at: usize, half: usize) -> Affine {
     match BITS {
-        6 => [of(2 * at), of(2 * at + 1)],
-        _ => [of(at); 2],
+        6 => [2 * at, 2 * at + 1].map(|of| (eight(&group.d[of], half), _mm256_setzero_ps())),
+        _ => [(eight(&group.d[at], half), eight(&group.m[at], half)); 2],
     }
 }
 
@@ -194,39 +193,46 @@ fn widen(sums: __m256i, weight: i16) -> __m256i {
     _mm256_madd_epi16(sums, _mm256_set1_epi16(weight))
 }
 
-/// `out += d·xd·dot + m·xsum`; of six bits, `dots` are those of half blocks, else the first is all.
+/// `out += d·xd·dot + m·xsum`; of six bits, `dots` are those of half blocks and
+/// `m = −32·d`, else the first is all.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-fn scale<const BITS: u8>(
+pub(super) fn scale<const BITS: u8>(
     out: __m256,
     dots: [__m256i; 2],
     affine: &Affine,
     xd: f32,
     sum: Sums,
 ) -> __m256 {
-    let add = |out, dot, (d, m): (__m256, __m256), sum| {
-        let d = _mm256_mul_ps(d, _mm256_set1_ps(xd));
-        let out = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), d, out);
-        _mm256_fmadd_ps(m, _mm256_set1_ps(sum), out)
-    };
+    let xd = _mm256_set1_ps(xd);
     if BITS == 6 {
-        let out = add(out, dots[0], affine[0], sum.first);
-        return add(out, dots[1], affine[1], sum.all - sum.first);
+        let add = |out, dot, d, sum: f32| {
+            let shifted = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), xd, _mm256_set1_ps(-32.0 * sum));
+            _mm256_fmadd_ps(d, shifted, out)
+        };
+        let out = add(out, dots[0], affine[0].0, sum.first);
+        return add(out, dots[1], affine[1].0, sum.all - sum.first);
     }
-    add(out, dots[0], affine[0], sum.all)
+    let (d, m) = affine[0];
+    let out = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[0]), _mm256_mul_ps(d, xd), out);
+    _mm256_fmadd_ps(m, _mm256_set1_ps(sum.all), out)
 }
 
 /// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn few<const BITS: u8, const N: usize>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn few<const BITS: u8, const N: usize>(
+    tile: &Tile<'_>,
+    group: &mut Group,
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
     let looked = looked_up(tile.form.quants.table());
-    let mut group = Group::EMPTY;
     let mut total = [[_mm256_setzero_ps(); N]; 2];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
     for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (lines, place) = tile.block(block, &mut group, |group, lines| {
+        let (lines, place) = tile.block(block, group, |group, lines| {
             prefetch(lines);
             read(group, tile.form, lines);
         });
@@ -275,7 +281,7 @@ fn few<const BITS: u8, const N: usize>(tile: &Tile<'_>, x: Panel<'_>, out: &mut 
                     }
                 }
             }
-            let affine = affine::<BITS>(&group, place, half);
+            let affine = affine::<BITS>(group, place, half);
             for n in 0..N {
                 let dots = match BITS {
                     4 => [widen(_mm256_add_epi16(low[n], high[n]), 1); 2],

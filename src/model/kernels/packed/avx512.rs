@@ -17,28 +17,28 @@ use std::arch::x86_64::*;
 /// # Safety
 /// The CPU must have AVX-512 F, BW and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn tile(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match (tile.form.quants, x.rows) {
-        (Quants::U4, 1) => few::<4, 1>(tile, x, out),
-        (Quants::U4, 2) => few::<4, 2>(tile, x, out),
-        (Quants::U4, 3) => few::<4, 3>(tile, x, out),
-        (Quants::U4, _) => many::<4>(tile, x, out),
-        (Quants::U5, 1) => few::<5, 1>(tile, x, out),
-        (Quants::U5, 2) => few::<5, 2>(tile, x, out),
-        (Quants::U5, 3) => few::<5, 3>(tile, x, out),
-        (Quants::U5, _) => many::<5>(tile, x, out),
-        (Quants::U6, 1) => few::<6, 1>(tile, x, out),
-        (Quants::U6, 2) => few::<6, 2>(tile, x, out),
-        (Quants::U6, 3) => few::<6, 3>(tile, x, out),
-        (Quants::U6, _) => many::<6>(tile, x, out),
-        (Quants::U8, 1) => few::<8, 1>(tile, x, out),
-        (Quants::U8, 2) => few::<8, 2>(tile, x, out),
-        (Quants::U8, 3) => few::<8, 3>(tile, x, out),
-        (Quants::U8, _) => many::<8>(tile, x, out),
-        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, x, out),
-        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, x, out),
-        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, x, out),
-        (Quants::T4(_), _) => many::<LOOKUP>(tile, x, out),
+        (Quants::U4, 1) => few::<4, 1>(tile, group, x, out),
+        (Quants::U4, 2) => few::<4, 2>(tile, group, x, out),
+        (Quants::U4, 3) => few::<4, 3>(tile, group, x, out),
+        (Quants::U4, _) => many::<4>(tile, group, x, out),
+        (Quants::U5, 1) => few::<5, 1>(tile, group, x, out),
+        (Quants::U5, 2) => few::<5, 2>(tile, group, x, out),
+        (Quants::U5, 3) => few::<5, 3>(tile, group, x, out),
+        (Quants::U5, _) => many::<5>(tile, group, x, out),
+        (Quants::U6, 1) => few::<6, 1>(tile, group, x, out),
+        (Quants::U6, 2) => few::<6, 2>(tile, group, x, out),
+        (Quants::U6, 3) => few::<6, 3>(tile, group, x, out),
+        (Quants::U6, _) => many::<6>(tile, group, x, out),
+        (Quants::U8, 1) => few::<8, 1>(tile, group, x, out),
+        (Quants::U8, 2) => few::<8, 2>(tile, group, x, out),
+        (Quants::U8, 3) => few::<8, 3>(tile, group, x, out),
+        (Quants::U8, _) => many::<8>(tile, group, x, out),
+        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, group, x, out),
+        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, group, x, out),
+        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, group, x, out),
+        (Quants::T4(_), _) => many::<LOOKUP>(tile, group, x, out),
     }
 }
 
@@ -156,14 +156,13 @@ type Affine = [(__m512, __m512); 2];
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn affine<const BITS: u8>(group: &Group, at: usize) -> Affine {
-    let of = |at: usize| (floats(&group.d[at]), floats(&group.m[at]));
     match BITS {
-        6 => [of(2 * at), of(2 * at + 1)],
-        _ => [of(at); 2],
+        6 => [2 * at, 2 * at + 1].map(|half| (floats(&group.d[half]), _mm512_setzero_ps())),
+        _ => [(floats(&group.d[at]), floats(&group.m[at])); 2],
     }
 }
 
-/// `out += d·xd·dot + m·xsum`
+/// `out += d·xd·dot + m·xsum`; of six bits `m = −32·d`.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn scale<const BITS: u8>(
@@ -173,35 +172,42 @@ fn scale<const BITS: u8>(
     xd: f32,
     sum: Sums,
 ) -> __m512 {
-    let add = |out, dot, (d, m): (__m512, __m512), sum| {
-        let d = _mm512_mul_ps(d, _mm512_set1_ps(xd));
-        let out = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), d, out);
-        _mm512_fmadd_ps(m, _mm512_set1_ps(sum), out)
-    };
+    let xd = _mm512_set1_ps(xd);
     if BITS == 6 {
-        let out = add(out, first, affine[0], sum.first);
-        return add(out, second, affine[1], sum.all - sum.first);
+        let add = |out, dot, d, sum: f32| {
+            let shifted = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), xd, _mm512_set1_ps(-32.0 * sum));
+            _mm512_fmadd_ps(d, shifted, out)
+        };
+        let out = add(out, first, affine[0].0, sum.first);
+        return add(out, second, affine[1].0, sum.all - sum.first);
     }
-    add(out, _mm512_add_epi32(first, second), affine[0], sum.all)
+    let (d, m) = affine[0];
+    let dot = _mm512_cvtepi32_ps(_mm512_add_epi32(first, second));
+    let out = _mm512_fmadd_ps(dot, _mm512_mul_ps(d, xd), out);
+    _mm512_fmadd_ps(m, _mm512_set1_ps(sum.all), out)
 }
 
 /// Decoding: the sums of `N` activation rows stay in registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn few<const BITS: u8, const N: usize>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn few<const BITS: u8, const N: usize>(
+    tile: &Tile<'_>,
+    group: &mut Group,
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
     let table = tile.form.quants.table();
-    let mut group = Group::EMPTY;
     let mut total = [_mm512_setzero_ps(); N];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
     for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (quants, at) = tile.block(block, &mut group, |group, lines| {
+        let (quants, at) = tile.block(block, group, |group, lines| {
             prefetch(lines);
             read(group, tile.form, lines);
         });
         prefetch(quants);
         let weights = unpack::<BITS>(quants, table);
-        let affine = affine::<BITS>(&group, at);
+        let affine = affine::<BITS>(group, at);
         for n in 0..N {
             let dots = dots(&weights, &q[n * BLOCK..][..BLOCK]);
             total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
@@ -216,19 +222,18 @@ fn few<const BITS: u8, const N: usize>(tile: &Tile<'_>, x: Panel<'_>, out: &mut 
 /// Prefill: a block's weights stay in registers while all activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn many<const BITS: u8>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn many<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let table = tile.form.quants.table();
-    let mut group = Group::EMPTY;
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (quants, at) = tile.block(block, &mut group, |group, lines| {
+        let (quants, at) = tile.block(block, group, |group, lines| {
             read(group, tile.form, lines);
         });
         let weights = unpack::<BITS>(quants, table);
-        let affine = affine::<BITS>(&group, at);
+        let affine = affine::<BITS>(group, at);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
         for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
             let dots = dots(&weights, q);

@@ -4,7 +4,7 @@
 
 use super::{
     activations::Panel,
-    avx2::{eight, load, prefetch, read, upper},
+    avx2::{affine, load, prefetch, read, scale, upper},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, Line, Quants, TILE},
     scales::Group,
@@ -16,13 +16,13 @@ use std::arch::x86_64::*;
 /// # Safety
 /// The CPU must have AVX2, FMA, F16C and AVX-VNNI.
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-pub unsafe fn tile(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match tile.form.quants {
-        Quants::U4 => blocks::<4>(tile, x, out),
-        Quants::U5 => blocks::<5>(tile, x, out),
-        Quants::U6 => blocks::<6>(tile, x, out),
-        Quants::U8 => blocks::<8>(tile, x, out),
-        Quants::T4(_) => blocks::<LOOKUP>(tile, x, out),
+        Quants::U4 => blocks::<4>(tile, group, x, out),
+        Quants::U5 => blocks::<5>(tile, group, x, out),
+        Quants::U6 => blocks::<6>(tile, group, x, out),
+        Quants::U8 => blocks::<8>(tile, group, x, out),
+        Quants::T4(_) => blocks::<LOOKUP>(tile, group, x, out),
     }
 }
 
@@ -101,15 +101,19 @@ fn dots(weights: &[__m256i; 8], q: &[i8]) -> [__m256i; 2] {
 /// Half a block's weights stay in registers while the activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-fn blocks<const BITS: u8>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+fn blocks<const BITS: u8>(
+    tile: &Tile<'_>,
+    group: &mut Group,
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
     let table = tile.form.quants.table();
-    let mut group = Group::EMPTY;
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (quants, at) = tile.block(block, &mut group, |group, lines| {
+        let (quants, at) = tile.block(block, group, |group, lines| {
             read(group, tile.form, lines);
         });
         if x.rows < 4 {
@@ -117,28 +121,18 @@ fn blocks<const BITS: u8>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]
         }
         for half in 0..2 {
             let weights = unpack::<BITS>(quants, table, half);
-            let of = |at: usize| (eight(&group.d[at], half), eight(&group.m[at], half));
-            let affine = match BITS {
-                6 => [of(2 * at), of(2 * at + 1)],
-                _ => [of(at); 2],
-            };
+            let affine = affine::<BITS>(group, at, half);
             let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
             for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
                 let [first, second] = dots(&weights, q);
                 let out = &mut out[8 * half..][..8];
-                let add = |total, dot, (wd, wm): (__m256, __m256), sum| {
-                    let wd = _mm256_mul_ps(wd, _mm256_set1_ps(*d));
-                    let total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), wd, total);
-                    _mm256_fmadd_ps(wm, _mm256_set1_ps(sum), total)
+                let dots = match BITS {
+                    6 => [first, second],
+                    _ => [_mm256_add_epi32(first, second); 2],
                 };
                 // SAFETY: 8 floats.
-                let mut total = unsafe { _mm256_loadu_ps(out.as_ptr()) };
-                if BITS == 6 {
-                    total = add(total, first, affine[0], sum.first);
-                    total = add(total, second, affine[1], sum.all - sum.first);
-                } else {
-                    total = add(total, _mm256_add_epi32(first, second), affine[0], sum.all);
-                }
+                let total = unsafe { _mm256_loadu_ps(out.as_ptr()) };
+                let total = scale::<BITS>(total, dots, &affine, *d, *sum);
                 // SAFETY: 8 floats.
                 unsafe { _mm256_storeu_ps(out.as_mut_ptr(), total) };
             }

@@ -43,8 +43,9 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// A tile of weights times a panel of activations, see `portable::tile`.
-type Run = fn(&Tile<'_>, Panel<'_>, &mut [[f32; TILE]]);
+/// A tile of weights times a panel of activations, see `portable::tile`; what its scales are read into
+/// is the caller's, so that it is made once for many tiles.
+type Run = fn(&Tile<'_>, &mut Group, Panel<'_>, &mut [[f32; TILE]]);
 
 /// A way to compute products, by name. Every kernel gives the portable one's results up to the order of
 /// f32 additions.
@@ -83,21 +84,21 @@ fn detect() -> Vec<Kernel> {
             kernels.push(Kernel {
                 name: "avx512-vnni",
                 // SAFETY: the CPU has the features.
-                tile: |tile, x, out| unsafe { avx512::tile(tile, x, out) },
+                tile: |tile, group, x, out| unsafe { avx512::tile(tile, group, x, out) },
             });
         }
         if avx2 && is_x86_feature_detected!("avxvnni") {
             kernels.push(Kernel {
                 name: "avx-vnni",
                 // SAFETY: the CPU has the features.
-                tile: |tile, x, out| unsafe { avxvnni::tile(tile, x, out) },
+                tile: |tile, group, x, out| unsafe { avxvnni::tile(tile, group, x, out) },
             });
         }
         if avx2 {
             kernels.push(Kernel {
                 name: "avx2",
                 // SAFETY: the CPU has the features.
-                tile: |tile, x, out| unsafe { avx2::tile(tile, x, out) },
+                tile: |tile, group, x, out| unsafe { avx2::tile(tile, group, x, out) },
             });
         }
     }
@@ -106,7 +107,7 @@ fn detect() -> Vec<Kernel> {
         kernels.push(Kernel {
             name: "neon",
             // SAFETY: the CPU has the feature.
-            tile: |tile, x, out| unsafe { super::neon::tile(tile, x, out) },
+            tile: |tile, group, x, out| unsafe { super::neon::tile(tile, group, x, out) },
         });
     }
     kernels.push(Kernel {

@@ -8,6 +8,7 @@ use super::{
     dispatch::{Kernel, Tile},
     layout::TILE,
     residue,
+    scales::Group,
 };
 use crate::model::kernels::pool::Pool;
 
@@ -133,9 +134,10 @@ impl Item<'_> {
         let mut more = vec![[0.0; TILE]; most.unwrap_or(0)];
         let mut scratch = [[0.0; TILE]; PANEL];
         let scratch = &mut scratch[..x.rows];
+        let mut group = Group::empty();
         for tile in self.tiles.clone() {
             let whole = part.tile(tile, matrix.cols);
-            (kernel.tile)(&whole, x, scratch);
+            (kernel.tile)(&whole, &mut group, x, scratch);
             for residue in residues {
                 let more = &mut more[..residue.rows.len()];
                 let blocks = residue.block..residue.block + 1;
@@ -143,7 +145,7 @@ impl Item<'_> {
                     blocks,
                     ..whole.clone()
                 };
-                (kernel.tile)(&block, residue.panel(), more);
+                (kernel.tile)(&block, &mut group, residue.panel(), more);
                 for (&row, more) in residue.rows.iter().zip(&*more) {
                     let sums = scratch[usize::from(row)].iter_mut();
                     sums.zip(more).for_each(|(sum, more)| *sum += more);

@@ -20,26 +20,27 @@ use std::arch::aarch64::*;
 /// # Safety
 /// The CPU must have NEON.
 #[target_feature(enable = "neon")]
-pub unsafe fn tile(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let quants = tile.form.quants;
     let centred = matches!(quants, Quants::U8 | Quants::T4(_));
     let halved = quants == Quants::U6;
-    let mut group = Group::EMPTY;
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (lines, at) = tile.block(block, &mut group, |group, lines| {
+        let (lines, at) = tile.block(block, group, |group, lines| {
             group.plain(tile.form, lines);
         });
         // Four rows at a time: their weights stay in registers while the activations pass by.
         for four in 0..TILE / 4 {
             let weights = unpack(quants, lines, four);
-            let of = |at: usize| affine(&group, at, four, centred);
             let affine = match halved {
-                true => [of(2 * at), of(2 * at + 1)],
-                false => [of(at); 2],
+                true => [2 * at, 2 * at + 1].map(|half| {
+                    let d = four_floats(&group.d[half], four);
+                    (d, vmulq_n_f32(d, -32.0))
+                }),
+                false => [affine(group, at, four, centred); 2],
             };
             let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
             for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {

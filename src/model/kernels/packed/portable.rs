@@ -11,24 +11,23 @@ use super::{
 /// row's first and second half.
 fn each(
     tile: &Tile,
+    group: &mut Group,
     mut see: impl FnMut(usize, &dyn Fn(usize) -> [u8; BLOCK], [[(f32, f32); TILE]; 2]),
 ) {
-    let mut group = Group::EMPTY;
     for (i, block) in tile.blocks.clone().enumerate() {
-        let (quants, at) = tile.block(block, &mut group, |g, lines| g.plain(tile.form, lines));
-        let halves = match tile.form.scales {
-            Scales::Halves => [2 * at, 2 * at + 1],
-            _ => [at, at],
+        let (quants, at) = tile.block(block, group, |g, lines| g.plain(tile.form, lines));
+        let affine = match tile.form.scales {
+            Scales::Halves => [2 * at, 2 * at + 1].map(|h| group.d[h].map(|d| (d, -32.0 * d))),
+            _ => [std::array::from_fn(|r| (group.d[at][r], group.m[at][r])); 2],
         };
-        let affine = halves.map(|h| std::array::from_fn(|r| (group.d[h][r], group.m[h][r])));
         see(i, &|row| tile.form.quants.load(row, quants), affine);
     }
 }
 
 /// `out[i][r]`: activation row `i` of the panel times row `r` of the tile.
-pub fn tile(tile: &Tile, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub fn tile(tile: &Tile, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     out.as_flattened_mut().fill(0.0);
-    each(tile, |b, quants, [first, second]| {
+    each(tile, group, |b, quants, [first, second]| {
         for r in 0..TILE {
             let weights = quants(r);
             for (i, out) in out.iter_mut().enumerate() {
@@ -52,7 +51,7 @@ pub fn tile(tile: &Tile, x: Panel<'_>, out: &mut [[f32; TILE]]) {
 
 /// The weights of row `row` of a tile.
 pub fn row(tile: &Tile, row: usize, out: &mut [f32]) {
-    each(tile, |b, quants, affine| {
+    each(tile, &mut Group::empty(), |b, quants, affine| {
         for (k, q) in quants(row).into_iter().enumerate() {
             let (d, m) = affine[k / (BLOCK / 2)][row];
             out[b * BLOCK + k] = d * f32::from(q) + m;

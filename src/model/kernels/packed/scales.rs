@@ -7,18 +7,21 @@ use half::f16;
 /// Half a line: f16 numbers of the 16 rows.
 type HalfLine = [u8; 2 * TILE];
 
-/// Scales and offsets of a group's blocks, of each row; of [`Scales::Halves`] those of half blocks.
+/// Scales and offsets of a group's blocks, of each row; of [`Scales::Halves`] the scales of half blocks,
+/// whose offsets are −32 times them.
 #[derive(Debug)]
 pub struct Group {
     pub d: [[f32; TILE]; 16],
-    pub m: [[f32; TILE]; 16],
+    pub m: [[f32; TILE]; 8],
 }
 
 impl Group {
-    pub const EMPTY: Group = Group {
-        d: [[0.0; TILE]; 16],
-        m: [[0.0; TILE]; 16],
-    };
+    pub const fn empty() -> Group {
+        Group {
+            d: [[0.0; TILE]; 16],
+            m: [[0.0; TILE]; 8],
+        }
+    }
 
     /// Reads what stands before a group: plain loops, for the compiler to make the most of the caller's
     /// instructions; `halves` makes f32 of half a line of f16.
@@ -38,26 +41,25 @@ impl Group {
             Scales::Factors => {
                 let d = halves(half_line(&lines[0], 0));
                 let m = times(&halves(half_line(&lines[0], 1)), -1.0);
+                let of_d = sixes(&lines[1], half_line(&lines[3], 0));
+                let of_m = sixes(&lines[2], half_line(&lines[3], 1));
                 for b in 0..8 {
-                    let upper = half_line(&lines[3], 0);
-                    self.d[b] = by_factors(&d, &six(&lines[1], upper, b), 0.0);
-                    let upper = half_line(&lines[3], 1);
-                    self.m[b] = by_factors(&m, &six(&lines[2], upper, b), 0.0);
+                    self.d[b] = by_factors(&d, &of_d[b], 0.0);
+                    self.m[b] = by_factors(&m, &of_m[b], 0.0);
                 }
             }
             Scales::Halves => {
                 let d = halves(half_line(&lines[4], 0));
                 for h in 0..16 {
-                    let factors = &lines[h / 4].0[h % 4 * TILE..][..TILE];
-                    self.d[h] = std::array::from_fn(|r| d[r] * f32::from(factors[r].cast_signed()));
-                    self.m[h] = times(&self.d[h], -32.0);
+                    let factors = lines[h / 4].0[h % 4 * TILE..].first_chunk();
+                    self.d[h] = by_signed(&d, factors.unwrap_or(&[0; TILE]));
                 }
             }
             Scales::Signed => {
                 let d = halves(half_line(&lines[0], 0));
+                let factors = sixes(&lines[1], half_line(&lines[0], 1));
                 for b in 0..8 {
-                    let factors = six(&lines[1], half_line(&lines[0], 1), b);
-                    self.d[b] = by_factors(&d, &factors, -32.0);
+                    self.d[b] = by_factors(&d, &factors[b], -32.0);
                     self.m[b] = times(&self.d[b], -128.0);
                 }
             }
@@ -90,23 +92,56 @@ fn half_line(line: &Line, half: usize) -> &HalfLine {
 
 #[inline(always)]
 fn times(x: &[f32; TILE], by: f32) -> [f32; TILE] {
-    std::array::from_fn(|r| x[r] * by)
+    let mut out = [0.0; TILE];
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = x * by);
+    out
 }
 
-/// The 6-bit numbers of block `b`.
+/// The 6-bit numbers of each of eight blocks.
 #[inline(always)]
-fn six(nibbles: &Line, upper: &HalfLine, b: usize) -> [u8; TILE] {
-    let (low, high) = (
-        &nibbles.0[b % 4 * TILE..][..TILE],
-        &upper[b / 4 * TILE..][..TILE],
-    );
-    let (shift, shift_upper) = (4 * (b / 4), 2 * (b % 4));
-    std::array::from_fn(|r| low[r] >> shift & 15 | (high[r] >> shift_upper & 3) << 4)
+fn sixes(nibbles: &Line, upper: &HalfLine) -> [[u8; TILE]; 8] {
+    [
+        six::<0>(nibbles, upper),
+        six::<1>(nibbles, upper),
+        six::<2>(nibbles, upper),
+        six::<3>(nibbles, upper),
+        six::<4>(nibbles, upper),
+        six::<5>(nibbles, upper),
+        six::<6>(nibbles, upper),
+        six::<7>(nibbles, upper),
+    ]
+}
+
+/// Those of block `B`; shifts are constants, which bytes in registers want.
+#[inline(always)]
+fn six<const B: usize>(nibbles: &Line, upper: &HalfLine) -> [u8; TILE] {
+    let low = nibbles.0[B % 4 * TILE..]
+        .first_chunk()
+        .unwrap_or(&[0; TILE]);
+    let high = upper[B / 4 * TILE..].first_chunk().unwrap_or(&[0; TILE]);
+    let mut out = [0; TILE];
+    for ((out, low), high) in out.iter_mut().zip(low).zip(high) {
+        *out = (low >> (4 * (B / 4))) & 15 | ((high >> (2 * (B % 4))) & 3) << 4;
+    }
+    out
 }
 
 #[inline(always)]
 fn by_factors(x: &[f32; TILE], factors: &[u8; TILE], plus: f32) -> [f32; TILE] {
-    std::array::from_fn(|r| x[r] * (f32::from(factors[r]) + plus))
+    let mut out = [0.0; TILE];
+    for ((out, x), factor) in out.iter_mut().zip(x).zip(factors) {
+        *out = x * (f32::from(*factor) + plus);
+    }
+    out
+}
+
+#[inline(always)]
+fn by_signed(x: &[f32; TILE], factors: &[u8; TILE]) -> [f32; TILE] {
+    let mut out = [0.0; TILE];
+    for ((out, x), factor) in out.iter_mut().zip(x).zip(factors) {
+        *out = x * f32::from(factor.cast_signed());
+    }
+    out
 }
 
 /// Writes row `row` of the scales before a group.

@@ -22,19 +22,23 @@ struct Unpacked([[u8; 64]; 8]);
 /// Prefill: per block, unpack once, then four activation rows at a time.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn many<const BITS: u8>(tile: &Tile<'_>, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+pub fn many<const BITS: u8>(
+    tile: &Tile<'_>,
+    group: &mut Group,
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
     let looked = looked_up(tile.form.quants.table());
-    let mut group = Group::EMPTY;
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let mut unpacked = Unpacked([[0; 64]; 8]);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
     for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (lines, place) = tile.block(block, &mut group, |group, lines| {
+        let (lines, place) = tile.block(block, group, |group, lines| {
             read(group, tile.form, lines);
         });
-        let affine = [0, 1].map(|half| affine::<BITS>(&group, place, half));
+        let affine = [0, 1].map(|half| affine::<BITS>(group, place, half));
         for half in 0..if BITS == 4 { 1 } else { 2 } {
             if BITS == 8 {
                 for (line, to) in lines.iter().zip(&mut unpacked.0) {

@@ -66,11 +66,11 @@ fn agree(form: Form, blocks: usize, m: usize, byte: impl Fn(usize) -> u8, x: &[f
         blocks: 0..blocks,
     };
     let mut want = vec![[f32::NAN; TILE]; m];
-    portable::tile(&tile, panel, &mut want);
+    portable::tile(&tile, &mut scales::Group::empty(), panel, &mut want);
     let largest = want.as_flattened().iter().fold(0f32, |a, x| a.max(x.abs()));
     for kernel in Kernel::available() {
         let mut got = vec![[f32::NAN; TILE]; m];
-        (kernel.tile)(&tile, panel, &mut got);
+        (kernel.tile)(&tile, &mut scales::Group::empty(), panel, &mut got);
         let distance = distance(got.as_flattened(), want.as_flattened());
         let bound = 1e-5 * largest;
         assert!(
@@ -129,7 +129,12 @@ fn blocks_of_a_tile_add_up_to_it() {
                     lines,
                     blocks,
                 };
-                (kernel.tile)(&tile, quantize(x).panel(0), &mut out);
+                (kernel.tile)(
+                    &tile,
+                    &mut scales::Group::empty(),
+                    quantize(x).panel(0),
+                    &mut out,
+                );
                 out[0]
             };
             let whole = run(0..blocks, &x);
