@@ -7,7 +7,7 @@ use super::{
     activations::{Panel, Sums},
     avx2::prefetch,
     dispatch::Tile,
-    layout::{BLOCK, Form, LOOKUP, Line, Quants, TILE},
+    layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
 };
 use std::arch::x86_64::*;
@@ -109,10 +109,22 @@ fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
     quants
 }
 
-/// The scales of a group.
+/// Half a line of f16.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn halves(line: &Line, half: usize) -> __m512 {
+    let bytes = &line.0[32 * half..][..32];
+    // SAFETY: 32 bytes.
+    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) })
+}
+
+/// The scales of a group; those of [`Scales::Affine`] are taken as they are (see [`affine`]).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn read(group: &mut Group, form: Form, lines: &[Line]) {
+    if form.scales == Scales::Affine {
+        return;
+    }
     group.read(form, lines, |bytes| {
         let mut floats = [0.0; TILE];
         // SAFETY: 32 bytes, and 16 floats.
@@ -155,7 +167,11 @@ type Affine = [(__m512, __m512); 2];
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn affine<const BITS: u8>(group: &Group, at: usize) -> Affine {
+fn affine<const BITS: u8>(tile: &Tile<'_>, block: usize, group: &Group, at: usize) -> Affine {
+    if tile.form.scales == Scales::Affine {
+        let line = &tile.lines[tile.form.scales_at(block)];
+        return [(halves(line, 0), halves(line, 1)); 2];
+    }
     match BITS {
         6 => [2 * at, 2 * at + 1].map(|half| (floats(&group.d[half]), _mm512_setzero_ps())),
         _ => [(floats(&group.d[at]), floats(&group.m[at])); 2],
@@ -207,7 +223,7 @@ fn few<const BITS: u8, const N: usize>(
         });
         prefetch(quants);
         let weights = unpack::<BITS>(quants, table);
-        let affine = affine::<BITS>(group, at);
+        let affine = affine::<BITS>(tile, block, group, at);
         for n in 0..N {
             let dots = dots(&weights, &q[n * BLOCK..][..BLOCK]);
             total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
@@ -233,7 +249,7 @@ fn many<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &
             read(group, tile.form, lines);
         });
         let weights = unpack::<BITS>(quants, table);
-        let affine = affine::<BITS>(group, at);
+        let affine = affine::<BITS>(tile, block, group, at);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
         for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
             let dots = dots(&weights, q);

@@ -31,7 +31,7 @@ impl<'a> Tile<'a> {
         read: impl FnOnce(&mut Group, &'a [Line]),
     ) -> (&'a [Line], usize) {
         let scales = self.form.scales;
-        let at = block % scales.group();
+        let at = scales.in_group(block);
         if at == 0 || block == self.blocks.start {
             read(
                 group,

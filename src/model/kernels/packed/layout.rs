@@ -158,14 +158,24 @@ impl Quants {
 }
 
 impl Scales {
-    /// Blocks that stand behind them.
+    /// Blocks that stand behind them: a power of two, so that its shift does for divisions, which a
+    /// kernel would wait for at every block.
     pub const fn group(self) -> usize {
+        1 << self.group_shift()
+    }
+
+    const fn group_shift(self) -> u32 {
         match self {
-            Scales::Affine => 1,
-            Scales::Centred(_) => 2,
-            Scales::Powers => 4,
-            Scales::Factors | Scales::Halves | Scales::Signed => 8,
+            Scales::Affine => 0,
+            Scales::Centred(_) => 1,
+            Scales::Powers => 2,
+            Scales::Factors | Scales::Halves | Scales::Signed => 3,
         }
+    }
+
+    /// A block's place in its group.
+    pub const fn in_group(self, block: usize) -> usize {
+        block & (self.group() - 1)
     }
 
     /// Their lines.
@@ -187,13 +197,13 @@ impl Form {
 
     /// Where the scales of a block's group stand in a tile.
     pub const fn scales_at(self, block: usize) -> usize {
-        let group = self.scales.group();
-        block / group * (self.scales.lines() + group * self.quants.lines())
+        let group = self.scales.lines() + (self.quants.lines() << self.scales.group_shift());
+        (block >> self.scales.group_shift()) * group
     }
 
     /// Where a block's quants stand in a tile.
     pub const fn quants_at(self, block: usize) -> usize {
-        let before = block % self.scales.group() * self.quants.lines();
+        let before = self.scales.in_group(block) * self.quants.lines();
         self.scales_at(block) + self.scales.lines() + before
     }
 }

@@ -43,9 +43,9 @@ impl Group {
                 let m = times(&halves(half_line(&lines[0], 1)), -1.0);
                 let of_d = sixes(&lines[1], half_line(&lines[3], 0));
                 let of_m = sixes(&lines[2], half_line(&lines[3], 1));
-                for b in 0..8 {
-                    self.d[b] = by_factors(&d, &of_d[b], 0.0);
-                    self.m[b] = by_factors(&m, &of_m[b], 0.0);
+                for (b, (of_d, of_m)) in of_d.iter().zip(&of_m).enumerate() {
+                    self.d[b] = by_factors(&d, of_d, 0.0);
+                    self.m[b] = by_factors(&m, of_m, 0.0);
                 }
             }
             Scales::Halves => {
@@ -58,8 +58,8 @@ impl Group {
             Scales::Signed => {
                 let d = halves(half_line(&lines[0], 0));
                 let factors = sixes(&lines[1], half_line(&lines[0], 1));
-                for b in 0..8 {
-                    self.d[b] = by_factors(&d, &factors[b], -32.0);
+                for (b, factors) in factors.iter().enumerate() {
+                    self.d[b] = by_factors(&d, factors, -32.0);
                     self.m[b] = times(&self.d[b], -128.0);
                 }
             }
