@@ -366,7 +366,7 @@ fn an_inspection_has_its_shape_and_takes_text_as_ask_does() {
     let text: Value = serde_json::from_slice(&output.stdout).unwrap();
     are(
         &text,
-        "model policy budget window kernel alpha tokens layers full evicted kv",
+        "model policy budget window kernel alpha tokens layers full evicted kv memory",
     );
     are(
         &text["model"],
@@ -882,7 +882,7 @@ fn out_of_memory_while_loading_is_said() {
             match output.status.code() {
                 Some(0) => {}
                 Some(1) => {
-                    let why = ["memory", "resource", "unavailable"];
+                    let why = ["memory", "resource", "unavailable", "are left of"];
                     assert!(why.iter().any(|why| said.contains(why)), "{said}");
                 }
                 // The loader of programs itself.
