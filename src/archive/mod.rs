@@ -157,8 +157,11 @@ impl Archive {
                 let past = find::longest(fingerprint, ids, |name, rest| {
                     folder.behind(&names, name, rest)
                 });
-                let used = past.segments().filter_map(|(segment, _)| segment.path());
-                let used: Vec<PathBuf> = used.map(Path::to_owned).collect();
+                let used = past.segments().chain(past.with_states());
+                let used = used.filter_map(|(segment, _)| segment.path());
+                let mut used: Vec<PathBuf> = used.map(Path::to_owned).collect();
+                let mut seen = std::collections::HashSet::new();
+                used.retain(|path| seen.insert(path.clone()));
                 folder.used(used.clone());
                 if !used.is_empty() {
                     writer.touch(used);
@@ -167,7 +170,8 @@ impl Archive {
             }
             Place::Memory(memory) => {
                 let past = find::longest(fingerprint, ids, |name, _| memory.behind(name));
-                memory.touch(past.segments().map(|(segment, _)| segment));
+                let used = past.segments().chain(past.with_states());
+                memory.touch(used.map(|(segment, _)| segment));
                 past
             }
         }

@@ -82,14 +82,22 @@ fn reach(rotary: &Rotary, yarn: &Yarn) -> (f64, f64) {
     (low, high)
 }
 
+/// A file may say anything.
+fn sum(sizes: &[usize]) -> usize {
+    sizes.iter().fold(0, |sum, n| sum.saturating_add(*n))
+}
+
 /// Whether a pair is told a place that text does not have.
 fn is_still(sections: &Sections, pair: usize) -> bool {
     match sections {
         Sections::None => false,
-        Sections::InTurn([t, h, w, e]) => pair % (t + h + w + e).max(1) >= t + h + w,
+        Sections::InTurn(sections) => {
+            let [told, all] = [3, 4].map(|n| sum(&sections[..n]));
+            pair % all.max(1) >= told
+        }
         Sections::Interleaved(sections) => {
-            let place = pair % sections.iter().sum::<usize>().max(1);
-            place >= 3 * sections[place % 3]
+            let place = pair % sum(sections).max(1);
+            place >= sections[place % 3].saturating_mul(3)
         }
     }
 }

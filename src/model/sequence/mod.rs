@@ -273,6 +273,8 @@ impl<B: Backend> Sequence for Running<B> {
         if whole < from && !in_cache {
             return Err(ModelError::Archive);
         }
+        // Damage may be found behind `from` as well.
+        let everything = past.clone();
         past.cut(if in_cache { 0 } else { from });
         past.expect();
         let behind = Behind {
@@ -299,7 +301,7 @@ impl<B: Backend> Sequence for Running<B> {
         }
         let read = self.read(&behind, &tokens[from..], stages);
         if let (Err(ModelError::Archive), Some(archive)) = (&read, &archive) {
-            archive.discard(&past);
+            archive.discard(&everything);
         }
         let Some(Came {
             layers,

@@ -109,7 +109,8 @@ impl Splitter {
         let white = self.held.len() - text.len();
         let opens = PAIRS.iter().map(|pair| (pair.open, State::Thought(pair)));
         let mut opens = opens.chain([(CHANNEL, State::Header)]);
-        if let Some((open, state)) = opens.clone().find(|(open, _)| text.starts_with(open)) {
+        let found = opens.clone().find(|(open, _)| text.starts_with(open));
+        if let Some((open, state)) = found.filter(|_| white <= LONGEST) {
             return self.take(white + open.len(), Part::Mark, state, told);
         }
         let may_come = white <= LONGEST && opens.any(|(open, _)| open.starts_with(text));
@@ -123,7 +124,7 @@ impl Splitter {
         let text = self.held.trim_start();
         let white = self.held.len() - text.len();
         match pair.around {
-            Some((open, close)) if text.starts_with(open) => self.take(
+            Some((open, close)) if white <= LONGEST && text.starts_with(open) => self.take(
                 white + open.len(),
                 Part::Mark,
                 State::Answer(Some(close)),
@@ -154,12 +155,13 @@ impl Splitter {
         next: impl FnOnce(&str) -> State,
     ) -> bool {
         match self.held.find(end) {
-            Some(at) => {
+            // However much comes at a time, the same text has the same parts.
+            Some(at) if at <= LONGEST => {
                 let state = next(&self.held[..at]);
                 self.take(at + end.len(), Part::Mark, state, told)
             }
-            None if self.held.len() <= LONGEST => false,
-            None => {
+            None if self.held.len() <= LONGEST + end.len() => false,
+            _ => {
                 self.state = State::Answer(None);
                 true
             }

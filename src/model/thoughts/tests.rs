@@ -169,6 +169,9 @@ proptest! {
         pieces in prop::collection::vec(
             prop_oneof![
                 "[a<>/|é ]{0,4}",
+                // Around as much as is waited for.
+                (230usize..270).prop_map(|n| " ".repeat(n)),
+                (230usize..270).prop_map(|n| "a".repeat(n)),
                 prop::sample::select(vec![
                     "<think>", "</think>", "<response>", "</response>", "<|channel|>", "<|message|>",
                     "<|end|>", "<|start|>", "final", "analysis", "[THINK]", "[/THINK]", "<|channel>",

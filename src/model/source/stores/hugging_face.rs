@@ -1,7 +1,7 @@
 //! The Hugging Face cache: `models--OWNER--REPO/snapshots/COMMIT/FILE`, links to `blobs/HASH`, with
 //! the newest commit in `refs/main`.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use hf_hub::{Cache, Repo};
@@ -75,13 +75,22 @@ pub fn snapshots(cache: &Path, repo: &str) -> Vec<PathBuf> {
 }
 
 fn newest_first(repo: &Path) -> Vec<PathBuf> {
-    let main = std::fs::read_to_string(repo.join("refs").join("main")).unwrap_or_default();
+    let main = short_text(&repo.join("refs").join("main")).unwrap_or_default();
     let mut all = folders(&repo.join("snapshots"));
     all.sort_by_key(|snapshot| plain_name(snapshot) != Some(main.trim()));
     all
 }
 
-/// Models of a snapshot, also in folders within.
+/// The beginning of a small file; nothing of what does not end.
+fn short_text(path: &Path) -> Option<String> {
+    let is_file = std::fs::metadata(path).ok()?.is_file();
+    let file = is_file.then(|| std::fs::File::open(path).ok())??;
+    let mut text = String::new();
+    file.take(128).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// Models of a snapshot, also in folders within; never through a link to a folder.
 pub fn below(snapshot: &Path) -> Vec<PathBuf> {
     fn at(folder: &Path, depth: usize) -> Vec<PathBuf> {
         let mut all = gguf_files(folder);
@@ -89,6 +98,7 @@ pub fn below(snapshot: &Path) -> Vec<PathBuf> {
             all.extend(
                 folders(folder)
                     .iter()
+                    .filter(|f| std::fs::symlink_metadata(f).is_ok_and(|f| f.is_dir()))
                     .flat_map(|inner| at(inner, depth - 1)),
             );
         }
