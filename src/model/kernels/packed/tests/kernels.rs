@@ -72,7 +72,8 @@ fn agree(form: Form, blocks: usize, m: usize, byte: impl Fn(usize) -> u8, x: &[f
         let mut got = vec![[f32::NAN; TILE]; m];
         (kernel.tile)(&tile, &mut scales::Group::empty(), panel, &mut got);
         let distance = distance(got.as_flattened(), want.as_flattened());
-        let bound = 1e-5 * largest;
+        // What is centred is the difference of larger numbers.
+        let bound = 3e-5 * largest;
         assert!(
             distance <= bound,
             "{} {form:?} m = {m}: {distance} > {bound}",
