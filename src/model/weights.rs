@@ -29,13 +29,7 @@ pub fn matrix_of<'a>(
     [count, outputs, inputs]: [usize; 3],
     index: usize,
 ) -> Result<(TensorType, &'a [u8])> {
-    let name = format!("{name}.weight");
-    let (dtype, dims, bytes) = file.tensor_data(&name)?;
-    expect_shape(name, &dims, &[count, outputs, inputs])?;
-    // Rows hold whole blocks, so that matrices begin at bytes.
-    let size = bytes.len() / count.max(1);
-    let matrix = bytes.get(index * size..(index + 1) * size);
-    Ok((dtype, matrix.unwrap_or_default()))
+    part_of(file, name, &[count, outputs, inputs], count, index)
 }
 
 /// The same of a tensor that has the matrices one below the other, `[count × outputs, inputs]`.
@@ -45,9 +39,21 @@ pub fn slice_of<'a>(
     [count, outputs, inputs]: [usize; 3],
     index: usize,
 ) -> Result<(TensorType, &'a [u8])> {
+    part_of(file, name, &[count * outputs, inputs], count, index)
+}
+
+/// Part `index` of `count` equal ones of a tensor of such a shape.
+fn part_of<'a>(
+    file: &'a GgufFile,
+    name: &str,
+    shape: &[usize],
+    count: usize,
+    index: usize,
+) -> Result<(TensorType, &'a [u8])> {
     let name = format!("{name}.weight");
     let (dtype, dims, bytes) = file.tensor_data(&name)?;
-    expect_shape(name, &dims, &[count * outputs, inputs])?;
+    expect_shape(name, &dims, shape)?;
+    // Rows hold whole blocks, so that matrices begin at bytes.
     let size = bytes.len() / count.max(1);
     let matrix = bytes.get(index * size..(index + 1) * size);
     Ok((dtype, matrix.unwrap_or_default()))
