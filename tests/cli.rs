@@ -897,6 +897,48 @@ fn out_of_memory_while_loading_is_said() {
     );
 }
 
+/// A text that there is no memory for is not begun with: the system would end the program.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_text_that_memory_is_too_small_for_is_refused_with_figures() {
+    let place = Place::new(&TinySpec {
+        layers: 24,
+        kv_heads: 8,
+        heads: 8,
+        head_dim: 64,
+        context: 65_536,
+        ..TinySpec::llama()
+    });
+    let text = place.path("long.txt");
+    std::fs::write(&text, "one two three four ".repeat(2_000)).unwrap();
+    let ask = |policy: &str| {
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "ulimit -v {}; exec {BIN} ask --model {} --threads 1 --max-tokens 1 {policy} \
+                 --archive off --file {} hi",
+                700 * 1024,
+                place.path("tiny.gguf").display(),
+                text.display()
+            ))
+            .env("CACHAT_HOME", place.folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), stderr(&output))
+    };
+    let (code, said) = ask("--policy full");
+    assert_eq!(code, Some(1), "{said}");
+    for part in [
+        "reading it takes about",
+        "(cache 1.",
+        "are left of the address space",
+        "a budget of",
+        "or a text of",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
 /// Templates come with models. One that does more in a single step than fuel can bound ends in time.
 #[test]
 fn a_template_that_never_ends_is_ended() {

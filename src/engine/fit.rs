@@ -1,8 +1,10 @@
 //! Whether a model has room: what it takes under a policy, against what is free.
 
+use super::evict::Evictor;
 use super::free::Free;
 use super::session::Eviction;
 use crate::human::bytes;
+use crate::policy::Budget;
 use crate::model::footprint::{Footprint, Need, Way};
 use crate::model::{Description, gguf::GgufFile};
 
@@ -55,6 +57,25 @@ impl Fit {
     pub fn new(file: &GgufFile, d: &Description, way: Way, eviction: Eviction) -> Fit {
         Fit {
             footprint: Footprint::of(file, d, way),
+            eviction,
+            token_bytes: d.token_bytes(way.element),
+        }
+    }
+
+    /// The same for a model that runs: only what a text takes.
+    pub fn running(d: &Description, way: Way, evictor: &Evictor) -> Fit {
+        let Evictor {
+            preset,
+            params,
+            budget,
+        } = *evictor;
+        let eviction = Eviction {
+            preset,
+            params,
+            budget: Budget::Tokens(budget),
+        };
+        Fit {
+            footprint: Footprint::running(d, way),
             eviction,
             token_bytes: d.token_bytes(way.element),
         }
@@ -122,17 +143,17 @@ impl Fit {
         Some(low)
     }
 
-    /// Refuses a text of `tokens` that cannot be read; see [`Fit::refuse_model`].
+    /// Refuses a text of `tokens` that `what` has no memory for.
     ///
     /// # Errors
     /// What it takes, what there is, and what would fit.
-    pub fn refuse(&self, name: &str, tokens: usize, free: Option<Free>) -> Result<(), String> {
+    pub fn refuse(&self, what: &str, tokens: usize, free: Option<Free>) -> Result<(), String> {
         let need = self.need(tokens);
         let Some(free) = free.filter(|free| need.total() > free.bytes) else {
             return Ok(());
         };
         Err(format!(
-            "{name} takes about {} for a text of {tokens} tokens ({}), and {} {}; {}",
+            "{what} takes about {} for a text of {tokens} tokens ({}), and {} {}; {}",
             bytes(need.total()),
             parts(need),
             bytes(free.bytes),
@@ -153,7 +174,7 @@ impl Fit {
             .reduce(|a, b| format!("{a} or {b}"))
         {
             Some(what) => format!("{what} would fit"),
-            None => "no budget is small enough: use a smaller model".into(),
+            None => "no budget is small enough: use a smaller model or end other programs".into(),
         }
     }
 
@@ -182,15 +203,18 @@ pub fn parts(need: Need) -> String {
         cache,
         prefill,
     } = need;
-    let (weights, cache, prefill) = (bytes(weights), bytes(cache), bytes(prefill));
-    format!("model {weights}, cache {cache}, reading {prefill}")
+    let text = format!("cache {}, reading {}", bytes(cache), bytes(prefill));
+    match weights {
+        0 => text,
+        weights => format!("model {}, {text}", bytes(weights)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::free::Bound;
     use super::*;
-    use crate::policy::{Budget, Params, Preset};
+    use crate::policy::{Params, Preset};
     use crate::testing::{TinySpec, write_tiny_gguf};
 
     fn fit(preset: Preset) -> Fit {

@@ -9,7 +9,9 @@ use super::event::LayerEviction;
 use super::evict::{Evicting, EvictionHooks, Evictor};
 pub use super::peak::Peak;
 use super::retained::Retained;
+use super::room;
 use crate::archive::Archive;
+use crate::model::footprint::Way;
 use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
 
 /// Layers that were evicted together.
@@ -95,6 +97,8 @@ pub struct Lane {
     evictor: Evictor,
     peak: Peak,
     retained: Retained,
+    /// `None` where what is free is not known.
+    way: Option<Way>,
 }
 
 impl Lane {
@@ -115,6 +119,7 @@ impl Lane {
             evictor,
             peak: Peak::default(),
             retained: Retained::default(),
+            way: room::way(&**network),
         })
     }
 
@@ -125,6 +130,7 @@ impl Lane {
             evictor: self.evictor,
             peak: Peak::default(),
             retained: self.retained.clone(),
+            way: self.way,
         };
         fork.set_evictor(evictor);
         fork
@@ -165,7 +171,7 @@ impl Lane {
     /// it or nothing: `None` when it was stopped, and the lane is as it was.
     pub fn read(&mut self, tokens: &[u32], reader: &mut dyn Reader) -> Result<Option<Read>> {
         let anew = self.position() == 0;
-        self.read_by(anew, reader, |sequence, hooks| {
+        self.read_by(anew, tokens.len(), reader, |sequence, hooks| {
             sequence.prefill(tokens, hooks)
         })
     }
@@ -186,7 +192,8 @@ impl Lane {
         from: usize,
         reader: &mut dyn Reader,
     ) -> Result<Option<Read>> {
-        self.read_by(true, reader, |sequence, hooks| {
+        let fresh = tokens.len().saturating_sub(from);
+        self.read_by(true, fresh, reader, |sequence, hooks| {
             sequence.recall(tokens, from, hooks)
         })
     }
@@ -211,13 +218,15 @@ impl Lane {
         self.sequence.tokens()
     }
 
-    /// `anew`: everything that was said is judged.
+    /// `anew`: everything that was said is judged; `fresh` tokens go through the network.
     fn read_by(
         &mut self,
         anew: bool,
+        fresh: usize,
         reader: &mut dyn Reader,
         read: impl FnOnce(&mut dyn Sequence, &mut dyn PrefillHooks) -> Result<Option<Vec<f32>>>,
     ) -> Result<Option<Read>> {
+        room::for_text(self.sequence.description(), self.way, &self.evictor, fresh)?;
         let mut reading = Committing {
             evictor: &self.evictor,
             evicting: None,

@@ -22,6 +22,7 @@ mod picture;
 mod reading;
 mod retained;
 pub mod sampler;
+mod room;
 pub mod sampling;
 pub mod session;
 mod shorten;

@@ -32,6 +32,9 @@ pub enum ModelError {
          download it again or use another file"
     )]
     NotFinite { file: String },
+    /// What it takes, what there is, and what would fit.
+    #[error("{0}")]
+    Memory(String),
     /// Not what was written; who asked reads the tokens again.
     #[error("the conversation's archive is damaged; ask again, and it is read anew")]
     Archive,

@@ -118,6 +118,17 @@ impl Footprint {
             true => 0,
             false => (d.vocabulary * d.hidden * 2) as u64,
         };
+        Footprint {
+            weights: kept + on_device,
+            active: kept - experts + (experts as f64 * used) as u64,
+            beside: PROCESS + file.header_bytes() * PER_HEADER_BYTE,
+            mapped: mapped + PROGRAM,
+            ..Footprint::running(d, way)
+        }
+    }
+
+    /// Of a model that is in memory already: only what a text takes.
+    pub fn running(d: &Description, way: Way) -> Footprint {
         let held = d.layers.iter().map(|layer| held(layer, way));
         let rows = |layer: &LayerShape| {
             // Rows come in, are normed, go through the mixer's matrices and what is made of them, and
@@ -131,10 +142,10 @@ impl Footprint {
         let widest = d.layers.iter().map(rows).max().unwrap_or(0);
         let heads = d.layers.iter().map(LayerShape::kv_heads).max();
         Footprint {
-            weights: kept + on_device,
-            active: kept - experts + (experts as f64 * used) as u64,
-            beside: PROCESS + file.header_bytes() * PER_HEADER_BYTE,
-            mapped: mapped + PROGRAM,
+            weights: 0,
+            active: 0,
+            beside: 0,
+            mapped: 0,
             layers: held.collect(),
             stream: (4 * (d.hidden + 2 * turned)) as u64,
             block: BLOCK_ROWS * 4 * widest as u64,

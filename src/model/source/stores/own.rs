@@ -7,7 +7,7 @@ use crate::model::source::files::{folders, gguf_files, named};
 use crate::model::source::known::KNOWN;
 
 pub(super) fn list(folder: &Path, shelf: &mut Shelf) {
-    for path in gguf_files(folder) {
+    for path in gguf_files(folder).into_iter().filter(|p| !is_beside(p)) {
         let known = KNOWN.iter().find(|k| plain_name(&path) == Some(k.file));
         // Half of a known file is an interrupted copy.
         if known.is_some_and(|k| !k.has_size(&path)) {

@@ -1,0 +1,39 @@
+//! Memory for a text, before it is read: what is too long for it would have the system end the
+//! program, and the conversation with it.
+
+use super::evict::Evictor;
+use super::fit::Fit;
+use super::free;
+use crate::model::footprint::Way;
+use crate::model::{Description, ModelError, Network, error::Result};
+
+/// A shorter text always has room: what is free is not told to the megabyte.
+const SHORT: usize = 1024;
+
+/// How a network runs; `None` on a device whose memory is not known.
+pub(super) fn way(network: &dyn Network) -> Option<Way> {
+    let element = network.kv_dtype().1;
+    (network.device() == "cpu").then_some(Way {
+        host: true,
+        exact: false,
+        element,
+    })
+}
+
+/// Refuses to read `tokens` that there is no memory for.
+///
+/// # Errors
+/// [`ModelError::Memory`]: what they take, what there is, and what would fit.
+pub(super) fn for_text(
+    d: &Description,
+    way: Option<Way>,
+    evictor: &Evictor,
+    tokens: usize,
+) -> Result<()> {
+    let Some(way) = way.filter(|_| tokens > SHORT) else {
+        return Ok(());
+    };
+    let fit = Fit::running(d, way, evictor);
+    fit.refuse("reading it", tokens, free::now())
+        .map_err(ModelError::Memory)
+}
