@@ -105,6 +105,10 @@ pub fn terms(settings: &Settings) -> Terms {
                 KvDtype::Auto | KvDtype::F16 | KvDtype::Bf16 => 2,
             },
         },
+        ordinal: match settings.device {
+            DeviceChoice::Cuda(ordinal) => ordinal,
+            _ => 0,
+        },
         eviction: eviction(settings),
     }
 }
@@ -119,8 +123,8 @@ pub fn fit(settings: &Settings, file: &GgufFile) -> Option<Fit> {
 /// Refuses a model that cannot run for want of memory: the system would end the program, and with it
 /// a model that works.
 fn room(settings: &Settings, file: &GgufFile, name: &str) -> Result<(), String> {
-    // What is free on a device is not known.
-    let free = free::now().filter(|_| terms(settings).way.host);
+    let terms = terms(settings);
+    let free = free::of(terms.way, terms.ordinal);
     fit(settings, file).map_or(Ok(()), |fit| fit.refuse_model(name, free))
 }
 

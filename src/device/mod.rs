@@ -4,9 +4,11 @@
 pub mod count;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod free;
 pub mod ops;
 
 use candle_core::{Device, Result};
+pub use free::free;
 
 /// Opens CUDA device `ordinal`, with one stream of its own for all that happens on it.
 ///

@@ -52,6 +52,8 @@ pub struct Catalogue {
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     pub way: Way,
+    /// Which accelerator, where it is one.
+    pub ordinal: usize,
     pub eviction: Eviction,
 }
 
@@ -59,7 +61,7 @@ impl Catalogue {
     /// Looks at the disk, and for some milliseconds at how fast the machine is.
     pub fn read(dirs: &Dirs, terms: Terms) -> Catalogue {
         let shelf = Places::of(dirs).list();
-        let free = free::now().filter(|_| terms.way.host);
+        let free = free::of(terms.way, terms.ordinal);
         let rate = throughput::bytes_per_second();
         let mut offers: Vec<Offer> = Vec::new();
         for found in shelf.found {

@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::device;
+use crate::model::footprint::Way;
+
 /// Bytes that can be had, and what bounds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Free {
@@ -20,6 +23,8 @@ pub enum Bound {
     Group,
     /// The process's limit of its address space.
     AddressSpace,
+    /// The accelerator's memory.
+    Device,
 }
 
 impl Bound {
@@ -29,11 +34,23 @@ impl Bound {
             Bound::Memory => "of memory are free",
             Bound::Group => "are left of what this container may take",
             Bound::AddressSpace => "are left of the address space that this program may take",
+            Bound::Device => "of the device's memory are free",
         }
     }
 }
 
-/// What there is now; `None` where the system does not tell.
+/// What there is where models run: in memory, or on the accelerator `ordinal`.
+pub fn of(way: Way, ordinal: usize) -> Option<Free> {
+    match way.host {
+        true => now(),
+        false => device::free(ordinal).map(|bytes| Free {
+            bytes,
+            of: Bound::Device,
+        }),
+    }
+}
+
+/// What memory there is now; `None` where the system does not tell.
 pub fn now() -> Option<Free> {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     least(&read)

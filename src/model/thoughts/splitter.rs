@@ -44,8 +44,13 @@ pub struct Splitter {
 impl Splitter {
     /// Goes on with `piece`; what is certain is told, in order, and together it is the whole text.
     pub fn push(&mut self, piece: &str, told: &mut impl FnMut(Part, &str)) {
-        self.held.push_str(piece);
-        while self.step(told) {}
+        let mut text = std::mem::take(&mut self.held);
+        text.push_str(piece);
+        let mut rest = &text[..];
+        while self.step(&mut rest, told) {}
+        let told = text.len() - rest.len();
+        text.drain(..told);
+        self.held = text;
     }
 
     /// Nothing follows, or nothing yet: what was held is what it looks like.
@@ -81,37 +86,37 @@ impl Splitter {
         }
     }
 
-    /// One step through what is held; false where more has to come.
-    fn step(&mut self, told: &mut impl FnMut(Part, &str)) -> bool {
-        if self.held.is_empty() {
+    /// One step through `rest`; false where more has to come.
+    fn step(&mut self, rest: &mut &str, told: &mut impl FnMut(Part, &str)) -> bool {
+        if rest.is_empty() {
             return false;
         }
         match self.state {
-            State::Start => self.start(told),
+            State::Start => self.start(rest, told),
             State::Thought(pair) => {
-                self.until(Part::Thought, &[pair.close], told, |_| State::Behind(pair))
+                self.until(rest, Part::Thought, &[pair.close], told, |_| State::Behind(pair))
             }
-            State::Behind(pair) => self.behind(pair, told),
+            State::Behind(pair) => self.behind(rest, pair, told),
             State::Answer(None) => {
-                self.take(self.held.len(), Part::Answer, State::Answer(None), told)
+                self.take(rest, rest.len(), Part::Answer, State::Answer(None), told)
             }
             State::Answer(Some(close)) => {
-                self.until(Part::Answer, &[close], told, |_| State::Answer(None))
+                self.until(rest, Part::Answer, &[close], told, |_| State::Answer(None))
             }
-            State::Header => self.header(told),
-            State::Body(part) => self.until(part, &[END, START], told, |_| State::Between),
-            State::Between => self.up_to(CHANNEL, told, |_| State::Header),
+            State::Header => self.header(rest, told),
+            State::Body(part) => self.until(rest, part, &[END, START], told, |_| State::Between),
+            State::Between => self.up_to(rest, CHANNEL, told, |_| State::Header),
         }
     }
 
-    fn start(&mut self, told: &mut impl FnMut(Part, &str)) -> bool {
-        let text = self.held.trim_start();
-        let white = self.held.len() - text.len();
+    fn start(&mut self, rest: &mut &str, told: &mut impl FnMut(Part, &str)) -> bool {
+        let text = rest.trim_start();
+        let white = rest.len() - text.len();
         let opens = PAIRS.iter().map(|pair| (pair.open, State::Thought(pair)));
         let mut opens = opens.chain([(CHANNEL, State::Header)]);
         let found = opens.clone().find(|(open, _)| text.starts_with(open));
         if let Some((open, state)) = found.filter(|_| white <= LONGEST) {
-            return self.take(white + open.len(), Part::Mark, state, told);
+            return self.take(rest, white + open.len(), Part::Mark, state, told);
         }
         let may_come = white <= LONGEST && opens.any(|(open, _)| open.starts_with(text));
         if !may_come {
@@ -120,11 +125,12 @@ impl Splitter {
         !may_come
     }
 
-    fn behind(&mut self, pair: &'static Pair, told: &mut impl FnMut(Part, &str)) -> bool {
-        let text = self.held.trim_start();
-        let white = self.held.len() - text.len();
+    fn behind(&mut self, rest: &mut &str, pair: &'static Pair, told: &mut impl FnMut(Part, &str)) -> bool {
+        let text = rest.trim_start();
+        let white = rest.len() - text.len();
         match pair.around {
             Some((open, close)) if white <= LONGEST && text.starts_with(open) => self.take(
+                rest,
                 white + open.len(),
                 Part::Mark,
                 State::Answer(Some(close)),
@@ -138,8 +144,8 @@ impl Splitter {
         }
     }
 
-    fn header(&mut self, told: &mut impl FnMut(Part, &str)) -> bool {
-        self.up_to(MESSAGE, told, |name| {
+    fn header(&mut self, rest: &mut &str, told: &mut impl FnMut(Part, &str)) -> bool {
+        self.up_to(rest, MESSAGE, told, |name| {
             match name.trim_start().starts_with(FINAL) {
                 true => State::Body(Part::Answer),
                 false => State::Body(Part::Thought),
@@ -150,17 +156,19 @@ impl Splitter {
     /// A mark up to `end`, which decides how it goes on; what gets too long for one is an answer.
     fn up_to(
         &mut self,
+        rest: &mut &str,
         end: &str,
         told: &mut impl FnMut(Part, &str),
         next: impl FnOnce(&str) -> State,
     ) -> bool {
-        match self.held.find(end) {
+        let near = rest.floor_char_boundary(LONGEST + end.len());
+        match rest[..near].find(end) {
             // However much comes at a time, the same text has the same parts.
             Some(at) if at <= LONGEST => {
-                let state = next(&self.held[..at]);
-                self.take(at + end.len(), Part::Mark, state, told)
+                let state = next(&rest[..at]);
+                self.take(rest, at + end.len(), Part::Mark, state, told)
             }
-            None if self.held.len() <= LONGEST + end.len() => false,
+            None if rest.len() <= LONGEST + end.len() => false,
             _ => {
                 self.state = State::Answer(None);
                 true
@@ -171,35 +179,42 @@ impl Splitter {
     /// Text of one kind up to the first of `marks`.
     fn until(
         &mut self,
+        rest: &mut &str,
         part: Part,
         marks: &[&str],
         told: &mut impl FnMut(Part, &str),
         next: impl FnOnce(&str) -> State,
     ) -> bool {
-        let found = marks
-            .iter()
-            .filter_map(|mark| Some((self.held.find(mark)?, *mark)));
-        if let Some((at, mark)) = found.min_by_key(|(at, _)| *at) {
-            self.take(at, part, self.state, told);
-            return self.take(mark.len(), Part::Mark, next(mark), told);
+        // The first of them, without a look at what is behind it.
+        let begins = marks.iter().filter_map(|mark| mark.chars().next());
+        let begins: Vec<char> = begins.collect();
+        let found = rest.match_indices(&begins[..]).find_map(|(at, _)| {
+            let mark = marks.iter().find(|mark| rest[at..].starts_with(**mark))?;
+            Some((at, *mark))
+        });
+        if let Some((at, mark)) = found {
+            self.take(rest, at, part, self.state, told);
+            return self.take(rest, mark.len(), Part::Mark, next(mark), told);
         }
-        let cut = marks.iter().map(|mark| beginning(&self.held, mark)).max();
-        let sure = self.held.len() - cut.unwrap_or(0);
-        self.take(sure, part, self.state, told);
+        let cut = marks.iter().map(|mark| beginning(rest, mark)).max();
+        let sure = rest.len() - cut.unwrap_or(0);
+        self.take(rest, sure, part, self.state, told);
         false
     }
 
     /// Tells the first `len` bytes that are held; always true.
     fn take(
         &mut self,
+        rest: &mut &str,
         len: usize,
         part: Part,
         next: State,
         told: &mut impl FnMut(Part, &str),
     ) -> bool {
         if len > 0 {
-            told(part, &self.held[..len]);
-            self.held.drain(..len);
+            let (taken, after) = rest.split_at(len);
+            told(part, taken);
+            *rest = after;
         }
         self.state = next;
         true

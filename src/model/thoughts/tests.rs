@@ -196,3 +196,14 @@ proptest! {
         prop_assert_eq!(told, once);
     }
 }
+
+/// A megabyte of marks, as a model that goes round in circles writes them, costs a moment.
+#[test]
+fn an_answer_of_nothing_but_marks_is_told_apart_in_one_go() {
+    let round = "<|channel|>analysis<|message|>a<|end|><|start|>assistant";
+    let text = round.repeat((1 << 20) / round.len());
+    let begun = std::time::Instant::now();
+    let parts = split(&text);
+    assert_eq!(parts.thoughts.matches('a').count(), (1 << 20) / round.len());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+}
