@@ -4,9 +4,9 @@ use super::evict::Evictor;
 use super::free::Free;
 use super::session::Eviction;
 use crate::human::bytes;
-use crate::policy::Budget;
 use crate::model::footprint::{Footprint, Need, Way};
 use crate::model::{Description, gguf::GgufFile};
+use crate::policy::Budget;
 
 /// More than this share of what is free is tight: other programs want some, too.
 const TIGHT: f64 = 0.85;

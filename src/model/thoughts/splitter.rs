@@ -93,9 +93,9 @@ impl Splitter {
         }
         match self.state {
             State::Start => self.start(rest, told),
-            State::Thought(pair) => {
-                self.until(rest, Part::Thought, &[pair.close], told, |_| State::Behind(pair))
-            }
+            State::Thought(pair) => self.until(rest, Part::Thought, &[pair.close], told, |_| {
+                State::Behind(pair)
+            }),
             State::Behind(pair) => self.behind(rest, pair, told),
             State::Answer(None) => {
                 self.take(rest, rest.len(), Part::Answer, State::Answer(None), told)
@@ -125,7 +125,12 @@ impl Splitter {
         !may_come
     }
 
-    fn behind(&mut self, rest: &mut &str, pair: &'static Pair, told: &mut impl FnMut(Part, &str)) -> bool {
+    fn behind(
+        &mut self,
+        rest: &mut &str,
+        pair: &'static Pair,
+        told: &mut impl FnMut(Part, &str),
+    ) -> bool {
         let text = rest.trim_start();
         let white = rest.len() - text.len();
         match pair.around {

@@ -102,7 +102,9 @@ impl State {
                 self.screen.leave_panel(panel);
             }
         } else if !self.popup().is_empty() || self.themes.looked_at() {
-            self.popup.dismiss(self.composer.buffer.text());
+            if !self.leave_models() {
+                self.popup.dismiss(self.composer.buffer.text());
+            }
         } else if self.activity.phase.busy() || !self.sending.queue.is_empty() {
             self.stop(effects);
         } else if !self.cancel_edit() {

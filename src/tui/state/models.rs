@@ -8,6 +8,8 @@ use crate::human;
 use crate::model::source::known::DEFAULT;
 use crate::tui::conversation::Level;
 
+/// What the list stands behind.
+const COMMAND: &str = "/model ";
 /// Names are shown in so many characters, with an ellipsis in the middle.
 const NAME: usize = 22;
 /// So many tokens are a long text.
@@ -28,9 +30,19 @@ pub struct Models {
 impl State {
     /// `/model` without a name, or its key: the list opens.
     pub(super) fn pick_model(&mut self) {
-        self.composer.buffer.replace("/model ".to_owned());
+        self.composer.buffer.replace(COMMAND.to_owned());
         self.popup.insist();
         self.screen.enter_input();
+    }
+
+    /// Esc closes the list of models, and takes the command that opened it away; false where another one
+    /// is open.
+    pub(super) fn leave_models(&mut self) -> bool {
+        let listed = self.popup_title().is_some() && !self.popup().is_empty();
+        if listed {
+            self.composer.buffer.replace(String::new());
+        }
+        listed
     }
 
     /// The list is wanted while nothing is typed behind the command; it is read once, since every

@@ -142,12 +142,27 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         let label = wrap::truncate(&line.label, label_width);
         let gap = label_width - wrap::width(&label) + 2;
         let mark = if selected { "▸ " } else { "  " };
-        let spans = vec![
+        let words = wrap::truncate(&line.hint, hint);
+        // Whether a model fits is seen at a glance.
+        let (verdict, words) = match words.split_once(' ') {
+            Some((verdict, rest)) if head > 0 => (Some(verdict), rest),
+            _ => (None, &words[..]),
+        };
+        let mut spans = vec![
             Span::styled(mark, Style::new().fg(theme.accent)),
             Span::styled(label, Style::new().fg(theme.text)),
             Span::raw(" ".repeat(gap)),
-            Span::styled(wrap::truncate(&line.hint, hint), Style::new().fg(theme.dim)),
         ];
+        if let Some(verdict) = verdict {
+            let colour = match verdict {
+                "fits" => theme.good,
+                "tight" => theme.warning,
+                "no" | "cannot" => theme.bad,
+                _ => theme.dim,
+            };
+            spans.push(Span::styled(format!("{verdict} "), Style::new().fg(colour)));
+        }
+        spans.push(Span::styled(words.to_owned(), Style::new().fg(theme.dim)));
         Line::from(spans).render(row, buf);
         buf.set_style(row, style);
     }

@@ -191,3 +191,19 @@ fn the_model_that_answers_is_not_loaded_again() {
     assert_eq!(say(&mut state, "/model smollm2-135m"), []);
     assert!(state.coming.is_none());
 }
+
+#[test]
+fn esc_leaves_nothing_of_the_list_of_models() {
+    let mut state = running("tiny");
+    let alt = KeyEvent::new(KeyCode::Char('m'), KeyModifiers::ALT);
+    state.update(Input::Key(alt));
+    let catalogue = crate::tui::state::models::example();
+    state.update(Input::Models(Box::new(catalogue)));
+    assert!(!state.popup().is_empty());
+    press(&mut state, KeyCode::Esc);
+    assert!(state.composer.is_empty() && state.popup().is_empty());
+    // A path that is being typed stays.
+    type_in(&mut state, "/model ./mo");
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(state.composer.buffer.text(), "/model ./mo");
+}
