@@ -1,8 +1,8 @@
 //! Whether a model has room: what it takes under a policy, against what is free.
 
 use super::evict::Evictor;
+use super::eviction::Eviction;
 use super::free::Free;
-use super::session::Eviction;
 use crate::human::bytes;
 use crate::model::footprint::{Footprint, Need, Way};
 use crate::model::{Description, gguf::GgufFile};

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod comparison;
 pub mod event;
 pub mod evict;
+mod eviction;
 pub mod fit;
 pub mod free;
 mod gate;
