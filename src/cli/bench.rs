@@ -1,6 +1,7 @@
 //! `cachat bench`: speed and memory over context lengths and policies.
 
 use std::io::Write;
+use std::time::Instant;
 
 use clap::Args;
 
@@ -11,10 +12,14 @@ use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
 use crate::engine::bench::row;
+use crate::engine::memory::ProcessMemory;
 use crate::engine::session::Session;
+use crate::engine::throughput::Limits;
 use crate::model::ModelError;
+use crate::model::load::default_threads;
 use crate::policy::Preset;
 use crate::report;
+use crate::report::bench::{Loaded, conditions};
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -69,8 +74,22 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let evictions = super::load::evictions(&settings, policies);
     let file = super::load::file(&settings, dirs)?;
     let fit = super::load::fit(&settings, &file);
+    let begun = Instant::now();
     let model = super::load::open(&settings, &file, &|_| {})?;
+    let seconds = begun.elapsed().as_secs_f64();
+    let file_bytes = file.file_len();
     drop(file);
+    let memory = ProcessMemory::now();
+    let loaded = Loaded {
+        seconds,
+        file_bytes,
+        weight_bytes: model.network.weight_bytes(),
+        anonymous_bytes: memory.anonymous(),
+        mapped_bytes: memory.mapped,
+    };
+    let threads = settings.threads.unwrap_or_else(default_threads);
+    let limits = Limits::measure(threads).filter(|_| model.network.device() == "cpu");
+    crate::heap::give_back();
     let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
     let d = session.model().network.description().clone();
     if let Some(context) = args
@@ -92,6 +111,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut rows = Vec::new();
     let mut out = std::io::stdout().lock();
     if !args.json {
+        writeln!(out, "{}\n", conditions(&loaded, limits.as_ref()))?;
         writeln!(out, "{}", report::bench::header())?;
     }
     for eviction in evictions {
@@ -118,6 +138,10 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             measured.estimated_bytes = fit
                 .as_ref()
                 .map(|fit| fit.under(eviction).need(context + args.generate).total());
+            measured.decode_bytes_per_second = fit.as_ref().map(|fit| {
+                let bytes = fit.footprint().active + measured.kv_used_bytes;
+                bytes as f64 * measured.decode_tokens_per_second
+            });
             if !args.json {
                 writeln!(out, "{}", report::bench::line(&measured))?;
             }
@@ -130,10 +154,13 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             "os": std::env::consts::OS,
             "arch": std::env::consts::ARCH,
             "cores": std::thread::available_parallelism().map_or(1, |n| n.get()),
-            "threads": settings.threads.unwrap_or_else(crate::model::load::default_threads),
+            "threads": threads,
             "device": network.device(),
+            "limits": limits,
         });
-        let report = serde_json::json!({"machine": machine, "model": d.name, "rows": rows});
+        let report = serde_json::json!({
+            "machine": machine, "model": d.name, "loaded": loaded, "rows": rows
+        });
         super::safe::write_json(&mut out, &report)?;
     }
     Ok(())

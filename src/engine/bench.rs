@@ -24,6 +24,10 @@ pub struct BenchRow {
     /// Evictions while decoding included.
     pub decode_tokens_per_second: f64,
     pub time_to_first_token_ms: f64,
+    /// Multiply–accumulates of the prefill in a second.
+    pub prefill_macs_per_second: f64,
+    /// Bytes of weights and of the cache that decoding reads in a second.
+    pub decode_bytes_per_second: Option<f64>,
     /// Milliseconds of the prefill spent on eviction.
     pub eviction_ms: f64,
     pub kv_used_bytes: u64,
@@ -82,6 +86,8 @@ pub fn row(
         prefill_tokens_per_second: context as f64 / prefill,
         decode_tokens_per_second: generate as f64 / decode.max(1e-9),
         time_to_first_token_ms: prefill * 1000.0,
+        prefill_macs_per_second: network.description().reading_macs(context) / prefill,
+        decode_bytes_per_second: None,
         eviction_ms,
         kv_used_bytes: layers.used_bytes() as u64,
         kv_peak_bytes: lane.peak().held,

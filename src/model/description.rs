@@ -212,10 +212,27 @@ impl Description {
 
     /// Multiply–accumulates of one token in the largest layer's matrices.
     pub fn layer_macs(&self) -> usize {
-        let macs = |layer: &LayerShape| {
-            layer.mixer_macs(self.hidden) + 3 * self.hidden * layer.mlp_width()
+        let macs = self.layers.iter().map(|layer| self.macs_of(layer));
+        macs.max().unwrap_or(1)
+    }
+
+    fn macs_of(&self, layer: &LayerShape) -> usize {
+        layer.mixer_macs(self.hidden) + 3 * self.hidden * layer.mlp_width()
+    }
+
+    /// Multiply–accumulates of reading `tokens`: all layers' matrices, and attention to all tokens before,
+    /// or those in the window.
+    pub fn reading_macs(&self, tokens: usize) -> f64 {
+        let of = |layer: &LayerShape| {
+            let attended = layer.attention().map_or(0.0, |a| {
+                let window = a.window.unwrap_or(tokens).min(tokens) as f64;
+                // The first tokens see fewer.
+                let seen = tokens as f64 * window - window * window / 2.0;
+                2.0 * (a.heads * a.head_dim) as f64 * seen
+            });
+            (tokens * self.macs_of(layer)) as f64 + attended
         };
-        self.layers.iter().map(macs).max().unwrap_or(1)
+        self.layers.iter().map(of).sum()
     }
 }
 
