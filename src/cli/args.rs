@@ -215,12 +215,13 @@ pub struct PromptArgs {
 
 /// The policies by name, and without their last `kv` (as papers write them).
 fn policies() -> impl TypedValueParser<Value = Preset> {
-    let value = |preset: &Preset| {
+    let value = |preset: Preset| {
         PossibleValue::new(preset.name())
             .help(preset.describe())
             .aliases(preset.name().strip_suffix("kv"))
+            .hide(!Preset::ALL.contains(&preset))
     };
-    PossibleValuesParser::new(Preset::ALL.iter().map(value)).try_map(|name| name.parse::<Preset>())
+    PossibleValuesParser::new(Preset::every().map(value)).try_map(|name| name.parse::<Preset>())
 }
 
 /// The settings that result from the file and these options.

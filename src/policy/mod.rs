@@ -11,6 +11,7 @@ mod layerwise;
 pub mod observed;
 mod params;
 pub mod preset;
+pub mod research;
 pub mod round;
 pub mod score;
 pub mod select;

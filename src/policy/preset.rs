@@ -1,6 +1,7 @@
 //! The table of named policies: everything that lists or takes a policy's name reads it here.
 
 use super::allocate::*;
+use super::research::{RESEARCH, SCORES};
 use super::score::*;
 use super::{LayerBudget, Policy};
 
@@ -46,11 +47,11 @@ policies! {
         "Ada-KV: a layer's budget goes where its attention is";
     ADA_PYRAMIDKV "ada-pyramidkv" = Window, Adaptive, Pyramid:
         "Ada-KV heads on PyramidKV's layer budgets";
-    ADA_REACH "ada-reach" = Reach, Adaptive, Flat:
+    ADA_REACH "ada-reach" = Reach::NARROW, Adaptive, Flat:
         "Ada-KV heads on the reach score (best for small budgets)";
     POOLED_SNAPKV "pooled-snapkv" = Window, Pooled, Flat:
         "the heads of all layers compete for one total";
-    POOLED_REACH "pooled-reach" = Reach, Pooled, Flat: "the same on the reach score";
+    POOLED_REACH "pooled-reach" = Reach::NARROW, Pooled, Flat: "the same on the reach score";
 }
 
 impl Preset {
@@ -61,6 +62,13 @@ impl Preset {
             about,
             policy,
         }
+    }
+
+    /// Those of the table, and those for comparisons.
+    pub fn every() -> impl Iterator<Item = Preset> {
+        let more = RESEARCH.iter();
+        let more = more.map(|&(name, about, policy)| Preset::new(name, about, policy));
+        Preset::ALL.into_iter().chain(more)
     }
 
     /// As on the command line.
@@ -87,7 +95,7 @@ impl Preset {
             allocator: &Uniform,
             layers,
         };
-        let named = Preset::ALL.into_iter().find(|p| of(p.policy) == of(policy));
+        let named = Preset::every().find(|p| of(p.policy) == of(policy));
         let about = "the same score, the same budget for every head";
         named.unwrap_or(Preset::new("uniform", about, policy))
     }
@@ -110,7 +118,11 @@ impl Default for Preset {
 
 /// The name is not a policy's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no policy '{0}': use one of {names}", names = names(", "))]
+#[error(
+    "there is no policy '{0}': use one of {names}, or for comparisons {scores}, alone or behind ada- or \
+     pooled-",
+    names = names(", "), scores = scores()
+)]
 pub struct UnknownPolicy(pub String);
 
 /// All names in the table's order.
@@ -119,14 +131,18 @@ pub fn names(between: &str) -> String {
     names.join(between)
 }
 
+fn scores() -> String {
+    let names: Vec<&str> = SCORES.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
 impl std::str::FromStr for Preset {
     type Err = UnknownPolicy;
 
     fn from_str(name: &str) -> Result<Self, UnknownPolicy> {
         let name = name.trim().to_ascii_lowercase();
-        let found = Preset::ALL
-            .into_iter()
-            .find(|p| p.name == name || p.name.strip_suffix("kv") == Some(&name));
+        let found =
+            Preset::every().find(|p| p.name == name || p.name.strip_suffix("kv") == Some(&name));
         found.ok_or(UnknownPolicy(name))
     }
 }
@@ -160,7 +176,21 @@ mod tests {
         assert_eq!(Preset::SNAPKV.uniform(), Preset::SNAPKV);
         let reach = Preset::ADA_REACH.uniform();
         assert_eq!(reach.name(), "uniform");
-        assert_eq!(format!("{:?}", reach.policy().score), "Reach");
+        assert!(format!("{:?}", reach.policy().score).starts_with("Reach"));
+    }
+
+    #[test]
+    fn every_score_has_three_policies_that_are_found_by_name() {
+        assert_eq!(
+            Preset::every().count(),
+            Preset::ALL.len() + 3 * SCORES.len()
+        );
+        let names: std::collections::BTreeSet<_> = Preset::every().map(Preset::name).collect();
+        assert_eq!(names.len(), Preset::every().count());
+        let pooled: Preset = "pooled-change".parse().unwrap();
+        assert_eq!(pooled.uniform().name(), "change");
+        let ada: Preset = "ada-wide-reach".parse().unwrap();
+        assert!(format!("{:?}", ada.policy()).contains("Adaptive"));
     }
 
     #[test]

@@ -1,9 +1,15 @@
 //! What an entry is worth: one file each. A score is a function of what it says it [`Needs`].
 
+pub mod change;
+pub mod defensive;
+pub mod key_norm;
 pub mod reach;
 pub mod recency;
 pub mod window;
 
+pub use change::Change;
+pub use defensive::Defensive;
+pub use key_norm::KeyNorm;
 pub use reach::Reach;
 pub use recency::Recency;
 pub use window::Window;
