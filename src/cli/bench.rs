@@ -89,7 +89,6 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     };
     let threads = settings.threads.unwrap_or_else(default_threads);
     let limits = Limits::measure(threads).filter(|_| model.network.device() == "cpu");
-    crate::heap::give_back();
     let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
     let d = session.model().network.description().clone();
     if let Some(context) = args

@@ -42,8 +42,11 @@ impl Limits {
             matrix.matmul(&pool, &x, &mut out);
             best = best.min(begun.elapsed().as_secs_f64());
         }
+        let read_bytes_per_second = rates.fold(0.0, f64::max);
+        drop(data);
+        crate::heap::give_back();
         Some(Limits {
-            read_bytes_per_second: rates.fold(0.0, f64::max),
+            read_bytes_per_second,
             macs_per_second: (rows * cols * prompt) as f64 / best,
         })
     }

@@ -1,11 +1,12 @@
 //! How much the head's output changes when an entry goes: attention alone does not say it, since a value
 //! that is like the output is not missed.
 
+use super::window::max_pool;
 use super::{Needs, Observed, Params, Score};
 
-/// `ā · ‖v − o‖₂`, where `ā` is the window's mean attention and `o = Σ ā v` the output that it gives. Without
-/// the entry the rest is normed anew, and the output moves by `ā / (1 − ā) · (v − o)`: this is its first
-/// order.
+/// `ā · ‖v − o‖₂`, where `ā` is the window's mean attention, max-pooled as SnapKV's, and `o = Σ ā v` the
+/// output that it gives. Without the entry the rest is normed anew, and the output moves by
+/// `ā / (1 − ā) · (v − o)`: this is its first order.
 #[derive(Debug)]
 pub struct Change;
 
@@ -17,7 +18,7 @@ impl Score for Change {
         }
     }
 
-    fn of(&self, head: &Observed, evictable: usize, _: &Params) -> Vec<f32> {
+    fn of(&self, head: &Observed, evictable: usize, params: &Params) -> Vec<f32> {
         let size = head.head_dim.max(1);
         let mut output = vec![0.0f64; size];
         for (value, &weight) in head.values.chunks_exact(size).zip(&head.scores.mean) {
@@ -32,7 +33,8 @@ impl Score for Change {
             });
             (f64::from(weight) * squares.sum::<f64>().sqrt()) as f32
         };
-        let rows = head.values.chunks_exact(size).zip(head.mean(evictable));
+        let pooled = max_pool(&head.mean(evictable), params.kernel);
+        let rows = head.values.chunks_exact(size).zip(pooled);
         let mut worth: Vec<f32> = rows.map(moved).collect();
         worth.resize(evictable, 0.0);
         worth
@@ -70,7 +72,11 @@ mod tests {
             [of(0), of(1)]
         };
         let full = output(None);
-        let worth = Change.of(&head, 3, &Params::default());
+        let unpooled = Params {
+            kernel: 1,
+            ..Params::default()
+        };
+        let worth = Change.of(&head, 3, &unpooled);
         for (i, &worth) in worth.iter().enumerate() {
             let o = output(Some(i));
             let moved = ((o[0] - full[0]).powi(2) + (o[1] - full[1]).powi(2)).sqrt();

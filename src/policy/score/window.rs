@@ -13,7 +13,7 @@ impl Score for Window {
 }
 
 /// Max-pooling, stride 1, same length; the edges see fewer entries, nothing is padded in.
-fn max_pool(x: &[f32], kernel: usize) -> Vec<f32> {
+pub(super) fn max_pool(x: &[f32], kernel: usize) -> Vec<f32> {
     let half = kernel / 2;
     (0..x.len())
         .map(|i| {
