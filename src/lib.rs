@@ -14,6 +14,7 @@ pub mod dirs;
 pub mod disk;
 pub mod document;
 pub mod engine;
+pub mod eval;
 pub mod heap;
 pub mod human;
 pub mod model;

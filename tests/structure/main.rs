@@ -38,6 +38,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "dirs", "heap", "human", "policy", "cache", "archive", "model",
         ],
     ),
+    // The evidence: only the command line may import it.
+    ("eval", &["disk", "policy", "archive", "model", "engine"]),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
     ("report", &["human", "engine"]),
     (
@@ -51,7 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "dirs", "disk", "human", "unseen", "document", "saved", "policy", "cache", "archive",
-            "model", "engine", "config", "report", "tui",
+            "model", "engine", "eval", "config", "report", "tui",
         ],
     ),
     // For tests only: nobody may import it.
