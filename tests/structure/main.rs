@@ -19,11 +19,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("heap", &[]),
     ("human", &[]),
+    ("random", &[]),
     ("unseen", &[]),
     ("document", &["aside"]),
     ("saved", &["disk"]),
     ("device", &[]),
-    ("policy", &[]),
+    ("policy", &["random"]),
     ("cache", &["device", "policy"]),
     ("archive", &["heap", "human", "cache"]),
     (
@@ -39,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // The evidence: only the command line may import it.
-    ("eval", &["disk", "policy", "archive", "model", "engine"]),
+    ("eval", &["random", "policy", "archive", "model", "engine"]),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
     ("report", &["human", "engine"]),
     (
@@ -57,7 +58,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // For tests only: nobody may import it.
-    ("testing", &["model"]),
+    ("testing", &["random", "model"]),
 ];
 
 /// Kernels are tied to each other for speed: their circles may stay.
