@@ -18,7 +18,7 @@ pub mod log;
 pub mod logits;
 mod memory;
 mod peak;
-mod picture;
+pub mod picture;
 mod reading;
 mod retained;
 pub mod sampler;

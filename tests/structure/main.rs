@@ -40,7 +40,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // The evidence: only the command line may import it.
-    ("eval", &["random", "policy", "archive", "model", "engine"]),
+    (
+        "eval",
+        &["random", "unseen", "policy", "archive", "model", "engine"],
+    ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
     ("report", &["human", "engine"]),
     (

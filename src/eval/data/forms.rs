@@ -2,7 +2,7 @@
 
 use super::prompts::Prompts;
 use super::row::{Row, Wrong};
-use super::{Question, Sample};
+use super::sample::{Question, Sample};
 use crate::eval::metric::{Metric, Rule, table};
 
 /// Tokens of an answer in a form of one's own, unless the row says.

@@ -1,7 +1,7 @@
 //! Rows of every form, and wrong ones.
 
 use super::*;
-use crate::eval::metric::Metric;
+use crate::eval::metric::{Metric, Rule};
 
 fn read_text(name: &str, text: &str) -> Result<Vec<Sample>, String> {
     let folder = tempfile::tempdir().unwrap();

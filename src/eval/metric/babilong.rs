@@ -1,6 +1,6 @@
 //! BABILong's `compare_answers`.
 
-use super::pick::only;
+use super::pick::{mark, only};
 
 /// Right when the answer is the one label that the first sentence names. `classes` are the task's
 /// labels but for those that the question names: those are never the answer.
@@ -13,7 +13,7 @@ pub fn label(said: &str, answer: &str, classes: &[String]) -> f64 {
     let first = &first[..ends.min().unwrap_or(first.len())];
     let answer = answer.to_lowercase();
     if classes.is_empty() {
-        return super::mark(first.contains(&answer));
+        return mark(first.contains(&answer));
     }
     let labels: Vec<String> = classes.iter().map(|label| label.to_lowercase()).collect();
     let named = labels.iter().filter(|label| first.contains(label.as_str()));

@@ -1,6 +1,6 @@
 //! L-Eval's exams (`auto_eval.py`, `em.py`).
 
-use super::mark;
+use super::pick::mark;
 use super::words::normalised;
 
 fn is_letter(c: char) -> bool {

@@ -11,6 +11,8 @@ mod words;
 
 pub use table::Rule;
 
+use pick::mark;
+
 /// A definition of what a right answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
@@ -126,11 +128,6 @@ impl Metric {
             _ => scores.fold(0.0, f64::max),
         }
     }
-}
-
-/// A score that is all or nothing.
-fn mark(right: bool) -> f64 {
-    f64::from(u8::from(right))
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Answers that are picked out of what was said: classes, numbers, strings.
 
-use super::mark;
-
 /// Whether `answer` is said, case aside (RULER's `string_match`).
 pub fn says(said: &str, answer: &str) -> bool {
     said.to_lowercase().contains(&answer.to_lowercase())
@@ -56,6 +54,11 @@ fn paragraph<'a>(answer: &'a str, mark: &str) -> Option<&'a str> {
         &rest[..end.unwrap_or(rest.len())]
     });
     ids.find(|id| !id.is_empty())
+}
+
+/// A score that is all or nothing.
+pub fn mark(right: bool) -> f64 {
+    f64::from(u8::from(right))
 }
 
 /// All or nothing, for those who count labels.

@@ -1,6 +1,7 @@
 //! Words to be counted.
 
-use super::{Made, words};
+use super::made::Made;
+use super::words;
 use crate::random::Random;
 
 /// Words that are common.

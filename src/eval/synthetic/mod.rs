@@ -3,6 +3,7 @@
 mod counting;
 mod fit;
 mod haystack;
+mod made;
 mod needle;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use super::data::{Question, Sample};
 use super::metric::{Metric, Rule};
 use crate::model::tokenizer::{Tokenizer, TokenizerError};
 use crate::random::Random;
+use made::Made;
 use needle::{Kind, Needles};
 
 /// Tokens that a chat template may put around a prompt.
@@ -25,7 +27,7 @@ const TEMPLATE: usize = 64;
 pub struct Task {
     pub name: &'static str,
     /// RULER's names of it, and others.
-    aliases: &'static [&'static str],
+    pub aliases: &'static [&'static str],
     /// One line for help texts.
     pub about: &'static str,
     makes: Makes,
@@ -222,17 +224,6 @@ impl Task {
             depths: made.depths,
         })
     }
-}
-
-/// What a task made of a size: sentences, words or whatever it counts.
-#[derive(Clone, Debug, Default)]
-struct Made {
-    context: String,
-    question: String,
-    /// The beginning of the answer.
-    lead: String,
-    answers: Vec<String>,
-    depths: Vec<f64>,
 }
 
 /// Why a sample cannot be made.

@@ -1,7 +1,8 @@
 //! Needles in a haystack: numbers, words or UUIDs under keys.
 
 use super::haystack::Haystack;
-use super::{Made, words};
+use super::made::Made;
+use super::words;
 use crate::random::Random;
 
 /// What keys and values are made of.

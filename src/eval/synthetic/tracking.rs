@@ -1,8 +1,9 @@
 //! Variables that get their value from each other.
 
 use super::haystack::NOISE;
+use super::made::Made;
 use super::needle::woven;
-use super::{Made, words};
+use super::words;
 use crate::random::Random;
 
 /// Assignments behind the first.

@@ -1,9 +1,11 @@
 //! What an entry is worth: one file each. A score is a function of what it says it [`Needs`].
 
+pub mod random;
 pub mod reach;
 pub mod recency;
 pub mod window;
 
+pub use random::Random;
 pub use reach::Reach;
 pub use recency::Recency;
 pub use window::Window;
