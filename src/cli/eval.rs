@@ -198,12 +198,11 @@ impl EvalArgs {
         let prompts = prompts.map_err(EvalError::from)?;
         let mut all = plan::of_files(&self.files, &prompts, self.limit, self.seed)?;
         let context = model.network.description().context;
-        if let Some(length) = self.lengths.iter().find(|&&n| n > context) {
-            if !self.tasks.is_empty() {
-                return Err(CliError::usage(format!(
-                    "--lengths {length} is over the model's context of {context} tokens"
-                )));
-            }
+        let over = self.lengths.iter().find(|&&length| length > context);
+        if let Some(length) = over.filter(|_| !self.tasks.is_empty()) {
+            return Err(CliError::usage(format!(
+                "--lengths {length} is over the model's context of {context} tokens"
+            )));
         }
         all.extend(plan::of_tasks(
             &self.tasks,
