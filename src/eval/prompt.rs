@@ -13,9 +13,17 @@ pub struct Prompt {
     pub shared: usize,
     /// Of each question, all tokens.
     pub questions: Vec<Vec<u32>>,
-    /// The context as it is asked about: over-long ones have lost their middle.
+    /// The texts as they are read: over-long prompts have lost their middle.
+    pub texts: Texts,
+}
+
+/// What is left of a sample's texts.
+#[derive(Clone, Debug)]
+pub struct Texts {
     pub context: String,
-    /// Tokens that were lost.
+    /// What stands behind it, of each question.
+    pub questions: Vec<String>,
+    /// Tokens of the context that were lost.
     pub lost: usize,
 }
 
@@ -30,23 +38,26 @@ impl Writer<'_> {
     /// The prompts of a sample.
     ///
     /// # Errors
-    /// A question that alone is too long, and what the template or the tokenizer say.
+    /// An answer for which there is no room, and what the template or the tokenizer say.
     pub fn write(&self, sample: &Sample) -> Result<Prompt, EvalError> {
-        let (context, lost) = self.shortened(sample)?;
+        let texts = self.shortened(sample)?;
+        let context = &texts.context;
         let mut questions = Vec::with_capacity(sample.questions.len());
+        let mut probes: Vec<((bool, &str), Vec<u32>)> = Vec::new();
         let mut shared = usize::MAX;
-        for question in &sample.questions {
-            let tokens = self.tokens(question, &context, &question.text, &question.lead)?;
+        for (question, text) in sample.questions.iter().zip(&texts.questions) {
+            let tokens = self.tokens(question, context, text, &question.lead)?;
             // Behind the context stands something else: what is the same up to there is the context's.
-            let other = if question.text.starts_with('§') {
-                "¶"
-            } else {
-                "§"
-            };
-            let probe = self.tokens(question, &context, other, "")?;
-            let same = tokens.iter().zip(&probe).take_while(|(a, b)| a == b);
-            // A prompt's last token is always read behind what was evicted.
-            shared = shared.min(same.count()).min(tokens.len().saturating_sub(1));
+            let other = if text.starts_with('§') { "¶" } else { "§" };
+            let kind = (question.rule.chat, other);
+            if !probes.iter().any(|(known, _)| *known == kind) {
+                probes.push((kind, self.tokens(question, context, other, "")?));
+            }
+            for (_, probe) in probes.iter().filter(|(known, _)| *known == kind) {
+                let same = tokens.iter().zip(probe).take_while(|(a, b)| a == b);
+                // A prompt's last token is always read behind what was evicted.
+                shared = shared.min(same.count()).min(tokens.len().saturating_sub(1));
+            }
             if tokens.len() + question.rule.max_tokens > self.most {
                 return Err(self.too_long(sample, tokens.len()));
             }
@@ -55,8 +66,7 @@ impl Writer<'_> {
         Ok(Prompt {
             shared,
             questions,
-            context,
-            lost,
+            texts,
         })
     }
 
@@ -99,35 +109,48 @@ impl Writer<'_> {
         Ok(template.encode_chat(tokenizer, messages, true)?)
     }
 
-    /// The context, without its middle where a prompt would be too long. LongBench's rule: of a prompt
-    /// that may have `most` tokens, the first half and the last half are kept.
-    fn shortened(&self, sample: &Sample) -> Result<(String, usize), EvalError> {
+    /// The texts, without their middle where a prompt would be too long. LongBench's rule: of a prompt that
+    /// may have so many tokens, the first half and the last half are kept. Of several questions the one
+    /// that takes most decides, so that all have the same context.
+    fn shortened(&self, sample: &Sample) -> Result<Texts, EvalError> {
         let tokenizer = &self.model.tokenizer;
-        let mut around = 0;
-        for question in &sample.questions {
-            let frame = self.tokens(question, "", "", &question.lead)?.len();
-            let behind = tokenizer.encode(&question.text, false)?.len();
-            around = around.max(frame + behind + question.rule.max_tokens);
-        }
-        let ids = tokenizer.encode(&sample.context, false)?;
         // What meets at the cut and at the ends may take some tokens more than apart.
         const JOINTS: usize = 8;
-        if ids.len() + around <= self.most {
-            return Ok((sample.context.clone(), 0));
+        let (mut frame, mut behind) = (0, 0);
+        for question in &sample.questions {
+            let tokens = self.tokens(question, "", "", &question.lead)?.len();
+            frame = frame.max(tokens + question.rule.max_tokens);
         }
-        let room = self.most.saturating_sub(around + JOINTS);
-        let behind =
-            |question: &Question| tokenizer.encode(&question.text, false).map(|ids| ids.len());
-        let lens = sample.questions.iter().map(behind);
-        let behind = lens.collect::<Result<Vec<_>, _>>()?;
-        let behind = behind.into_iter().max().unwrap_or(0);
-        let head = (room + behind).div_ceil(2).min(room);
-        if room == 0 {
-            return Err(self.too_long(sample, ids.len() + around));
+        let room = self.most.saturating_sub(frame + JOINTS);
+        let mut questions = Vec::with_capacity(sample.questions.len());
+        for question in &sample.questions {
+            let ids = tokenizer.encode(&question.text, false)?;
+            let kept = ids.len().min(room / 2);
+            behind = behind.max(kept);
+            questions.push(match kept == ids.len() {
+                true => question.text.clone(),
+                false => text_of(tokenizer, &ids[ids.len() - kept..]),
+            });
         }
-        let text = |ids: &[u32]| text_of(tokenizer, ids);
-        let kept = text(&ids[..head]) + &text(&ids[ids.len() - (room - head)..]);
-        Ok((kept, ids.len() - room))
+        let ids = tokenizer.encode(&sample.context, false)?;
+        if room < JOINTS {
+            return Err(self.too_long(sample, ids.len() + behind + frame));
+        }
+        let most = room - behind;
+        if ids.len() <= most {
+            return Ok(Texts {
+                context: sample.context.clone(),
+                questions,
+                lost: 0,
+            });
+        }
+        let head = room.div_ceil(2).min(most);
+        let tail = &ids[ids.len() - (most - head)..];
+        Ok(Texts {
+            context: text_of(tokenizer, &ids[..head]) + &text_of(tokenizer, tail),
+            questions,
+            lost: ids.len() - most,
+        })
     }
 }
 

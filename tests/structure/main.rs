@@ -42,7 +42,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The evidence: only the command line may import it.
     (
         "eval",
-        &["random", "unseen", "policy", "archive", "model", "engine"],
+        &[
+            "heap", "random", "unseen", "policy", "archive", "model", "engine",
+        ],
     ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
     ("report", &["human", "engine"]),

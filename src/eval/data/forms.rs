@@ -91,14 +91,9 @@ fn leval(row: &Row, stem: &str) -> Result<Sample, Wrong> {
     let outputs = row.lists("outputs", asked.len())?;
     let source = row.text_or("source", stem)?;
     let evaluation = row.text("evaluation")?;
-    let about = |source: &str| source.contains(stem) || stem.contains(source);
     // Either may say more than the other (`gsm8k` in `gsm100.jsonl`).
-    let kind = if about(source) {
-        source.to_owned()
-    } else {
-        format!("{stem} {source}")
-    };
-    let examples = ["gsm", "codeU", "topic"]
+    let kind = format!("{stem} {source}").to_lowercase();
+    let examples = ["gsm", "codeu", "topic"]
         .iter()
         .any(|name| kind.contains(name));
     let questions = asked.into_iter().zip(outputs).map(|(asked, answers)| {

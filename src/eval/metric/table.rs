@@ -95,15 +95,16 @@ pub fn ruler(task: &str) -> Rule {
     Rule::new(metric, max_tokens)
 }
 
-/// L-Eval's rule for rows of `source` whose `evaluation` is this. What people or larger models were to
+/// L-Eval's rule for rows of `source` (in lower case) whose `evaluation` is this. What people or larger models were to
 /// judge is judged by words: F1 of short references, the common subsequence of long ones.
 pub fn leval(source: &str, evaluation: &str, reference: &str) -> Rule {
     let metric = match (evaluation, source) {
         ("exam", s) if s.contains("coursera") => Metric::Choices,
         ("exam", s) if s.contains("quality") || s.contains("tpo") => Metric::Choice,
         ("exam", s) if s.contains("gsm") => Metric::Number,
-        ("exam", s) if s.to_lowercase().contains("codeu") => Metric::Printed,
+        ("exam", s) if s.contains("codeu") => Metric::Printed,
         ("exam", s) if s.contains("sci_fi") => Metric::Truth,
+        ("exam", _) if reference.chars().all(|c| matches!(c, 'A'..='D')) => Metric::Choices,
         ("exam", _) => Metric::Exam,
         ("f1", _) => Metric::F1,
         ("rouge", _) => Metric::Lcs,
@@ -149,6 +150,11 @@ mod tests {
         assert_eq!(ruler("qa_1").metric, Metric::MatchPart);
         assert_eq!(ruler("niah_multikey_2").metric, Metric::MatchAll);
         assert_eq!(leval("tpo", "exam", "A").metric, Metric::Choice);
+        assert_eq!(leval("new", "exam", "AB").metric, Metric::Choices);
+        assert_eq!(
+            leval("gsm100 gsm8k", "exam", "The answer is 3").metric,
+            Metric::Number
+        );
         assert_eq!(leval("narrative_qa", "LLM", "Short.").metric, Metric::F1);
     }
 }

@@ -18,6 +18,7 @@ use crate::engine::evict::Evictor;
 use crate::engine::lane::{Lane, Reader};
 use crate::engine::picture::full_bytes;
 use crate::engine::session::Model;
+use crate::heap;
 use crate::model::message::{Message, Role};
 use greedy::{Answered, Greedy, Teacher};
 
@@ -55,12 +56,15 @@ impl Runner<'_> {
             prompt,
             archive: Arc::new(Archive::in_memory(model.network.identity(), u64::MAX)),
         };
-        match self.mode {
+        let records = match self.mode {
             Mode::With => run.with(watch),
             Mode::Later => run.later(watch),
             Mode::Turns => run.turns(true, watch),
             Mode::TurnsBare => run.turns(false, watch),
-        }
+        };
+        drop(run);
+        heap::give_back();
+        records
     }
 }
 
@@ -205,9 +209,10 @@ impl Run<'_, '_> {
             let mut messages: Vec<Message> = Vec::new();
             for (q, question) in self.sample.questions.iter().enumerate() {
                 watch.progress(self.part(v, q));
+                let text = self.prompt.texts.questions[q].as_str();
                 let content = match q {
-                    0 => [self.prompt.context.as_str(), &question.text].concat(),
-                    _ => question.text.trim_start().to_owned(),
+                    0 => [self.prompt.texts.context.as_str(), text].concat(),
+                    _ => text.trim_start().to_owned(),
                 };
                 messages.push(user(content));
                 let tokens = self.writer.chat(&messages)?;
@@ -290,7 +295,7 @@ impl Run<'_, '_> {
             entries: selected.entries,
             question: q,
             prompt_tokens,
-            lost_tokens: self.prompt.lost,
+            lost_tokens: self.prompt.texts.lost,
             bytes: selected.bytes,
             kept_share: selected.bytes as f64 / selected.full.max(1) as f64,
             answer: answered.text.clone(),

@@ -207,13 +207,25 @@ fn over_long_prompts_lose_their_middle_and_say_so() {
         most: 600,
     };
     let prompt = writer.write(&sample).unwrap();
-    assert!(prompt.lost > 1000);
-    assert!(prompt.context.starts_with("line 0\n") && prompt.context.ends_with("line 399\n"));
+    let texts = &prompt.texts;
+    assert!(texts.lost > 1000);
+    assert!(texts.context.starts_with("line 0\n") && texts.context.ends_with("line 399\n"));
     for tokens in &prompt.questions {
         assert!(tokens.len() + 16 <= 600);
     }
     let longest = prompt.questions.iter().map(Vec::len).max().unwrap();
     assert!(longest + 16 + 24 > 600, "{longest}");
+    // A question that alone would fill the prompt loses its beginning.
+    sample.questions[1].text = (0..400).map(|i| format!("row {i}\n")).collect();
+    let prompt = writer.write(&sample).unwrap();
+    assert!(prompt.texts.context.starts_with("line 0\n") && prompt.texts.lost > 1000);
+    assert!(prompt.texts.questions[1].ends_with("row 399\n"));
+    assert!(
+        prompt
+            .questions
+            .iter()
+            .all(|tokens| tokens.len() + 16 <= 600)
+    );
     let writer = Writer { most: 60, ..writer };
     assert!(matches!(
         writer.write(&sample),
