@@ -14,10 +14,12 @@ pub mod dirs;
 pub mod disk;
 pub mod document;
 pub mod engine;
+pub mod eval;
 pub mod heap;
 pub mod human;
 pub mod model;
 pub mod policy;
+pub mod random;
 pub mod report;
 pub mod saved;
 

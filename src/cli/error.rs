@@ -4,6 +4,7 @@ use std::io;
 
 use crate::config::ConfigError;
 use crate::document::DocumentError;
+use crate::eval::EvalError;
 use crate::model::source::SourceError;
 use crate::saved::SessionError;
 
@@ -74,6 +75,12 @@ impl From<DocumentError> for CliError {
 
 impl From<SessionError> for CliError {
     fn from(error: SessionError) -> Self {
+        CliError::Failed(error.to_string())
+    }
+}
+
+impl From<EvalError> for CliError {
+    fn from(error: EvalError) -> Self {
         CliError::Failed(error.to_string())
     }
 }

@@ -10,6 +10,7 @@ pub mod completions;
 pub mod config;
 pub mod crash;
 mod error;
+pub mod eval;
 pub mod inspect;
 pub mod interrupt;
 mod load;
@@ -88,6 +89,8 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Answer one question under several policies and compare them
     Compare(compare::CompareArgs),
+    /// Measure what policies cost: answers over data files and made tasks
+    Eval(eval::EvalArgs),
     /// Turn text into the model's token ids, as a JSON array
     Tokenize(tokenize::TokenizeArgs),
     /// List the models that are here and those that can be fetched
@@ -123,6 +126,7 @@ fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
         Some(Command::Inspect(args)) => inspect::run(args, dirs),
         Some(Command::Bench(args)) => bench::run(args, dirs),
         Some(Command::Compare(args)) => compare::run(args, dirs),
+        Some(Command::Eval(args)) => eval::run(args, dirs),
         Some(Command::Tokenize(args)) => tokenize::run(args, dirs),
         Some(Command::Models(args)) => models::run(args, dirs),
         Some(Command::Sessions(args)) => sessions::run(args, dirs),

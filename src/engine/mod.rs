@@ -19,7 +19,7 @@ pub mod log;
 pub mod logits;
 pub mod memory;
 mod peak;
-mod picture;
+pub mod picture;
 mod reading;
 mod retained;
 mod room;

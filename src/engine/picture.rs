@@ -63,7 +63,7 @@ fn sources(layers: &dyn Layers) -> Vec<Option<u32>> {
 
 /// Bytes of keys and values that a cache which evicts nothing would use: layers that are bounded by
 /// themselves have what they have under every policy, also before a prefill has come to them.
-pub(super) fn full_bytes(layers: &dyn Layers) -> u64 {
+pub fn full_bytes(layers: &dyn Layers) -> u64 {
     let (d, element) = (layers.description(), layers.element_bytes());
     let growing = layers.position() * d.token_bytes(element);
     let bounded = d.layers.iter().enumerate();

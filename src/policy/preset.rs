@@ -55,6 +55,17 @@ policies! {
 }
 
 impl Preset {
+    /// What a text is worth that nobody chose: beside every comparison, and not offered unasked.
+    pub const RANDOM: Preset = Preset::new(
+        "random",
+        "a random sample of the text, the same in every head",
+        Policy {
+            score: &Random,
+            allocator: &Uniform,
+            layers: LayerBudget::Flat,
+        },
+    );
+
     /// A policy of one's own; those of the table are [`Preset::ALL`].
     pub const fn new(name: &'static str, about: &'static str, policy: Policy) -> Preset {
         Preset {
@@ -68,7 +79,7 @@ impl Preset {
     pub fn every() -> impl Iterator<Item = Preset> {
         let more = RESEARCH.iter();
         let more = more.map(|&(name, about, policy)| Preset::new(name, about, policy));
-        Preset::ALL.into_iter().chain(more)
+        Preset::ALL.into_iter().chain([Preset::RANDOM]).chain(more)
     }
 
     /// As on the command line.
@@ -119,7 +130,7 @@ impl Default for Preset {
 /// The name is not a policy's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no policy '{0}': use one of {names}, or for comparisons {scores}, alone or behind ada- or \
+    "there is no policy '{0}': use one of {names}, or for comparisons random, {scores}, alone or behind ada- or \
      pooled-",
     names = names(", "), scores = scores()
 )]
@@ -183,7 +194,7 @@ mod tests {
     fn every_score_has_three_policies_that_are_found_by_name() {
         assert_eq!(
             Preset::every().count(),
-            Preset::ALL.len() + 3 * SCORES.len()
+            Preset::ALL.len() + 1 + 3 * SCORES.len()
         );
         let names: std::collections::BTreeSet<_> = Preset::every().map(Preset::name).collect();
         assert_eq!(names.len(), Preset::every().count());

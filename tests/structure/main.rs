@@ -19,11 +19,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("heap", &[]),
     ("human", &[]),
+    ("random", &[]),
     ("unseen", &[]),
     ("document", &["aside"]),
     ("saved", &["disk"]),
     ("device", &[]),
-    ("policy", &[]),
+    ("policy", &["random"]),
     ("cache", &["device", "policy"]),
     ("archive", &["heap", "human", "cache"]),
     (
@@ -36,6 +37,13 @@ const ROOMS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "dirs", "heap", "human", "policy", "cache", "archive", "model",
+        ],
+    ),
+    // The evidence: only the command line may import it.
+    (
+        "eval",
+        &[
+            "heap", "random", "unseen", "policy", "archive", "model", "engine",
         ],
     ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
@@ -51,11 +59,11 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "dirs", "disk", "human", "unseen", "document", "saved", "policy", "cache", "archive",
-            "model", "engine", "config", "report", "tui",
+            "model", "engine", "eval", "config", "report", "tui",
         ],
     ),
     // For tests only: nobody may import it.
-    ("testing", &["model"]),
+    ("testing", &["random", "model"]),
 ];
 
 /// Kernels are tied to each other for speed: their circles may stay.

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod defensive;
 pub mod key_norm;
+pub mod random;
 pub mod reach;
 pub mod recency;
 pub mod window;
@@ -10,6 +11,7 @@ pub mod window;
 pub use change::Change;
 pub use defensive::Defensive;
 pub use key_norm::KeyNorm;
+pub use random::Random;
 pub use reach::Reach;
 pub use recency::Recency;
 pub use window::Window;

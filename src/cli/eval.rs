@@ -1,0 +1,163 @@
+//! `cachat eval`: what policies cost, over data files and made tasks.
+
+mod args;
+mod meter;
+
+use std::io::Write;
+
+use super::CliError;
+use crate::config::Settings;
+use crate::dirs::Dirs;
+use crate::engine::session::Model;
+use crate::eval::data::Sample;
+use crate::eval::runner::Runner;
+use crate::eval::{Key, Mode, Record, Store, Summary, Variant};
+use crate::model::thinking::{Effort, Enable, Thinking};
+pub use args::EvalArgs;
+use meter::Meter;
+
+/// Evaluates and prints.
+pub fn run(args: EvalArgs, dirs: &Dirs) -> Result<(), CliError> {
+    let args = args.filled();
+    let settings = args.settings(dirs)?;
+    if args.files.is_empty() && args.tasks.is_empty() {
+        let wrong = "there is nothing to ask: name data files, --tasks or --quick";
+        return Err(CliError::usage(wrong));
+    }
+    let variants = args.variants(&settings)?;
+    let model = super::load::model(&settings, dirs)?;
+    model.template.set_thinking(Thinking {
+        enable: Enable::Off,
+        effort: Effort::Auto,
+    });
+    // A template that tells the date tells the same one in every run.
+    model.template.began_at(chrono::DateTime::UNIX_EPOCH.into());
+    let samples = args.samples(&model)?;
+    if samples.is_empty() {
+        return Err(CliError::failed("the data files have no rows"));
+    }
+    let conditions = conditions(&args, &settings, &model, &variants);
+    let store = match &args.out {
+        Some(folder) => Some(Store::open(folder, &conditions, args.resume)?),
+        None => None,
+    };
+    let records = answers(&args, &model, &variants, &samples, store)?;
+    let summary = Summary::of(&records);
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let mut report = serde_json::to_value(&summary)?;
+        report["conditions"] = conditions;
+        return super::safe::write_json(&mut out, &report);
+    }
+    let table = crate::eval::markdown(&summary);
+    Ok(write!(out, "{}", super::safe::shown(&table))?)
+}
+
+/// All answers, in the order of the table; those that a store has are not given again.
+fn answers(
+    args: &EvalArgs,
+    model: &Model,
+    variants: &[Variant],
+    samples: &[Sample],
+    mut store: Option<Store>,
+) -> Result<Vec<Record>, CliError> {
+    let mut meter = Meter::new(samples.len() * args.mode.len());
+    let mut records = Vec::new();
+    for &mode in &args.mode {
+        let runner = Runner {
+            model,
+            variants,
+            mode,
+            most: args.max_length.unwrap_or(usize::MAX),
+        };
+        for sample in samples {
+            let known = store
+                .as_ref()
+                .and_then(|store| kept(store, sample, variants, mode));
+            let was_known = known.is_some();
+            let answered = match known {
+                Some(known) => known,
+                None => {
+                    meter.begin(&sample.dataset);
+                    let Some(found) = runner.run(sample, &mut meter)? else {
+                        meter.clear();
+                        if args.out.is_some() {
+                            let hint = "cachat: the answers so far are kept; go on with --resume";
+                            let _ = writeln!(std::io::stderr(), "{hint}");
+                        }
+                        return Err(CliError::Interrupted);
+                    };
+                    found
+                }
+            };
+            meter.done(was_known);
+            if let Some(store) = store.as_mut().filter(|_| !was_known) {
+                store.add(answered.clone())?;
+            }
+            records.extend(answered);
+        }
+    }
+    Ok(records)
+}
+
+/// The sample's answers, where the store has them all.
+fn kept(store: &Store, sample: &Sample, variants: &[Variant], mode: Mode) -> Option<Vec<Record>> {
+    let mut keys = Vec::new();
+    for variant in variants {
+        for question in 0..sample.questions.len() {
+            keys.push(Key {
+                sample: sample.id.clone(),
+                mode: mode.name().into(),
+                policy: variant.policy().into(),
+                budget: variant.budget(),
+                question,
+            });
+        }
+    }
+    keys.iter().map(|key| store.get(key)).collect()
+}
+
+/// What the answers depend on.
+fn conditions(
+    args: &EvalArgs,
+    settings: &Settings,
+    model: &Model,
+    variants: &[Variant],
+) -> serde_json::Value {
+    let d = model.network.description();
+    let files = args.files.iter().map(|path| path.display().to_string());
+    let variants = variants
+        .iter()
+        .map(|v| format!("{}@{}", v.policy(), v.budget()));
+    serde_json::json!({
+        "model": d.name,
+        "fingerprint": fingerprint(model),
+        "device": model.network.device(),
+        "kv_dtype": model.network.kv_dtype().0,
+        "exact": settings.exact,
+        "window": settings.window,
+        "kernel": settings.kernel,
+        "alpha": settings.alpha,
+        "slack": settings.slack,
+        "files": files.collect::<Vec<_>>(),
+        "tasks": args.tasks.iter().map(|task| task.name).collect::<Vec<_>>(),
+        "lengths": args.lengths,
+        "modes": args.mode.iter().map(|mode| mode.name()).collect::<Vec<_>>(),
+        "variants": variants.collect::<Vec<_>>(),
+        "limit": args.limit,
+        "seed": args.seed,
+        "max_length": args.max_length,
+        "noise": args.noise,
+        "text": args.text,
+    })
+}
+
+/// The weights', so that answers of two models do not mix.
+fn fingerprint(model: &Model) -> String {
+    let bytes = model.network.identity().fingerprint;
+    bytes
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

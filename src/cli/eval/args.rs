@@ -1,0 +1,243 @@
+//! What `cachat eval` is asked.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use crate::cli::CliError;
+use crate::cli::args::{EvictionArgs, ModelArgs, settings};
+use crate::config::Settings;
+use crate::dirs::Dirs;
+use crate::engine::event::Compare;
+use crate::engine::session::Model;
+use crate::eval::data::{Prompts, Sample};
+use crate::eval::synthetic::{Haystack, Task};
+use crate::eval::{EvalError, Mode, Variant, plan};
+use crate::policy::budget::smallest;
+use crate::policy::{Budget, Preset};
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "\
+A text is read once; every policy and budget selects its cache from that reading and answers greedily.
+`full`, `random` and `streaming` are always in the table. Rows of data files are known by their fields:
+  LongBench  input, context, answers, dataset, all_classes, _id (tables: --prompts, --max-gen)
+  RULER      input, outputs         L-Eval     input, instructions[], outputs[], source, evaluation
+  BABILong   input, question, target
+  plain      context, questions[], answers[][], metric, max_tokens
+
+Examples:
+  cachat eval --quick
+  cachat eval --tasks needle,multikey,vt --lengths 1k,4k --budgets 128,512,25% --limit 20 --out run
+  cachat eval qasper.jsonl --prompts dataset2prompt.json --policies snapkv,ada-snapkv --limit 50
+  cachat eval quality.jsonl --mode later --budgets 10% --json | jq '.rows[] | {policy, score}'")]
+pub struct EvalArgs {
+    /// Data files, JSON Lines
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The same
+    #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',')]
+    pub data: Vec<PathBuf>,
+
+    /// LongBench's dataset2prompt.json
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+
+    /// LongBench's dataset2maxlen.json
+    #[arg(long, value_name = "FILE")]
+    pub max_gen: Option<PathBuf>,
+
+    /// Tasks to make, separated by commas, as RULER defines them
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = tasks())]
+    pub tasks: Vec<Task>,
+
+    /// Tokens of made prompts with their answers, separated by commas: 1000, 4k (of 1024) [default: 1k]
+    #[arg(long, alias = "length", value_name = "N,…", value_delimiter = ',', value_parser = tokens)]
+    pub lengths: Vec<usize>,
+
+    /// Text files to hide needles in, in place of sentences that are made
+    #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',', conflicts_with = "noise")]
+    pub text: Vec<PathBuf>,
+
+    /// Hide needles in the same five sentences over and over
+    #[arg(long)]
+    pub noise: bool,
+
+    /// Policies, separated by commas [default: the default policy and the one with its score and uniform
+    /// budgets]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub policies: Vec<Preset>,
+
+    /// Budgets, separated by commas: entries per KV head, or N% of the prompt [default: 128,512]
+    #[arg(long, value_name = "N|N%,…", value_delimiter = ',')]
+    pub budgets: Vec<Budget>,
+
+    /// When the cache is cut down, separated by commas: with (behind text and question), later (before any
+    /// question is known), turns (questions are turns of a conversation), turns-bare (without an archive)
+    /// [default: with]
+    #[arg(long, value_name = "MODE,…", value_delimiter = ',')]
+    pub mode: Vec<Mode>,
+
+    /// Samples of each set, drawn by the seed [default: all of data files, 10 of made tasks]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// The same seed makes and draws the same samples
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Most tokens of a prompt with its answer; longer ones lose their middle [default: the model's context]
+    #[arg(long, value_name = "N", value_parser = tokens)]
+    pub max_length: Option<usize>,
+
+    /// Folder for the answers, one line each
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+
+    /// Go on with a run that was ended
+    #[arg(long, requires = "out")]
+    pub resume: bool,
+
+    /// A first look: three short tasks, a few samples
+    #[arg(long, conflicts_with_all = ["files", "data", "tasks"])]
+    pub quick: bool,
+
+    /// Print JSON in place of the table
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    #[command(flatten)]
+    pub eviction: EvictionArgs,
+}
+
+/// Samples of each made task, unless it is said.
+const MADE: usize = 10;
+
+impl EvalArgs {
+    /// The settings in force.
+    pub fn settings(&self, dirs: &Dirs) -> Result<Settings, CliError> {
+        settings(dirs, &self.model, Some(&self.eviction), None, None)
+    }
+
+    /// What `--quick` stands for.
+    pub fn filled(mut self) -> EvalArgs {
+        if self.quick {
+            self.tasks = ["needle", "multikey", "fwe"]
+                .into_iter()
+                .filter_map(Task::named)
+                .collect();
+            self.limit = self.limit.or(Some(4));
+            if self.budgets.is_empty() {
+                self.budgets = vec![Budget::Share(0.25)];
+            }
+            if self.policies.is_empty() {
+                self.policies = vec![Preset::SNAPKV, Preset::ADA_SNAPKV, Preset::ADA_REACH];
+            }
+        }
+        self.files.append(&mut self.data);
+        if self.lengths.is_empty() {
+            self.lengths = vec![1024];
+        }
+        if self.mode.is_empty() {
+            self.mode = vec![Mode::With];
+        }
+        self
+    }
+
+    /// Policies at budgets.
+    pub fn variants(&self, settings: &Settings) -> Result<Vec<Variant>, CliError> {
+        let policies = match (self.policies.is_empty(), self.eviction.policy) {
+            (true, Some(policy)) => vec![policy],
+            (true, None) => Compare::usual(),
+            (false, _) => self.policies.clone(),
+        };
+        let budgets = match (self.budgets.is_empty(), self.eviction.budget) {
+            (true, Some(budget)) => vec![budget],
+            (true, None) => vec![Budget::Tokens(128), Budget::Tokens(512)],
+            (false, _) => self.budgets.clone(),
+        };
+        let params = crate::cli::load::eviction(settings).params;
+        let least = smallest(params.window);
+        if let Some(budget) = budgets
+            .iter()
+            .find(|b| matches!(b, Budget::Tokens(n) if *n < least))
+        {
+            return Err(CliError::usage(format!(
+                "the budget {budget} would be filled by the observation window of {} alone; the \
+                 smallest legal budget is {least}",
+                params.window
+            )));
+        }
+        Ok(Variant::all(&policies, &budgets, params))
+    }
+
+    /// Where needles are hidden.
+    fn haystack(&self) -> Result<Haystack, CliError> {
+        if self.noise {
+            return Ok(Haystack::Noise);
+        }
+        if self.text.is_empty() {
+            return Ok(Haystack::Essay);
+        }
+        let mut all = String::new();
+        for path in &self.text {
+            let document = crate::document::read(path)?;
+            all.push_str(&document.text);
+            all.push('\n');
+        }
+        Haystack::of(&all).ok_or_else(|| CliError::failed("--text has no words in it"))
+    }
+
+    /// Everything that is asked, in the order of the table.
+    pub fn samples(&self, model: &Model) -> Result<Vec<Sample>, CliError> {
+        let prompts = Prompts::read(self.prompts.as_deref(), self.max_gen.as_deref());
+        let prompts = prompts.map_err(EvalError::from)?;
+        let mut all = plan::of_files(&self.files, &prompts, self.limit, self.seed)?;
+        let context = model.network.description().context;
+        let over = self.lengths.iter().find(|&&length| length > context);
+        if let Some(length) = over.filter(|_| !self.tasks.is_empty()) {
+            return Err(CliError::usage(format!(
+                "--lengths {length} is over the model's context of {context} tokens"
+            )));
+        }
+        all.extend(plan::of_tasks(
+            &self.tasks,
+            &self.lengths,
+            self.limit.unwrap_or(MADE),
+            self.seed,
+            &self.haystack()?,
+            &model.tokenizer,
+        )?);
+        Ok(all)
+    }
+}
+
+/// The made tasks by name, RULER's names too.
+fn tasks() -> impl TypedValueParser<Value = Task> {
+    let value = |task: &Task| {
+        PossibleValue::new(task.name)
+            .help(task.about)
+            .aliases(task.aliases)
+    };
+    let unknown = |name: String| Task::named(&name).ok_or("there is no such task");
+    PossibleValuesParser::new(Task::ALL.iter().map(value)).try_map(unknown)
+}
+
+/// `4000`, `4k`.
+fn tokens(text: &str) -> Result<usize, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let (number, unit) = match lower.strip_suffix('k') {
+        Some(number) => (number, 1024),
+        None => (lower.as_str(), 1),
+    };
+    let tokens = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|n| n.checked_mul(unit));
+    let tokens = tokens.filter(|&n| n > 0);
+    tokens.ok_or_else(|| "it is a number of tokens such as 1000 or 4k".to_owned())
+}

@@ -1,0 +1,332 @@
+//! A sample's answers under every variant, from one reading of its text: the full cache reads it, and
+//! every policy selects its own from that (a fork of the lane, and an archive in memory beside it).
+
+mod greedy;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use super::data::{Question, Sample};
+use super::error::EvalError;
+use super::prompt::{Prompt, Writer, user};
+use super::record::Record;
+use super::variant::{Mode, Variant};
+use super::watch::Watch;
+use crate::archive::Archive;
+use crate::engine::evict::Evictor;
+use crate::engine::lane::{Lane, Reader};
+use crate::engine::picture::full_bytes;
+use crate::engine::session::Model;
+use crate::heap;
+use crate::model::message::{Message, Role};
+use greedy::{Answered, Greedy, Teacher};
+
+/// Answers samples.
+pub struct Runner<'m> {
+    pub model: &'m Model,
+    /// The full cache first.
+    pub variants: &'m [Variant],
+    pub mode: Mode,
+    /// Most tokens of a prompt with its answer.
+    pub most: usize,
+}
+
+/// The part of a sample's work that its reading is taken to be.
+const READING: f64 = 0.5;
+
+impl Runner<'_> {
+    /// All answers to a sample's questions; `None` when it was stopped.
+    ///
+    /// # Errors
+    /// What cannot be written as a prompt, and the model's own.
+    pub fn run(
+        &self,
+        sample: &Sample,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Vec<Record>>, EvalError> {
+        let most = self.most.min(self.model.network.description().context);
+        let model = self.model;
+        let writer = Writer { model, most };
+        let prompt = writer.write(sample)?;
+        let run = Run {
+            runner: self,
+            writer,
+            sample,
+            prompt,
+            archive: Arc::new(Archive::in_memory(model.network.identity(), u64::MAX)),
+        };
+        let records = match self.mode {
+            Mode::With => run.with(watch),
+            Mode::Later => run.later(watch),
+            Mode::Turns => run.turns(true, watch),
+            Mode::TurnsBare => run.turns(false, watch),
+        };
+        drop(run);
+        heap::give_back();
+        records
+    }
+}
+
+/// One sample's run.
+struct Run<'r, 'm> {
+    runner: &'r Runner<'m>,
+    writer: Writer<'m>,
+    sample: &'r Sample,
+    prompt: Prompt,
+    archive: Arc<Archive>,
+}
+
+/// A cache as it was selected.
+struct Selected {
+    bytes: u64,
+    full: u64,
+    entries: Option<usize>,
+}
+
+impl Selected {
+    fn of(lane: &Lane) -> Selected {
+        Selected {
+            bytes: lane.layers().used_bytes() as u64,
+            full: full_bytes(lane.layers()),
+            entries: lane.evictor().bound_per_head(),
+        }
+    }
+}
+
+type Records = Result<Option<Vec<Record>>, EvalError>;
+
+impl Run<'_, '_> {
+    fn variants(&self) -> &[Variant] {
+        self.runner.variants
+    }
+
+    fn evictor(&self, variant: &Variant, position: usize) -> Evictor {
+        variant.evictor(&*self.runner.model.network, position)
+    }
+
+    /// A lane without tokens that keeps what it reads in the sample's archive.
+    fn lane(&self, evictor: Evictor) -> Result<Lane, EvalError> {
+        let network = &self.runner.model.network;
+        Ok(Lane::archiving(
+            network,
+            evictor,
+            Some(self.archive.clone()),
+        )?)
+    }
+
+    /// Steps of the work: a reading counts as much as all answers.
+    fn done(&self, question: usize, variant: usize) -> f64 {
+        let steps = self.sample.questions.len() * self.variants().len();
+        let done = question * self.variants().len() + variant;
+        READING + (1.0 - READING) * done as f64 / steps.max(1) as f64
+    }
+
+    /// The question is known when the cache is selected.
+    fn with(&self, watch: &mut dyn Watch) -> Records {
+        let mut out = Vec::new();
+        let params = self.variants()[0].0.params;
+        let mut full = self.lane(Evictor::none(params))?;
+        for (q, tokens) in self.prompt.questions.iter().enumerate() {
+            let Some(first) = select(&mut full, tokens, watch)? else {
+                return Ok(None);
+            };
+            let mut teacher = None;
+            for (v, variant) in self.variants().iter().enumerate() {
+                watch.progress(self.done(q, v));
+                let mut lane = full.fork(self.evictor(variant, tokens.len()));
+                let logits = match lane.evictor().bounded() {
+                    false => Some(first.clone()),
+                    true => select(&mut lane, tokens, watch)?,
+                };
+                let Some(logits) = logits else {
+                    return Ok(None);
+                };
+                lane.leave_archive();
+                let selected = Selected::of(&lane);
+                let how = self.greedy(q, teacher.as_ref(), false);
+                let Some(answered) = how.answer(&mut lane, logits, watch)? else {
+                    return Ok(None);
+                };
+                out.push(self.record(variant, q, tokens.len(), &selected, &answered));
+                teacher.get_or_insert(answered.teacher);
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// The cache is selected behind the text, and every question is put to a fork of it.
+    fn later(&self, watch: &mut dyn Watch) -> Records {
+        let mut out = Vec::new();
+        let params = self.variants()[0].0.params;
+        let mut full = self.lane(Evictor::none(params))?;
+        let shared = self.prompt.shared;
+        let text = &self.prompt.questions[0][..shared];
+        if select(&mut full, text, watch)?.is_none() {
+            return Ok(None);
+        }
+        let mut teachers: Vec<Teacher> = Vec::new();
+        for (v, variant) in self.variants().iter().enumerate() {
+            let mut base = full.fork(self.evictor(variant, shared));
+            if base.evictor().bounded() && select(&mut base, text, watch)?.is_none() {
+                return Ok(None);
+            }
+            let selected = Selected::of(&base);
+            for (q, tokens) in self.prompt.questions.iter().enumerate() {
+                watch.progress(self.done(0, 0) + (1.0 - READING) * self.part(v, q));
+                let mut lane = base.fork(Evictor::none(params));
+                lane.leave_archive();
+                let read = lane.read(&tokens[shared..], &mut Following(watch))?;
+                let Some(read) = read else {
+                    return Ok(None);
+                };
+                let how = self.greedy(q, teachers.get(q), true);
+                let Some(answered) = how.answer(&mut lane, read.logits, watch)? else {
+                    return Ok(None);
+                };
+                out.push(self.record(variant, q, tokens.len(), &selected, &answered));
+                if v == 0 {
+                    teachers.push(answered.teacher);
+                }
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// The share of all answers that comes before this one, variant by variant.
+    fn part(&self, variant: usize, question: usize) -> f64 {
+        let questions = self.sample.questions.len();
+        let done = variant * questions + question;
+        done as f64 / (questions * self.variants().len()).max(1) as f64
+    }
+
+    /// One conversation per variant, in which every question is a turn.
+    fn turns(&self, archived: bool, watch: &mut dyn Watch) -> Records {
+        let mut out = Vec::new();
+        for (v, variant) in self.variants().iter().enumerate() {
+            let params = variant.0.params;
+            let mut lane = self.lane(Evictor::none(params))?;
+            let mut messages: Vec<Message> = Vec::new();
+            for (q, question) in self.sample.questions.iter().enumerate() {
+                watch.progress(self.part(v, q));
+                let text = self.prompt.texts.questions[q].as_str();
+                let content = match q {
+                    0 => [self.prompt.texts.context.as_str(), text].concat(),
+                    _ => text.trim_start().to_owned(),
+                };
+                messages.push(user(content));
+                let tokens = self.writer.chat(&messages)?;
+                let needed = tokens.len() + question.rule.max_tokens;
+                if needed > self.writer.most {
+                    // The conversation is full: later questions are not asked of any variant.
+                    break;
+                }
+                lane.set_evictor(self.evictor(variant, tokens.len()));
+                let behind = !archived && q > 0 && tokens.starts_with(lane.tokens());
+                let logits = match behind {
+                    true => {
+                        let rest = tokens[lane.position()..].to_vec();
+                        let read = lane.read(&rest, &mut Following(watch))?;
+                        read.map(|read| read.logits)
+                    }
+                    false => select(&mut lane, &tokens, watch)?,
+                };
+                let Some(logits) = logits else {
+                    return Ok(None);
+                };
+                if !archived {
+                    lane.leave_archive();
+                }
+                let selected = Selected::of(&lane);
+                let how = self.greedy(q, None, false);
+                let Some(answered) = how.answer(&mut lane, logits, watch)? else {
+                    return Ok(None);
+                };
+                out.push(self.record(variant, q, tokens.len(), &selected, &answered));
+                messages.push(Message {
+                    role: Role::Assistant,
+                    content: answered.text,
+                });
+            }
+        }
+        Ok(Some(out))
+    }
+
+    fn greedy<'a>(
+        &'a self,
+        question: usize,
+        teacher: Option<&'a Teacher>,
+        first: bool,
+    ) -> Greedy<'a> {
+        let Question { rule, .. } = &self.sample.questions[question];
+        Greedy {
+            tokenizer: &self.runner.model.tokenizer,
+            max_tokens: rule.max_tokens,
+            line: rule.first_line,
+            teacher,
+            first,
+        }
+    }
+
+    fn record(
+        &self,
+        variant: &Variant,
+        q: usize,
+        prompt_tokens: usize,
+        selected: &Selected,
+        answered: &Answered,
+    ) -> Record {
+        let (sample, question) = (self.sample, &self.sample.questions[q]);
+        let Question {
+            answers,
+            classes,
+            rule,
+            ..
+        } = question;
+        Record {
+            sample: sample.id.clone(),
+            task: sample.task.clone(),
+            dataset: sample.dataset.clone(),
+            length: sample.length,
+            depths: sample.depths.clone(),
+            mode: self.runner.mode.name().into(),
+            policy: variant.policy().into(),
+            budget: variant.budget(),
+            entries: selected.entries,
+            question: q,
+            prompt_tokens,
+            lost_tokens: self.prompt.texts.lost,
+            bytes: selected.bytes,
+            kept_share: selected.bytes as f64 / selected.full.max(1) as f64,
+            answer: answered.text.clone(),
+            answer_tokens: answered.tokens,
+            stop: answered.stop.into(),
+            references: answers.clone(),
+            metric: rule.metric.name().into(),
+            score: rule.score(&answered.text, answers, classes),
+            kl: answered.kl,
+            top1: answered.top1,
+            seconds: answered.seconds,
+        }
+    }
+}
+
+/// The lane becomes that of `tokens`, selected from everything: the logits of the next token, `None` when
+/// it was stopped.
+fn select(
+    lane: &mut Lane,
+    tokens: &[u32],
+    watch: &mut dyn Watch,
+) -> Result<Option<Vec<f32>>, EvalError> {
+    let from = lane.recallable(tokens);
+    let read = lane.recall(tokens, from, &mut Following(watch))?;
+    Ok(read.map(|read| read.logits))
+}
+
+struct Following<'w>(&'w mut dyn Watch);
+
+impl Reader for Following<'_> {
+    fn stopped(&self) -> bool {
+        self.0.stopped()
+    }
+}

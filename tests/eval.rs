@@ -1,0 +1,270 @@
+//! `cachat eval` as scripts meet it: rows of data files, tables, runs that were ended, wrong rows. Over a
+//! small generated model; no network.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use cachat::testing::{TinySpec, write_tiny_gguf};
+use serde_json::{Value, json};
+
+const BIN: &str = env!("CARGO_BIN_EXE_cachat");
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = TinySpec {
+            endless: true,
+            ..TinySpec::llama()
+        };
+        write_tiny_gguf(folder.path().join("tiny.gguf"), &spec).unwrap();
+        Place(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn rows(&self, name: &str, rows: &[Value]) -> PathBuf {
+        let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let path = self.path(name);
+        std::fs::write(&path, lines).unwrap();
+        path
+    }
+
+    fn eval(&self, args: &[&str]) -> Output {
+        let mut cachat = std::process::Command::new(BIN);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CACHAT_") {
+                cachat.env_remove(name);
+            }
+        }
+        cachat
+            .env("CACHAT_HOME", self.0.path())
+            .args(["eval", "--threads", "1", "--window", "8", "--model"])
+            .arg(self.path("tiny.gguf"))
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let out = self.eval(&[args, &["--json"]].concat());
+        assert!(
+            out.status.success(),
+            "{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
+        serde_json::from_slice(&out.stdout).unwrap()
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn words(n: usize) -> String {
+    (0..n)
+        .map(|i| format!("The word number {i} is here. "))
+        .collect()
+}
+
+/// A row of each form, made by hand.
+fn data(place: &Place) -> [PathBuf; 3] {
+    let longbench = |i: usize| {
+        json!({"input": format!("Which is {i}?"), "context": words(20 + i), "answers": ["word"],
+            "length": 100, "dataset": "qasper", "language": "en", "all_classes": null, "_id": format!("id{i}")})
+    };
+    let ruler = json!({"index": 0, "input": format!("Memorize. {}\nWhat is it?", words(20)),
+        "outputs": ["1234567"], "length": 200, "answer_prefix": " It is"});
+    let leval = json!({"instructions": ["Who? A. x B. y", "Where?"], "input": words(30),
+        "outputs": ["A. x", "B"], "source": "quality", "evaluation": "exam"});
+    [
+        place.rows("qasper.jsonl", &[longbench(0), longbench(1), longbench(2)]),
+        place.rows("niah_single_1.jsonl", &[ruler]),
+        place.rows("quality.jsonl", &[leval]),
+    ]
+}
+
+#[test]
+fn rows_of_every_form_become_a_table() {
+    let place = Place::new();
+    let [longbench, ruler, leval] = data(&place);
+    let prompts = place.path("dataset2prompt.json");
+    std::fs::write(
+        &prompts,
+        json!({"qasper": "Article: {context}\n\nQuestion: {input}\nAnswer:"}).to_string(),
+    )
+    .unwrap();
+    let lengths = place.path("dataset2maxlen.json");
+    std::fs::write(&lengths, json!({"qasper": 5}).to_string()).unwrap();
+    let common = [
+        "--policies",
+        "snapkv,ada-snapkv",
+        "--budgets",
+        "40,25%",
+        "--out",
+    ];
+    let out = place.path("run");
+    let files = [text(&longbench), text(&ruler), "--data", text(&leval)];
+    let tables = ["--prompts", text(&prompts), "--max-gen", text(&lengths)];
+    let report = place.json(&[&files[..], &tables, &common, &[text(&out)]].concat());
+    let rows = report["rows"].as_array().unwrap();
+    let sets = ["qasper", "niah_single_1", "quality", "all"];
+    // Full, and four policies at two budgets.
+    assert_eq!(rows.len(), sets.len() * 9);
+    for row in rows {
+        assert!(sets.contains(&row["dataset"].as_str().unwrap()), "{row}");
+        let at = |name: &str| {
+            row[name]
+                .as_f64()
+                .unwrap_or_else(|| panic!("{name} of {row}"))
+        };
+        assert!(at("low") <= at("score") && at("score") <= at("high") && at("high") <= 1.0);
+        assert!(at("kept_share") > 0.0 && at("bytes") > 0.0);
+        assert_eq!(row["vs_full"].is_null(), row["policy"] == "full");
+    }
+    // Eight against the full cache, six against the first policy at their budget.
+    assert_eq!(report["paired"].as_array().unwrap().len(), 14);
+    let answers = std::fs::read_to_string(out.join("answers.jsonl")).unwrap();
+    let answers: Vec<Value> = answers
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    // Three rows with one question, one with one, one with two.
+    assert_eq!(answers.len(), 6 * 9);
+    let qasper = answers.iter().filter(|a| a["dataset"] == "qasper");
+    assert!(
+        qasper
+            .clone()
+            .all(|a| a["answer_tokens"].as_u64().unwrap() <= 5)
+    );
+    assert!(
+        answers
+            .iter()
+            .all(|a| a["references"].as_array().is_some_and(|r| !r.is_empty()))
+    );
+}
+
+/// Whatever was written before a run was ended, it goes on to the same table.
+#[test]
+fn a_run_that_was_ended_goes_on_to_the_same_table() {
+    let place = Place::new();
+    let [longbench, _, leval] = data(&place);
+    let out = place.path("run");
+    let args = |resume: &[&'static str]| -> Vec<String> {
+        let fixed = ["--mode", "later", "--policies", "snapkv", "--budgets", "40"];
+        let paths = [text(&longbench), text(&leval), "--out", text(&out)];
+        [&fixed[..], &paths, resume]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
+    let run = |resume: &[&'static str]| {
+        let args = args(resume);
+        place.eval(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let whole = run(&[]);
+    assert!(
+        whole.status.success(),
+        "{}",
+        String::from_utf8_lossy(&whole.stderr)
+    );
+    let table = String::from_utf8(whole.stdout).unwrap();
+    assert!(
+        table.starts_with("| set ") && table.contains("| random "),
+        "{table}"
+    );
+    let path = out.join("answers.jsonl");
+    let answers = std::fs::read(&path).unwrap();
+    for cut in [
+        0,
+        1,
+        answers.len() / 3,
+        answers.len() / 2,
+        answers.len() - 1,
+        answers.len(),
+    ] {
+        std::fs::write(&path, &answers[..cut]).unwrap();
+        let again = run(&["--resume"]);
+        assert!(
+            again.status.success(),
+            "{}",
+            String::from_utf8_lossy(&again.stderr)
+        );
+        assert_eq!(String::from_utf8(again.stdout).unwrap(), table, "{cut}");
+        let lines = |bytes: &[u8]| bytes.iter().filter(|&&b| b == b'\n').count();
+        assert_eq!(lines(&std::fs::read(&path).unwrap()), lines(&answers));
+    }
+    // Not by mistake into answers that are there, and not under other conditions.
+    let over = run(&[]);
+    assert_eq!(over.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&over.stderr).contains("--resume"));
+    let other = run(&["--resume", "--seed", "2"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("other conditions"));
+}
+
+#[test]
+fn a_wrong_row_is_named_by_file_and_line() {
+    let place = Place::new();
+    let good = json!({"context": "a", "questions": ["b?"], "answers": ["c"]});
+    let wrong = json!({"context": "a", "questions": ["b?"], "answer\u{1b}[2J": ["c"]});
+    let path = place.rows("mine.jsonl", &[good.clone(), good, wrong]);
+    let out = place.eval(&[text(&path), "--budgets", "40", "--limit", "1"]);
+    assert_eq!(out.status.code(), Some(1));
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        said.contains("mine.jsonl, line 3: `answers` is missing"),
+        "{said}"
+    );
+    let path = place.rows("odd.jsonl", &[json!({"answer\u{1b}[2J": ["c"]})]);
+    let out = place.eval(&[text(&path), "--budgets", "40"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        said.contains("odd.jsonl, line 1: it is none of LongBench") && !said.contains('\u{1b}'),
+        "{said}"
+    );
+    for (args, code) in [
+        (&["--budgets", "4"][..], 2),
+        (&["--tasks", "mmlu"], 2),
+        (&["--tasks", "needle", "--budgets", "8"], 2),
+        (&["--tasks", "needle", "--lengths", "1x"], 2),
+        (&["--tasks", "needle", "--lengths", "9k"], 2),
+        (&["--tasks", "needle", "--mode", "never"], 2),
+        (&["nothing.jsonl"], 1),
+    ] {
+        assert_eq!(place.eval(args).status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn made_tasks_are_answered_in_every_mode() {
+    let place = Place::new();
+    let modes = "with,later,turns,turns-bare";
+    let report = place.json(&[
+        "--tasks",
+        "niah,multiquery",
+        "--lengths",
+        "1000,2k",
+        "--limit",
+        "2",
+        "--budgets",
+        "10%",
+        "--policies",
+        "ada-snapkv",
+        "--mode",
+        modes,
+    ]);
+    let rows = report["rows"].as_array().unwrap();
+    // Per mode four sets and all of them, each under four variants.
+    assert_eq!(rows.len(), 4 * 5 * 4);
+    let needle = |row: &&Value| row["task"] == "needle" && row["policy"] == "full";
+    let row = rows.iter().find(needle).unwrap();
+    assert_eq!(
+        (row["length"].as_u64(), row["n"].as_u64()),
+        (Some(1000), Some(2))
+    );
+}
