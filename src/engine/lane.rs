@@ -2,9 +2,13 @@
 //! ever took. Reading, the one decode loop and the one place where peaks are measured are here; a
 //! conversation, a comparison, an inspection and a benchmark are its clients.
 
+mod step;
+
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::drafting::Step;
 use super::event::LayerEviction;
 use super::evict::{Evicting, EvictionHooks, Evictor};
 pub use super::peak::Peak;
@@ -67,8 +71,18 @@ pub trait Voice {
         false
     }
 
-    /// The token to feed next, given the logits behind all that was fed; `None` ends.
+    /// The token to feed next, given the logits behind all that was fed; `None` ends. A voice that
+    /// drafts may ask the lane for its position only: its layers may hold drafted tokens.
     fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>>;
+
+    /// Tokens that may follow `token`, which is about to be fed: they are fed with it, and stay as far as
+    /// they turn out to be what [`Voice::next`] says.
+    fn draft(&mut self, _lane: &Lane, _token: u32) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// A step is through, and the lane holds what stays of it.
+    fn stepped(&mut self, _lane: &Lane, _step: Step) {}
 
     /// Room was made for the next token.
     fn evicted(&mut self, _lane: &Lane, _evicted: Evicted) {}
@@ -95,6 +109,8 @@ pub struct Lane {
     evictor: Evictor,
     peak: Peak,
     retained: Retained,
+    /// Tokens of the running step that stay, and which the sequence does not count yet.
+    fed: usize,
 }
 
 impl Lane {
@@ -115,6 +131,7 @@ impl Lane {
             evictor,
             peak: Peak::default(),
             retained: Retained::default(),
+            fed: 0,
         })
     }
 
@@ -125,6 +142,7 @@ impl Lane {
             evictor: self.evictor,
             peak: Peak::default(),
             retained: self.retained.clone(),
+            fed: 0,
         };
         fork.set_evictor(evictor);
         fork
@@ -146,7 +164,7 @@ impl Lane {
 
     /// How many tokens there were, kept or evicted.
     pub fn position(&self) -> usize {
-        self.sequence.position()
+        self.sequence.position() + self.fed
     }
 
     /// Most bytes so far, now included.
@@ -243,7 +261,8 @@ impl Lane {
         }))
     }
 
-    /// THE decode loop: evicts what is due, feeds a token, asks for the next.
+    /// THE decode loop: evicts what is due, feeds a token and what is drafted behind it, asks for the
+    /// next.
     pub fn decode(&mut self, from: Begin, voice: &mut dyn Voice) -> Result<Decoded> {
         let mut next = from;
         loop {
@@ -262,9 +281,9 @@ impl Lane {
             if !evicted.layers.is_empty() {
                 voice.evicted(self, evicted);
             }
-            match self.sequence.decode(token, &|| voice.stopped())? {
-                Some(logits) => next = Begin::Logits(logits),
-                None => return Ok(Decoded::Stopped),
+            match self.step(token, voice)? {
+                ControlFlow::Continue(begin) => next = begin,
+                ControlFlow::Break(decoded) => return Ok(decoded),
             }
         }
     }

@@ -104,6 +104,7 @@ fn answered(depth: Depth) -> State {
             thought_tokens: 0,
             prefill_seconds: 9.2,
             decode_seconds: 1.0,
+            drafts: Default::default(),
         }),
     );
     tell(&mut state, SMOL.archived(7501));
