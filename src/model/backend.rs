@@ -206,6 +206,27 @@ pub trait Backend: Send + Sync + Sized + 'static {
         span: Span,
         sinks: Option<&Self::Vector>,
     ) -> Result<Self::Rows>;
+    /// The same of `rows` rows, each as if none had come behind it: bit for bit what it would have been
+    /// alone.
+    fn attend_one_by_one(
+        &self,
+        a: &AttentionShape,
+        layer: &Self::Layer,
+        mut q: Self::Rows,
+        rows: usize,
+        span: Span,
+        sinks: Option<&Self::Vector>,
+    ) -> Result<Self::Rows> {
+        for row in 0..rows {
+            let span = Span {
+                behind: span.behind + rows - 1 - row,
+                ..span
+            };
+            let one = self.attend(a, layer, &self.slice(&q, row, 1)?, span, sinks)?;
+            self.put(&mut q, row, &one)?;
+        }
+        Ok(q)
+    }
     /// What the observation window thinks of the layer's entries, and what else is needed, per KV
     /// head; `sinks` as in [`Backend::attend`].
     fn observe(

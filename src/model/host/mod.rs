@@ -303,6 +303,20 @@ impl<T: KvElement> Backend for Host<T> {
         Ok(Rows { data, ..*q })
     }
 
+    fn attend_one_by_one(
+        &self,
+        a: &AttentionShape,
+        layer: &HostLayer<T>,
+        q: Rows,
+        _: usize,
+        span: Span,
+        sinks: Option<&Vec<f32>>,
+    ) -> Result<Rows> {
+        let mut data = vec![0.0; q.data.len()];
+        attention::attend_one_by_one(&self.pool, layer, &queries(a, &q, span, sinks), &mut data);
+        Ok(Rows { data, ..q })
+    }
+
     fn observe(
         &self,
         a: &AttentionShape,

@@ -121,7 +121,9 @@ impl<B: Backend> Attention<B> {
             ..self.span()
         };
         let a = match one_by_one && wanted > 1 {
-            true => self.attend_one_by_one(b, layer, q, wanted, span)?,
+            true => {
+                b.attend_one_by_one(&self.shape, layer, q, wanted, span, self.sinks.as_ref())?
+            }
             false => b.attend(&self.shape, layer, &q, span, self.sinks.as_ref())?,
         };
         let a = match gate {
@@ -129,28 +131,6 @@ impl<B: Backend> Attention<B> {
             None => a,
         };
         Ok(Some(b.linear(&self.out, &a)?))
-    }
-
-    /// Attention of the last `rows` positions, each as if nothing had come behind it: the sums are
-    /// those of decoding.
-    fn attend_one_by_one(
-        &self,
-        b: &B,
-        layer: &B::Layer,
-        mut q: B::Rows,
-        rows: usize,
-        span: Span,
-    ) -> Result<B::Rows> {
-        for row in 0..rows {
-            let span = Span {
-                behind: span.behind + rows - 1 - row,
-                ..span
-            };
-            let one = b.slice(&q, row, 1)?;
-            let a = b.attend(&self.shape, layer, &one, span, self.sinks.as_ref())?;
-            b.put(&mut q, row, &a)?;
-        }
-        Ok(q)
     }
 
     /// What the newest rows see.
