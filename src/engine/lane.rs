@@ -1,6 +1,5 @@
-//! A lane: a sequence in a network, the evictor that bounds its cache, and the most that the cache
-//! ever took. Reading, the one decode loop and the one place where peaks are measured are here; a
-//! conversation, a comparison, an inspection and a benchmark are its clients.
+//! A lane: a sequence in a network, the evictor that bounds its cache, and the most that it ever took.
+//! Reading, the decode loop and the place where peaks are measured are here and nowhere else.
 
 mod step;
 
@@ -71,12 +70,11 @@ pub trait Voice {
         false
     }
 
-    /// The token to feed next, given the logits behind all that was fed; `None` ends. A voice that
-    /// drafts may ask the lane for its position only: its layers may hold drafted tokens.
+    /// The token to feed next, given the logits behind all that was fed; `None` ends. Who drafts asks
+    /// the lane for its position only: its layers may hold drafted tokens.
     fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>>;
 
-    /// Tokens that may follow `token`, which is about to be fed: they are fed with it, and stay as far as
-    /// they turn out to be what [`Voice::next`] says.
+    /// Tokens to feed with `token`, which stay as far as they are what [`Voice::next`] says.
     fn draft(&mut self, _lane: &Lane, _token: u32) -> Vec<u32> {
         Vec::new()
     }
@@ -261,8 +259,7 @@ impl Lane {
         }))
     }
 
-    /// THE decode loop: evicts what is due, feeds a token and what is drafted behind it, asks for the
-    /// next.
+    /// THE decode loop: evicts what is due, feeds a token with its draft, asks for the next.
     pub fn decode(&mut self, from: Begin, voice: &mut dyn Voice) -> Result<Decoded> {
         let mut next = from;
         loop {
