@@ -111,6 +111,7 @@ fn conversation((layers, heads): (usize, usize)) -> State {
             thought_tokens: 0,
             prefill_seconds: 0.1,
             decode_seconds: 5.0,
+            drafts: Default::default(),
         };
         tell(&mut state, Event::TurnFinished(stats));
     }

@@ -322,7 +322,7 @@ fn the_record_of_an_answer_has_the_shape_that_scripts_rely_on() {
         &record,
         "answer thoughts stop prompt_tokens generated_tokens thought_tokens prefill_seconds decode_seconds \
          prefill_tokens_per_second decode_tokens_per_second policy budget model device kv \
-         evictions reused_tokens recalled_entries archive",
+         evictions reused_tokens recalled_entries archive steps drafted_tokens accepted_tokens",
     );
     are(&record["archive"], "mode bytes path");
     are(

@@ -103,10 +103,15 @@ impl<T: KvElement> Head<T> {
         all.take(used).map(|x| x.to_f32()).collect()
     }
 
-    /// Drops all entries after the first `len`.
+    /// Drops all entries after the first `len`. Of a page that nobody shares their numbers go, too.
     pub fn truncate(&mut self, len: usize) {
+        let before = self.len();
         self.positions.truncate(len);
         self.pages.truncate(len.div_ceil(PAGE));
+        if let Some(page) = self.pages.last_mut().filter(|_| !len.is_multiple_of(PAGE)) {
+            let used = before - (len - len % PAGE);
+            page.clear(len % PAGE..used.clamp(len % PAGE, PAGE), self.head_dim);
+        }
     }
 
     /// Its pages from entry `first` on, a multiple of [`PAGE`].
@@ -238,5 +243,26 @@ mod tests {
         assert_eq!((head.len(), head.pages().len()), (PAGE, 1));
         head.append(7, &[1.0; 4], &[2.0; 4]);
         assert_eq!(entry(&head, PAGE), (7, 1.0, 2.0));
+    }
+
+    #[test]
+    fn what_is_truncated_leaves_nothing_in_a_page_of_its_own() {
+        let before = head(PAGE + 3);
+        let mut after = before.clone();
+        for i in 0..PAGE {
+            after.append(900 + i as u32, &[1.0; 4], &[2.0; 4]);
+        }
+        after.truncate(PAGE + 3);
+        assert_eq!(after.positions(), before.positions());
+        assert_eq!(after.allocated_bytes(), before.allocated_bytes());
+        let bytes = |head: &Head<f16>| -> Vec<Vec<u8>> {
+            let pages = head.pages().iter();
+            pages.map(|p| p.bytes().as_slice().to_vec()).collect()
+        };
+        assert_eq!(bytes(&after), bytes(&before));
+        // A page that is shared stays as it is.
+        let mut shorter = before.clone();
+        shorter.truncate(PAGE + 1);
+        assert_eq!(shorter.own_bytes(&before), 0);
     }
 }

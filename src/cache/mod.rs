@@ -36,11 +36,14 @@ impl<S: Store> LayerState<S> {
         }
     }
 
-    /// Undoes the appending of a token.
-    pub fn take_back(&mut self) {
-        self.layer.take_back(1);
-        self.window.take_back();
-        self.state.take_back();
+    /// Of the tokens that were appended last, announced by [`QueryWindow::expect`], undoes the last
+    /// `rejected`; of a state, one at most.
+    pub fn settle(&mut self, rejected: usize) {
+        if rejected > 0 {
+            self.layer.take_back(rejected);
+            self.state.take_back();
+        }
+        self.window.settle(rejected);
     }
 
     /// Bytes in use.

@@ -186,6 +186,20 @@ impl<T: KvElement> Page<T> {
         }
     }
 
+    /// Zeros in `slots`, where nobody shares the page.
+    pub fn clear(&mut self, slots: std::ops::Range<usize>, dim: usize) {
+        let bytes = Arc::get_mut(&mut self.bytes).filter(|bytes| bytes.is_own());
+        let Some(bytes) = bytes.filter(|_| !slots.is_empty()) else {
+            return;
+        };
+        let all: &mut [T] = bytemuck::cast_slice_mut(bytes.as_mut_slice());
+        let (keys, values) = all.split_at_mut(all.len() / 2);
+        for row in keys.chunks_exact_mut(PAGE) {
+            row[slots.clone()].fill(T::zeroed());
+        }
+        values[slots.start * dim..slots.end * dim].fill(T::zeroed());
+    }
+
     /// Copies slot `from` of `other` into `slot` without converting.
     pub fn copy_slot(&mut self, slot: usize, other: &Page<T>, from: usize, dim: usize) {
         let (other_keys, other_values) = (other.keys(), other.values());

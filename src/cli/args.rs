@@ -9,6 +9,7 @@ use crate::archive::Mode;
 use crate::config::values::Size;
 use crate::config::{ConfigFile, DeviceChoice, KvDtype, Partial, PartialSampling, Settings};
 use crate::dirs::Dirs;
+use crate::engine::drafting::Draft;
 use crate::model::thinking::{Effort, Enable};
 use crate::policy::{Budget, Preset};
 
@@ -123,6 +124,23 @@ impl ArchiveArgs {
     pub fn apply(&self, settings: &mut Settings) {
         settings.archive = self.archive.unwrap_or(settings.archive);
         settings.archive_limit = self.archive_limit.unwrap_or(settings.archive_limit);
+    }
+}
+
+/// How fast the answer comes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Speed")]
+pub struct DraftArgs {
+    /// Draft the answer from what was said before and verify some tokens at once, which changes its
+    /// speed and not a word: auto (as far as it pays), off, or a number of tokens [default: auto]
+    #[arg(long, value_name = "N", env = "CACHAT_DRAFT", hide_env = true)]
+    pub draft: Option<Draft>,
+}
+
+impl DraftArgs {
+    /// Lays these over the settings.
+    pub fn apply(&self, settings: &mut Settings) {
+        settings.draft = self.draft.unwrap_or(settings.draft);
     }
 }
 
@@ -252,6 +270,7 @@ pub fn settings(
         slack: eviction.slack,
         archive: None,
         archive_limit: None,
+        draft: None,
         system: prompt.and_then(|prompt| prompt.system.clone()),
         theme: None,
         mouse: None,

@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::CliError;
 use super::answering::{Output, say};
-use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
+use super::args::{
+    ArchiveArgs, DraftArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings,
+};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::event::{Archived, Event, Message, Stop, TurnStats};
@@ -67,6 +69,9 @@ pub struct AskArgs {
     pub archive: ArchiveArgs,
 
     #[command(flatten)]
+    pub draft: DraftArgs,
+
+    #[command(flatten)]
     pub sampling: SamplingArgs,
 }
 
@@ -81,6 +86,7 @@ impl AskArgs {
             Some(&self.conversation),
         )?;
         self.archive.apply(&mut settings);
+        self.draft.apply(&mut settings);
         Ok(settings)
     }
 }
@@ -107,6 +113,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
     let mut session =
         Session::new(model, eviction, settings.system.clone()).map_err(|e| failed(&e))?;
+    session.set_draft(settings.draft);
     match super::load::archiving(&settings, dirs).open(&*session.model().network) {
         Ok(archive) => session.set_archive(archive).map_err(|e| failed(&e))?,
         Err(why) => say(&why),
@@ -296,6 +303,9 @@ fn record(
         "prefill_seconds": stats.prefill_seconds,
         "decode_seconds": stats.decode_seconds,
         "prefill_tokens_per_second": per_second(stats.prompt_tokens, stats.prefill_seconds),
+        "steps": stats.drafts.steps,
+        "drafted_tokens": stats.drafts.drafted,
+        "accepted_tokens": stats.drafts.accepted,
         "decode_tokens_per_second": per_second(stats.generated_tokens, stats.decode_seconds),
         "policy": settings.policy.name(),
         "budget": session.in_force().entries(),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CliError;
-use super::args::{ArchiveArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings};
+use super::args::{
+    ArchiveArgs, DraftArgs, EvictionArgs, ModelArgs, PromptArgs, SamplingArgs, settings,
+};
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::catalogue::Catalogue;
@@ -36,6 +38,9 @@ pub struct ChatArgs {
 
     #[command(flatten)]
     pub archive: ArchiveArgs,
+
+    #[command(flatten)]
+    pub draft: DraftArgs,
 
     #[command(flatten)]
     pub sampling: SamplingArgs,
@@ -79,6 +84,7 @@ impl ChatArgs {
             Some(&self.conversation),
         )?;
         self.archive.apply(&mut settings);
+        self.draft.apply(&mut settings);
         if let Some(theme) = &self.theme {
             settings.theme = Some(theme.clone()).filter(|theme| theme != "auto");
         }
@@ -117,6 +123,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         sampling: settings.sampling.clone(),
         system: settings.system.clone(),
         archiving: super::load::archiving(&settings, dirs),
+        draft: settings.draft,
     };
     let (themes, notices) = themes(&settings, dirs)?;
     let setup = Setup {

@@ -72,6 +72,7 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     writeln!(out, "slack = {}", set.slack)?;
     writeln!(out, "archive = \"{}\"", set.archive)?;
     writeln!(out, "archive-limit = \"{}\"", set.archive_limit)?;
+    writeln!(out, "draft = \"{}\"", set.draft)?;
     writeln!(
         out,
         "system = {}",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::settings::Settings;
 use super::values::{DeviceChoice, KvDtype, Size};
 use crate::archive::Mode;
+use crate::engine::drafting::Draft;
 use crate::engine::event::PartialSampling;
 use crate::model::source::ModelSpec;
 use crate::policy::{Budget, Preset};
@@ -31,6 +32,7 @@ pub struct Partial {
     pub archive: Option<Mode>,
     #[serde(rename = "archive-limit")]
     pub archive_limit: Option<Size>,
+    pub draft: Option<Draft>,
     pub system: Option<String>,
     pub theme: Option<String>,
     pub mouse: Option<bool>,
@@ -39,7 +41,7 @@ pub struct Partial {
 }
 
 /// Keys of the file's top level and of `[sampling]`; a test holds them to the structs.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "model",
     "device",
     "threads",
@@ -53,6 +55,7 @@ pub const KEYS: [&str; 17] = [
     "slack",
     "archive",
     "archive-limit",
+    "draft",
     "system",
     "theme",
     "mouse",
@@ -102,6 +105,7 @@ impl Partial {
         put(&mut settings.slack, self.slack);
         put(&mut settings.archive, self.archive);
         put(&mut settings.archive_limit, self.archive_limit);
+        put(&mut settings.draft, self.draft);
         put(&mut settings.mouse, self.mouse);
         if self.system.is_some() {
             settings.system = self.system.filter(|system| !system.trim().is_empty());

@@ -3,6 +3,7 @@
 use super::error::ConfigError;
 use super::values::{DeviceChoice, KvDtype, Size};
 use crate::archive::Mode;
+use crate::engine::drafting::Draft;
 use crate::engine::event::PartialSampling;
 use crate::model::source::ModelSpec;
 use crate::policy::Preset;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub archive: Mode,
     /// Most bytes of all archives together.
     pub archive_limit: Size,
+    /// How answers are drafted from the text.
+    pub draft: Draft,
     /// System prompt; `None` = the model's own.
     pub system: Option<String>,
     /// What is said of it; the model's file and our defaults say the rest.
@@ -57,6 +60,7 @@ impl Default for Settings {
             slack: 128,
             archive: Mode::default(),
             archive_limit: Size(4 << 30),
+            draft: Draft::default(),
             system: None,
             sampling: PartialSampling::default(),
             theme: None,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::drafting::{Drafter, Step};
 use super::event::{CachePicture, Event, Sampling, Stop, Trigger, TurnStats};
 use super::lane::{Begin, Decoded, Evicted, Lane, Voice};
 use super::picture::{picture, picture_with_holders, round};
@@ -68,6 +69,19 @@ pub(super) struct Drawn {
     pub thoughts: Thoughts,
     /// There while the last answer can go on from the cache as it is.
     pub paused: Option<Paused>,
+    /// Of all answers.
+    pub drafter: Drafter,
+}
+
+impl Drawn {
+    /// Begins anew; what drafting has learnt stays.
+    pub fn clear(&mut self) {
+        let drafter = std::mem::take(&mut self.drafter);
+        *self = Drawn {
+            drafter,
+            ..Drawn::default()
+        };
+    }
 }
 
 /// Answers from the logits of the next token or, without any, from the pending token. The answer so
@@ -190,10 +204,29 @@ impl Voice for Speaker<'_> {
             self.stats.stop = Stop::Length;
             return Ok(None);
         }
+        Ok(Some(token))
+    }
+
+    fn draft(&mut self, lane: &Lane, token: u32) -> Vec<u32> {
+        let context = lane.layers().description().context;
+        let left = self.sampling.max_tokens;
+        let left = left.saturating_sub(self.stats.generated_tokens);
+        // Behind each but the last of them another one is drawn.
+        let most = left.min(context.saturating_sub(lane.position()));
+        let most = most.saturating_sub(1);
+        self.drawn.drafter.draft(lane.tokens(), token, most)
+    }
+
+    fn stepped(&mut self, lane: &Lane, step: Step) {
+        self.drawn.drafter.learn(step);
+        self.stats.drafts.add(step);
+        if step.drafted > 0 {
+            let (turn, drafts) = (self.stats.turn, self.stats.drafts);
+            self.watcher.event(Event::Drafted { turn, drafts });
+        }
         if let Some(picture) = self.glimpses.next(lane) {
             self.watcher.picture(picture);
         }
-        Ok(Some(token))
     }
 
     fn evicted(&mut self, lane: &Lane, evicted: Evicted) {

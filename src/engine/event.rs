@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 pub use super::comparison::CompareEvent;
+pub use super::drafting::Drafts;
 pub use super::memory::ProcessMemory;
 pub use super::sampling::{PartialSampling, Said, Sampling};
 pub use super::stop::Stop;
@@ -257,6 +258,8 @@ pub struct TurnStats {
     pub thought_tokens: usize,
     pub prefill_seconds: f64,
     pub decode_seconds: f64,
+    #[serde(flatten)]
+    pub drafts: Drafts,
 }
 
 impl TurnStats {
@@ -272,6 +275,7 @@ impl TurnStats {
             thought_tokens: 0,
             prefill_seconds,
             decode_seconds: 0.0,
+            drafts: Drafts::default(),
         }
     }
 }
@@ -326,6 +330,11 @@ pub enum Event {
         generated: usize,
         seconds: f64,
         position: usize,
+    },
+    /// The answer's steps so far; where something was drafted, behind the tokens that came of it.
+    Drafted {
+        turn: Turn,
+        drafts: Drafts,
     },
     TurnFinished(TurnStats),
     /// Something the user should know; the conversation goes on.

@@ -46,11 +46,12 @@ impl Evictor {
         self.bounded().then_some(self.budget)
     }
 
-    fn extent(&self, layers: &dyn Layers) -> Extent {
+    /// Of all there will be when `more` tokens have come.
+    fn extent(&self, layers: &dyn Layers, more: usize) -> Extent {
         let growing = layers.description().layers.iter().filter(|l| l.grows());
         Extent {
             layers: growing.count(),
-            position: layers.position(),
+            position: layers.position() + more,
             budget: self.budget,
             waits: layers.waits(),
         }
@@ -64,9 +65,10 @@ impl Evictor {
         of.collect()
     }
 
-    /// Entries each layer that grows keeps after an eviction: (layer, KV heads, entries).
-    fn targets(&self, layers: &dyn Layers) -> Vec<(usize, usize, usize)> {
-        let (extent, policy) = (self.extent(layers), self.preset.policy());
+    /// Entries each layer that grows keeps after an eviction when `more` tokens have come: (layer, KV
+    /// heads, entries).
+    fn targets(&self, layers: &dyn Layers, more: usize) -> Vec<(usize, usize, usize)> {
+        let (extent, policy) = (self.extent(layers, more), self.preset.policy());
         let target = |(index, (layer, kv_heads))| {
             let base = extent.base(policy.layers, &self.params, index);
             (layer, kv_heads, (base + self.params.window) * kv_heads)
@@ -78,30 +80,43 @@ impl Evictor {
     /// Entries the whole cache keeps after an eviction of all layers; `None` = no bound. The
     /// safeguard's rounding may leave a few more.
     pub fn total(&self, layers: &dyn Layers) -> Option<usize> {
-        let targets = || self.targets(layers).into_iter().map(|(_, _, n)| n);
+        let targets = || self.targets(layers, 0).into_iter().map(|(_, _, n)| n);
         self.bounded().then(|| targets().sum())
     }
 
     /// Layers that one more token would take over their bound, budget and slack; where the heads of
     /// all layers share one total, all of them or none.
     pub fn due(&self, layers: &dyn Layers) -> Vec<usize> {
+        self.due_behind(layers, 0)
+    }
+
+    /// Tokens, `most` at most and one at least, that can come before any layer is due.
+    pub fn room(&self, layers: &dyn Layers, most: usize) -> usize {
+        if !self.bounded() {
+            return most;
+        }
+        let fits = |more: &usize| self.due_behind(layers, *more).is_empty();
+        (1..most).take_while(fits).count() + 1
+    }
+
+    /// [`Evictor::due`] once `more` tokens have come.
+    fn due_behind(&self, layers: &dyn Layers, more: usize) -> Vec<usize> {
         if !self.bounded() {
             return Vec::new();
         }
         let slack = self.params.slack;
-        let targets = self.targets(layers);
+        let targets = self.targets(layers, more);
+        let next = |layer: usize, heads: usize| layers.layer_entries(layer) + heads * (more + 1);
         if self.preset.policy().allocator.pools() {
             let bound: usize = targets.iter().map(|(_, heads, n)| n + slack * heads).sum();
-            let next =
-                |(layer, heads, _): &(usize, usize, usize)| layers.layer_entries(*layer) + heads;
-            return match targets.iter().map(next).sum::<usize>() > bound {
+            let all = targets.iter().map(|(layer, heads, _)| next(*layer, *heads));
+            return match all.sum::<usize>() > bound {
                 true => targets.iter().map(|(layer, _, _)| *layer).collect(),
                 false => Vec::new(),
             };
         }
-        let over = |&(layer, heads, n): &(usize, usize, usize)| {
-            layers.layer_entries(layer) + heads > n + slack * heads
-        };
+        let over =
+            |&(layer, heads, n): &(usize, usize, usize)| next(layer, heads) > n + slack * heads;
         let due = targets.into_iter().filter(over);
         due.map(|(layer, _, _)| layer).collect()
     }
@@ -110,7 +125,7 @@ impl Evictor {
     pub fn begin(&self, layers: &dyn Layers) -> Evicting {
         let policy = self.preset.policy();
         let active = self.bounded() && layers.position() > self.budget;
-        let extent = self.extent(layers);
+        let extent = self.extent(layers, 0);
         Evicting {
             evictor: *self,
             extent,

@@ -1,12 +1,19 @@
-//! A lane: a sequence in a network, the evictor that bounds its cache, and the most that the cache
-//! ever took. Reading, the one decode loop and the one place where peaks are measured are here; a
-//! conversation, a comparison, an inspection and a benchmark are its clients.
+//! A lane: a sequence in a network, the evictor that bounds its cache, and the most that it ever took.
+//! Reading, the decode loop and the place where peaks are measured are here and nowhere else.
 
+mod committing;
+mod step;
+
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use committing::{Committing, PeakKeeper};
+pub use committing::{Reader, Unread};
+
+use super::drafting::Step;
 use super::event::LayerEviction;
-use super::evict::{Evicting, EvictionHooks, Evictor};
+use super::evict::{Evicting, Evictor};
 pub use super::peak::Peak;
 use super::retained::Retained;
 use super::room;
@@ -23,37 +30,6 @@ pub struct Evicted {
     pub milliseconds: f64,
 }
 
-/// Follows a read.
-pub trait Reader {
-    /// Looked at between blocks.
-    fn stopped(&self) -> bool {
-        false
-    }
-
-    /// `done` of `total` blocks over all layers are through.
-    fn progress(&mut self, _done: usize, _total: usize) {}
-
-    /// `layer` has all its entries and nothing of it was evicted yet.
-    fn before_eviction(&mut self, _layer: usize, _layers: &dyn Layers) -> Result<()> {
-        Ok(())
-    }
-
-    /// `layer` was cut down, maybe not for the last time.
-    fn cut(&mut self, _layer: usize, _layers: &dyn Layers) -> Result<()> {
-        Ok(())
-    }
-
-    /// `layer` is through, and evicted where that is decided already.
-    fn layer_done(&mut self, _layer: usize, _layers: &dyn Layers, _peak: Peak) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// A read that nobody follows.
-pub struct Unread;
-
-impl Reader for Unread {}
-
 /// What came of a read that went through.
 #[derive(Debug)]
 pub struct Read {
@@ -69,8 +45,17 @@ pub trait Voice {
         false
     }
 
-    /// The token to feed next, given the logits behind all that was fed; `None` ends.
+    /// The token to feed next, given the logits behind all that was fed; `None` ends. Who drafts asks
+    /// the lane for its position only: its layers may hold drafted tokens.
     fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>>;
+
+    /// Tokens to feed with `token`, which stay as far as they are what [`Voice::next`] says.
+    fn draft(&mut self, _lane: &Lane, _token: u32) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// A step is through, and the lane holds what stays of it.
+    fn stepped(&mut self, _lane: &Lane, _step: Step) {}
 
     /// Room was made for the next token.
     fn evicted(&mut self, _lane: &Lane, _evicted: Evicted) {}
@@ -99,6 +84,8 @@ pub struct Lane {
     retained: Retained,
     /// `None` where what is free is not known.
     way: Option<Way>,
+    /// Tokens of the running step that stay, and which the sequence does not count yet.
+    fed: usize,
 }
 
 impl Lane {
@@ -120,6 +107,7 @@ impl Lane {
             peak: Peak::default(),
             retained: Retained::default(),
             way: room::way(&**network),
+            fed: 0,
         })
     }
 
@@ -131,6 +119,7 @@ impl Lane {
             peak: Peak::default(),
             retained: self.retained.clone(),
             way: self.way,
+            fed: 0,
         };
         fork.set_evictor(evictor);
         fork
@@ -152,7 +141,7 @@ impl Lane {
 
     /// How many tokens there were, kept or evicted.
     pub fn position(&self) -> usize {
-        self.sequence.position()
+        self.sequence.position() + self.fed
     }
 
     /// Most bytes so far, now included.
@@ -252,7 +241,7 @@ impl Lane {
         }))
     }
 
-    /// THE decode loop: evicts what is due, feeds a token, asks for the next.
+    /// THE decode loop: evicts what is due, feeds a token with its draft, asks for the next.
     pub fn decode(&mut self, from: Begin, voice: &mut dyn Voice) -> Result<Decoded> {
         let mut next = from;
         loop {
@@ -271,9 +260,9 @@ impl Lane {
             if !evicted.layers.is_empty() {
                 voice.evicted(self, evicted);
             }
-            match self.sequence.decode(token, &|| voice.stopped())? {
-                Some(logits) => next = Begin::Logits(logits),
-                None => return Ok(Decoded::Stopped),
+            match self.step(token, voice)? {
+                ControlFlow::Continue(begin) => next = begin,
+                ControlFlow::Break(decoded) => return Ok(decoded),
             }
         }
     }
@@ -305,89 +294,5 @@ impl Lane {
             came_back: 0,
             milliseconds: begun.elapsed().as_secs_f64() * 1000.0,
         })
-    }
-}
-
-/// PeakKeepers what an eviction takes on its way.
-struct PeakKeeper<'a> {
-    peak: &'a mut Peak,
-    /// Bytes before the layer at hand is cut down.
-    held: usize,
-    reader: &'a mut dyn Reader,
-}
-
-impl EvictionHooks for PeakKeeper<'_> {
-    fn before(&mut self, _: usize, layers: &dyn Layers) -> Result<()> {
-        self.held = layers.allocated_bytes();
-        Ok(())
-    }
-
-    fn after(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
-        let most = self.held + layers.layer_bytes(layer);
-        self.peak.most = self.peak.most.max(most as u64);
-        self.reader.cut(layer, layers)
-    }
-}
-
-/// A read on its way.
-struct Committing<'a> {
-    evictor: &'a Evictor,
-    /// Begun with the first layer, when the position is known.
-    evicting: Option<Evicting>,
-    /// Spent on eviction.
-    milliseconds: f64,
-    peak: Peak,
-    came_back: usize,
-    reader: &'a mut dyn Reader,
-}
-
-impl Committing<'_> {
-    /// Runs a part of the round, on the clock.
-    fn evict(
-        &mut self,
-        layers: &mut dyn Layers,
-        part: impl FnOnce(&mut Evicting, &mut dyn Layers, &mut PeakKeeper) -> Result<()>,
-    ) -> Result<()> {
-        let begun = Instant::now();
-        let evictor = self.evictor;
-        let evicting = self.evicting.get_or_insert_with(|| evictor.begin(layers));
-        let mut told = PeakKeeper {
-            peak: &mut self.peak,
-            held: 0,
-            reader: &mut *self.reader,
-        };
-        let done = part(evicting, layers, &mut told);
-        self.milliseconds += begun.elapsed().as_secs_f64() * 1000.0;
-        done
-    }
-}
-
-impl PrefillHooks for Committing<'_> {
-    fn stopped(&self) -> bool {
-        self.reader.stopped()
-    }
-
-    fn progress(&mut self, done: usize, total: usize) {
-        self.reader.progress(done, total);
-    }
-
-    fn layer_done(&mut self, layer: usize, layers: &mut dyn Layers) -> Result<()> {
-        self.peak.hold(layers.allocated_bytes());
-        self.reader.before_eviction(layer, layers)?;
-        self.evict(layers, |evicting, layers, told| {
-            evicting.layer(layer, layers, told)
-        })?;
-        self.reader.layer_done(layer, layers, self.peak)
-    }
-
-    fn all_done(&mut self, layers: &mut dyn Layers) -> Result<()> {
-        self.evict(layers, |evicting, layers, told| {
-            evicting.finish(layers, told)
-        })?;
-        // What a window sees is no one's choice.
-        let shapes = layers.description().layers.iter().enumerate();
-        let growing = shapes.filter(|(_, shape)| shape.grows());
-        self.came_back = growing.map(|(l, _)| layers.came_back(l)).sum();
-        Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use super::archiving::Archiving;
+use super::drafting::Draft;
 use super::event::{
     CachePicture, Command, Compare, CompareEvent, Event, InForce, ModelInfo, PartialSampling,
     PolicyInfo, TurnStats,
@@ -34,6 +35,7 @@ pub struct Start {
     pub sampling: PartialSampling,
     pub system: Option<String>,
     pub archiving: Archiving,
+    pub draft: Draft,
 }
 
 /// Starts the engine's thread. `load` runs on it and may send [`Event::Fetching`] and
@@ -132,6 +134,7 @@ fn run(
         sampling,
         mut system,
         mut archiving,
+        draft,
     } = start;
     let context = info.context;
     let mut sampling = sampling.over(&model.sampling.said);
@@ -139,6 +142,7 @@ fn run(
         Ok(session) => session,
         Err(error) => return tell(Event::Fatal(error.to_string())),
     };
+    session.set_draft(draft);
     let unarchived = archive(&mut session, &archiving).err();
     out.event(Event::Ready {
         model: Box::new(info),

@@ -69,6 +69,12 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// Everything but the weights that decides on keys and values.
     fn precision(&self) -> String;
 
+    /// Whether a row comes to the same, bit for bit, whatever rows are computed beside it, and some
+    /// rows take less time together than one after the other.
+    fn rows_are_alike(&self) -> bool {
+        false
+    }
+
     /// Rows of a prefill's block: enough to keep the device busy, few enough to stop soon.
     fn block_rows(&self, d: &Description) -> usize;
 
@@ -108,13 +114,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
         load: &(dyn Fn(usize) -> Result<T> + Sync),
     ) -> Result<Vec<T>>;
 
-    /// Rows of the token table, for tokens behind `before` others; `head` is it in a tied model.
+    /// Rows of the token table, for tokens that are read behind `before` others, or decoded; `head`
+    /// is it in a tied model.
     fn embed(
         &self,
         table: &Self::Embedding,
         head: &Self::Linear,
         tokens: &[u32],
-        before: usize,
+        before: Option<usize>,
     ) -> Result<Self::Rows>;
     /// Numbers of the host as rows, as many as `like` has.
     fn rows(&self, host: Vec<f32>, like: &Self::Rows) -> Result<Self::Rows>;
@@ -199,6 +206,27 @@ pub trait Backend: Send + Sync + Sized + 'static {
         span: Span,
         sinks: Option<&Self::Vector>,
     ) -> Result<Self::Rows>;
+    /// The same of `rows` rows, each as if none had come behind it: bit for bit what it would have been
+    /// alone.
+    fn attend_one_by_one(
+        &self,
+        a: &AttentionShape,
+        layer: &Self::Layer,
+        mut q: Self::Rows,
+        rows: usize,
+        span: Span,
+        sinks: Option<&Self::Vector>,
+    ) -> Result<Self::Rows> {
+        for row in 0..rows {
+            let span = Span {
+                behind: span.behind + rows - 1 - row,
+                ..span
+            };
+            let one = self.attend(a, layer, &self.slice(&q, row, 1)?, span, sinks)?;
+            self.put(&mut q, row, &one)?;
+        }
+        Ok(q)
+    }
     /// What the observation window thinks of the layer's entries, and what else is needed, per KV
     /// head; `sinks` as in [`Backend::attend`].
     fn observe(

@@ -1,5 +1,7 @@
 //! The transformer, read top to bottom; what a row of numbers is, is the backend's business.
 
+mod step;
+
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -18,7 +20,7 @@ use super::{
     stages::{Behind, Stages},
     weights::Scaled,
 };
-use crate::cache::{KvCache, LayerState, QueryWindow, State, Store};
+use crate::cache::{KvCache, LayerState, QueryWindow, State};
 
 /// More tokens than a template begins an answer with (`<think>`).
 const BEGINNING: usize = 16;
@@ -142,8 +144,8 @@ impl<B: Backend> Decoder<B> {
         at
     }
 
-    /// Tokens behind `before` others, scaled as the stream begins.
-    fn embed(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
+    /// Tokens that are read behind `before` others, or decoded, scaled as the stream begins.
+    fn embed(&self, tokens: &[u32], before: Option<usize>) -> Result<B::Rows> {
         let rows = self.embed_plain(tokens, before)?;
         match self.description.scales.embedding {
             1.0 => Ok(rows),
@@ -151,7 +153,7 @@ impl<B: Backend> Decoder<B> {
         }
     }
 
-    fn embed_plain(&self, tokens: &[u32], before: usize) -> Result<B::Rows> {
+    fn embed_plain(&self, tokens: &[u32], before: Option<usize>) -> Result<B::Rows> {
         let vocab = self.description.vocabulary;
         if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab) {
             return Err(ModelError::Token { id, vocab });
@@ -176,7 +178,8 @@ impl<B: Backend> Decoder<B> {
         // is one token, and on where it ends.
         let more = usize::from(rows == 1 && offset > 0);
         let some = &tokens[offset - more..offset + rows];
-        let embedded = self.embed_plain(some, before + tokens.len() - some.len())?;
+        let before = before + tokens.len() - some.len();
+        let embedded = self.embed_plain(some, Some(before))?;
         self.backend.last(embedded, rows).map(Some)
     }
 
@@ -261,7 +264,7 @@ impl<B: Backend> Decoder<B> {
         let angles = self.angles(behind.position, tokens.len())?;
         let cuts = self.cuts(tokens.len());
         let blocks = cuts.len() - 1;
-        let mut x = self.embed(tokens, behind.position)?;
+        let mut x = self.embed(tokens, Some(behind.position))?;
         let mut staged: Vec<LayerState<B::Layer>> = Vec::with_capacity(layers);
         for (l, block) in self.blocks.iter().enumerate() {
             let mut state = (behind.layer)(l)?;
@@ -284,6 +287,7 @@ impl<B: Backend> Decoder<B> {
                 let run = Run {
                     place,
                     wanted,
+                    one_by_one: false,
                     source: d.layers[l].source().map(|s| (&staged[s].layer, after)),
                 };
                 let embedded = self.embedded(tokens, behind.position, offset, rows)?;
@@ -318,61 +322,6 @@ impl<B: Backend> Decoder<B> {
             None => Ok(None),
         }
     }
-
-    /// [`Sequence::decode`](super::Sequence::decode) on a cache of this network.
-    pub(super) fn decode(
-        &self,
-        cache: &mut KvCache<B::Layer>,
-        token: u32,
-        stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<f32>>> {
-        let (b, d) = (&self.backend, &self.description);
-        let angles = self.angles(cache.position, 1)?;
-        let mut x = self.embed(&[token], cache.position)?;
-        let embedded = self.embedded(&[token], cache.position, 0, 1)?;
-        for (l, block) in self.blocks.iter().enumerate() {
-            let place = Place {
-                start: cache.position,
-                rows: 1,
-                angles: self.rope_of[l].map(|kind| &angles[kind]),
-                offset: 0,
-            };
-            let (before, rest) = cache.layers.split_at_mut(l);
-            let run = Run {
-                place,
-                wanted: 1,
-                source: d.layers[l].source().map(|s| (&before[s].layer, 0)),
-            };
-            let outcome = match stopped() {
-                true => Ok(None),
-                false => self
-                    .told(l, &[token], embedded.as_ref())
-                    .and_then(|told| block.forward(b, d, x, &mut rest[0], run, told)),
-            };
-            match outcome {
-                Ok(Some(out)) => x = out,
-                Ok(None) => {
-                    take_back(&mut cache.layers[..l]);
-                    return Ok(None);
-                }
-                Err(error) => {
-                    let upto = l + usize::from(cache.layers[l].has_seen(cache.position));
-                    take_back(&mut cache.layers[..upto]);
-                    return Err(error);
-                }
-            }
-        }
-        match self.logits(x) {
-            Ok(logits) => {
-                cache.position += 1;
-                Ok(Some(logits))
-            }
-            Err(error) => {
-                take_back(&mut cache.layers);
-                Err(error)
-            }
-        }
-    }
 }
 
 /// The norm before the output head; LFM2's files call it as other files call another one.
@@ -388,9 +337,4 @@ fn output_norm(file: &GgufFile) -> &'static str {
 fn fingerprint<B: Backend>(file: &GgufFile, backend: &B) -> [u8; 32] {
     let hash = Sha256::new().chain_update(file.fingerprint());
     hash.chain_update(backend.precision()).finalize().into()
-}
-
-/// Undoes the appending of a token that did not get through all layers.
-fn take_back<S: Store>(layers: &mut [LayerState<S>]) {
-    layers.iter_mut().for_each(LayerState::take_back);
 }

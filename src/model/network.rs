@@ -82,9 +82,34 @@ pub trait Sequence: Layers + Send {
     /// All tokens that went through, kept or evicted.
     fn tokens(&self) -> &[u32];
 
+    /// How many tokens [`Sequence::verify`] may be given now: one where none could be taken back, or
+    /// where it would gain nothing.
+    fn room(&self) -> usize;
+
+    /// Appends `tokens` in one pass over the weights and returns the logits behind each, which are those
+    /// of appending them one after the other, bit for bit. `None`, and the cache as it was, when
+    /// `stopped` became true on the way.
+    ///
+    /// They do not count before [`Sequence::settle`], which must follow: until then nothing may be done
+    /// with the sequence, and its layers hold them all.
+    fn verify(
+        &mut self,
+        tokens: &[u32],
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Result<Vec<f32>>>>>;
+
+    /// The first `kept` of the tokens verified last stay; the rest goes as if it had never come.
+    fn settle(&mut self, kept: usize) -> Result<()>;
+
     /// Appends one token and returns the logits `[vocabulary]` after it. `None`, and the cache as
     /// it was, when `stopped` became true on the way.
-    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>>;
+    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
+        let Some(rows) = self.verify(&[token], stopped)? else {
+            return Ok(None);
+        };
+        self.settle(1)?;
+        rows.into_iter().next().transpose()
+    }
 
     /// Another sequence with the same past. Cheap: they share what neither has changed since.
     fn fork(&self) -> Box<dyn Sequence>;

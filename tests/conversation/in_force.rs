@@ -9,6 +9,7 @@ use super::*;
 
 fn engine(budget: Budget) -> EngineHandle {
     let start = Start {
+        draft: cachat::engine::drafting::Draft::default(),
         eviction: Eviction {
             budget,
             ..eviction(Preset::ADA_SNAPKV, 24, 6)

@@ -122,9 +122,20 @@ impl Sequence for Said {
     fn tokens(&self) -> &[u32] {
         self.inner.tokens()
     }
-    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
-        let logits = self.inner.decode(token, stopped)?;
-        Ok(self.next(logits))
+    fn room(&self) -> usize {
+        1
+    }
+    fn verify(
+        &mut self,
+        tokens: &[u32],
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Result<Vec<f32>>>>> {
+        let rows = self.inner.verify(tokens, stopped)?;
+        let next = |row: Result<Vec<f32>>| row.map(|row| self.script.lock().unwrap().next(row));
+        Ok(rows.map(|rows| rows.into_iter().map(next).collect()))
+    }
+    fn settle(&mut self, kept: usize) -> Result<()> {
+        self.inner.settle(kept)
     }
     fn fork(&self) -> Box<dyn Sequence> {
         Box::new(Said {

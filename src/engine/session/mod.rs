@@ -11,6 +11,7 @@ pub(in crate::engine) use ahead::How;
 
 use crate::archive::Archive;
 use crate::engine::answer::Drawn;
+use crate::engine::drafting::{Draft, Drafter};
 use crate::engine::event::{
     CachePicture, Event, InForce, Message, Role, Sampling, Stop, Trigger, Turn, TurnStats,
 };
@@ -91,10 +92,16 @@ impl Session {
                 let peak = self.lane.peak();
                 self.lane = self.new_lane(Evictor::none(self.eviction.params))?;
                 self.lane.remember(peak);
-                (self.drawn, self.turn) = (Drawn::default(), 0);
+                self.drawn.clear();
+                self.turn = 0;
             }
         }
         Ok(())
+    }
+
+    /// How answers are drafted from the text from now on.
+    pub fn set_draft(&mut self, draft: Draft) {
+        self.drawn.drafter = Drafter::new(draft);
     }
 
     pub fn archive(&self) -> Option<&Arc<Archive>> {
@@ -166,7 +173,7 @@ impl Session {
         if !again {
             self.model.template.begin();
         }
-        self.drawn = Drawn::default();
+        self.drawn.clear();
         self.prompt.clear();
         self.turn = 0;
         self.in_force = None;

@@ -67,6 +67,10 @@ impl<T: KvElement> Backend for Host<T> {
         format!("host {} exact: {}", T::NAME, self.exact)
     }
 
+    fn rows_are_alike(&self) -> bool {
+        true
+    }
+
     fn block_rows(&self, d: &Description) -> usize {
         const MACS: usize = 1_500_000_000;
         // Nearly all experts are read for a block, each for its few rows.
@@ -157,7 +161,7 @@ impl<T: KvElement> Backend for Host<T> {
         table: &Embedding,
         head: &Linear,
         tokens: &[u32],
-        before: usize,
+        before: Option<usize>,
     ) -> Result<Rows> {
         let rows = tokens.len();
         let data = match table {
@@ -165,7 +169,7 @@ impl<T: KvElement> Backend for Host<T> {
             Embedding::Tied => head.weight.rows(tokens),
         };
         // By all that was said, so that a question is judged alike whatever was read before.
-        let fine = rows > 1 && before + rows <= SHORT;
+        let fine = rows > 1 && before.is_some_and(|before| before + rows <= SHORT);
         Ok(Rows { data, rows, fine })
     }
 
@@ -297,6 +301,20 @@ impl<T: KvElement> Backend for Host<T> {
         let mut data = vec![0.0; q.data.len()];
         attention::attend(&self.pool, layer, &queries(a, q, span, sinks), &mut data);
         Ok(Rows { data, ..*q })
+    }
+
+    fn attend_one_by_one(
+        &self,
+        a: &AttentionShape,
+        layer: &HostLayer<T>,
+        q: Rows,
+        _: usize,
+        span: Span,
+        sinks: Option<&Vec<f32>>,
+    ) -> Result<Rows> {
+        let mut data = vec![0.0; q.data.len()];
+        attention::attend_one_by_one(&self.pool, layer, &queries(a, &q, span, sinks), &mut data);
+        Ok(Rows { data, ..q })
     }
 
     fn observe(

@@ -90,6 +90,7 @@ impl<B: Backend> Attention<B> {
         let Run {
             place,
             wanted,
+            one_by_one,
             source,
         } = run;
         let shape = &self.own;
@@ -119,7 +120,12 @@ impl<B: Backend> Attention<B> {
             behind,
             ..self.span()
         };
-        let a = b.attend(&self.shape, layer, &q, span, self.sinks.as_ref())?;
+        let a = match one_by_one && wanted > 1 {
+            true => {
+                b.attend_one_by_one(&self.shape, layer, q, wanted, span, self.sinks.as_ref())?
+            }
+            false => b.attend(&self.shape, layer, &q, span, self.sinks.as_ref())?,
+        };
         let a = match gate {
             Some(gate) => b.opened(a, &b.last(gate, wanted)?)?,
             None => a,

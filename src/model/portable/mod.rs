@@ -192,7 +192,7 @@ impl Backend for Portable {
         table: &Tensor,
         _head: &Linear,
         tokens: &[u32],
-        _before: usize,
+        _before: Option<usize>,
     ) -> Result<Tensor> {
         let ids = ops::upload(tokens, tokens.len(), &self.device)?;
         Ok(ops::cast(&ops::select(table, &ids)?, self.rows)?)

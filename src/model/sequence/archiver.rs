@@ -68,6 +68,13 @@ impl<S: Store> Archiver<S> {
         Ok(())
     }
 
+    /// In how many tokens behind `position` ones that is; `None` where it was before.
+    pub fn due_in(&self, position: usize) -> Option<usize> {
+        (self.archived + WAITING)
+            .checked_sub(position)
+            .filter(|left| *left > 0)
+    }
+
     /// Whether so much of `position` tokens is not archived that it should be written now.
     pub fn is_due(&self, position: usize) -> bool {
         position >= self.archived + WAITING

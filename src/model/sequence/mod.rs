@@ -4,6 +4,7 @@
 mod archiver;
 mod layers;
 mod staged;
+mod steps;
 
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ impl<B: Backend> Network for Decoder<B> {
         Ok(Box::new(Running {
             archiver,
             tokens: Vec::new(),
+            unsettled: Vec::new(),
             decoder: self,
             cache,
         }))
@@ -81,6 +83,8 @@ struct Running<B: Backend> {
     cache: KvCache<B::Layer>,
     /// All that went through, kept or evicted.
     tokens: Vec<u32>,
+    /// What the cache holds beyond that until it is settled.
+    unsettled: Vec<u32>,
     archiver: Option<Archiver<B::Layer>>,
 }
 
@@ -121,25 +125,6 @@ impl<B: Backend> Running<B> {
             _ if same == position => same,
             _ => 0,
         }
-    }
-
-    /// Drops of layers with a window what no query will see any more, a page at a time.
-    fn leave_behind(&mut self) -> Result<()> {
-        for (l, shape) in self.decoder.description.layers.iter().enumerate() {
-            let Some(window) = shape.window() else {
-                continue;
-            };
-            let layer = &self.cache.layers[l].layer;
-            if layer.lens().iter().all(|&len| len < window + PAGE) {
-                continue;
-            }
-            if let Some(archiver) = &mut self.archiver {
-                archiver.capture(l, layer)?;
-            }
-            let seen = layer.since(self.cache.position - window);
-            self.cache.layers[l].layer = layer.gather(&seen)?;
-        }
-        Ok(())
     }
 
     /// Everything that was decoded goes into the archive, unless it was computed over a cache that
@@ -320,17 +305,20 @@ impl<B: Backend> Sequence for Running<B> {
         Ok(Some(logits))
     }
 
-    fn decode(&mut self, token: u32, stopped: &dyn Fn() -> bool) -> Result<Option<Vec<f32>>> {
-        let Some(logits) = self.decoder.decode(&mut self.cache, token, stopped)? else {
-            return Ok(None);
-        };
-        self.tokens.push(token);
-        self.leave_behind()?;
-        let position = self.cache.position;
-        if self.archiver.as_ref().is_some_and(|a| a.is_due(position)) {
-            self.archive_decoded()?;
-        }
-        finite(logits, &self.decoder.description).map(Some)
+    fn room(&self) -> usize {
+        self.room_for_steps()
+    }
+
+    fn verify(
+        &mut self,
+        tokens: &[u32],
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<Result<Vec<f32>>>>> {
+        self.append(tokens, stopped)
+    }
+
+    fn settle(&mut self, kept: usize) -> Result<()> {
+        self.settle_steps(kept)
     }
 
     fn archive_decoded(&mut self) -> Result<()> {
@@ -354,6 +342,7 @@ impl<B: Backend> Sequence for Running<B> {
             decoder: self.decoder.clone(),
             cache: self.cache.clone(),
             tokens: self.tokens.clone(),
+            unsettled: Vec::new(),
             archiver: None,
         })
     }

@@ -73,6 +73,8 @@ impl Phase {
 pub struct Speeds {
     pub prefill: Option<f64>,
     pub decode: Option<f64>,
+    /// Tokens that a step brings, where they are drafted.
+    pub a_step: Option<f64>,
 }
 
 /// What runs, how fast, and whether it is to end.
@@ -127,6 +129,12 @@ impl Activity {
     pub(super) fn event(&mut self, event: &Event) {
         let speeds = &mut self.speeds;
         self.phase.told(event);
+        match event {
+            Event::TurnStarted { .. } => speeds.a_step = None,
+            Event::Drafted { drafts, .. } => speeds.a_step = drafts.tokens_a_step(),
+            Event::TurnFinished(stats) => speeds.a_step = stats.drafts.tokens_a_step(),
+            _ => {}
+        }
         self.phase = match event {
             // An answer goes on from the cache: nothing is read.
             Event::TurnStarted {

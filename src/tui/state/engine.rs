@@ -81,6 +81,7 @@ impl State {
             Event::Fetching { .. }
             | Event::Loading { .. }
             | Event::Tokens(_)
+            | Event::Drafted { .. }
             | Event::InForce(_) => {}
         }
     }

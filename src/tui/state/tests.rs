@@ -90,6 +90,7 @@ fn finished(stop: Stop, generated_tokens: usize) -> Event {
         thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.1,
+        drafts: Default::default(),
     })
 }
 

@@ -185,6 +185,11 @@ fn pieces(state: &State) -> Vec<Piece> {
     if let Some(rate) = state.activity.speeds.decode {
         add(format!("{} tok/s", human::rate(rate)), theme.dim, 3);
     }
+    // About one is what there is without drafts.
+    let drafting = state.activity.speeds.a_step.filter(|n| *n >= 1.05);
+    if let Some(tokens) = drafting {
+        add(format!("{tokens:.1} tokens a step"), theme.dim, 6);
+    }
     let help = if state.activity.phase.busy() {
         "Esc stops"
     } else {

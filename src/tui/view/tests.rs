@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
 use super::{draw, prepare};
-use crate::engine::event::{Event, Stop, TurnStats};
+use crate::engine::event::{Drafts, Event, Stop, TurnStats};
 use crate::tui::golden::{DEPTHS, Picture, Sheet, text};
 use crate::tui::panel::tests::fixture::SMOL;
 use crate::tui::state::{Input, Setup, State};
@@ -104,6 +104,7 @@ fn answered(depth: Depth) -> State {
             thought_tokens: 0,
             prefill_seconds: 9.2,
             decode_seconds: 1.0,
+            drafts: Default::default(),
         }),
     );
     tell(&mut state, SMOL.archived(7501));
@@ -166,6 +167,26 @@ fn a_comparison_stands_side_by_side_where_there_is_room() {
         .map(|c| c.symbol())
         .collect();
     assert!(marked.contains("the") && marked.contains("is"), "{marked}");
+}
+
+#[test]
+fn the_footer_says_how_many_tokens_a_step_brings() {
+    let mut state = answered(Depth::None);
+    let footer = |state: &mut State| text(&screen(state, (200, 40))).contains("tokens a step");
+    let told = |steps, drafted, accepted| Event::Drafted {
+        turn: 1,
+        drafts: Drafts {
+            steps,
+            drafted,
+            accepted,
+        },
+    };
+    assert!(!footer(&mut state));
+    tell(&mut state, told(10, 20, 13));
+    assert!(text(&screen(&mut state, (200, 40))).contains("2.3 tokens a step"));
+    // As many as without drafts.
+    tell(&mut state, told(100, 20, 1));
+    assert!(!footer(&mut state));
 }
 
 #[test]

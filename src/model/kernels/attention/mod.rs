@@ -64,6 +64,47 @@ pub fn attend<T: KvElement>(pool: &Pool, layer: &HostLayer<T>, queries: &Queries
     attend_with(fastest(), pool, layer, queries, out);
 }
 
+/// [`attend`], each row as if none had come behind it: bit for bit what it would have been alone.
+pub fn attend_one_by_one<T: KvElement>(
+    pool: &Pool,
+    layer: &HostLayer<T>,
+    queries: &Queries,
+    out: &mut [f32],
+) {
+    attend_one_by_one_with(fastest(), pool, layer, queries, out);
+}
+
+/// [`attend_one_by_one`] with a given instruction set.
+pub fn attend_one_by_one_with<T: KvElement>(
+    level: Level,
+    pool: &Pool,
+    layer: &HostLayer<T>,
+    queries: &Queries,
+    out: &mut [f32],
+) {
+    let call = Call { layer, queries };
+    if call.check().is_none() {
+        return;
+    }
+    let width = queries.q.len() / queries.rows;
+    for rows in plan::alike(&call) {
+        let some = rows.start * width..rows.end * width;
+        let span = Span {
+            behind: queries.span.behind + queries.rows - rows.end,
+            ..queries.span
+        };
+        let queries = &Queries {
+            q: &queries.q[some.clone()],
+            rows: rows.len(),
+            span,
+            ..*queries
+        };
+        let call = Call { layer, queries };
+        let plan = Plan::of_each(&call, pool.threads());
+        run(level, pool, &call, &plan, &mut out[some]);
+    }
+}
+
 /// Scores of every KV head's entries for the queries of the observation window, the layer's last
 /// rows.
 pub fn window_scores<T: KvElement>(
@@ -83,10 +124,15 @@ pub fn attend_with<T: KvElement>(
     out: &mut [f32],
 ) {
     let call = Call { layer, queries };
-    let Some(dim) = call.check() else { return };
-    assert_eq!(out.len(), queries.q.len(), "attention output");
+    if call.check().is_some() {
+        run(level, pool, &call, &Plan::new(&call, pool.threads()), out);
+    }
+}
+
+fn run<T: KvElement>(level: Level, pool: &Pool, call: &Call<T>, plan: &Plan, out: &mut [f32]) {
+    assert_eq!(out.len(), call.queries.q.len(), "attention output");
+    let dim = out.len() / (call.queries.rows * call.queries.heads);
     let group = call.group();
-    let plan = Plan::new(&call, pool.threads());
     let outputs = Chunks::new(out, group * dim);
     let whole = plan.items.len() == plan.tiles.len();
     // A part is `[stacked, dim]` outputs, then maxima, then sums.
@@ -99,7 +145,7 @@ pub fn attend_with<T: KvElement>(
     let chunks = Chunks::new(&mut parts[..needed], part);
     plan.run(pool, |i| {
         level.run(Attend {
-            call: &call,
+            call,
             item: &plan.items[i],
             outputs: &outputs,
             part: chunks.claim(i),
@@ -109,7 +155,7 @@ pub fn attend_with<T: KvElement>(
     if !whole {
         for tile in &plan.tiles {
             let parts = &parts[tile.start * part..tile.end * part];
-            merge(&call, &plan.items[tile.start], parts, part, &outputs);
+            merge(call, &plan.items[tile.start], parts, part, &outputs);
         }
     }
     PARTS.set(parts);

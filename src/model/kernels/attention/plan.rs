@@ -33,12 +33,18 @@ impl Plan {
     pub fn new<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
         let dim = call.layer.heads.first().map_or(0, |h| h.head_dim());
         let tiles = call.queries.rows.div_ceil(tile_rows(call.group(), dim));
-        Self::cut(call, threads, tiles)
+        Self::cut(call, threads, tiles, call.queries.rows)
+    }
+
+    /// All rows of a head in one tile, whose pages are cut as those of one row are: for rows that see the
+    /// same pages.
+    pub fn of_each<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
+        Self::cut(call, threads, 1, 1)
     }
 
     /// All rows of a head in one tile, cut by pages.
     pub fn whole_rows<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
-        Self::cut(call, threads, 1)
+        Self::cut(call, threads, 1, call.queries.rows)
     }
 
     /// Runs `f` for every item's index.
@@ -55,7 +61,8 @@ impl Plan {
         self.items.iter().map(|i| i.rows.len()).max().unwrap_or(0)
     }
 
-    fn cut<T: KvElement>(call: &Call<T>, threads: usize, tiles: usize) -> Self {
+    /// Pages are cut as for so many rows.
+    fn cut<T: KvElement>(call: &Call<T>, threads: usize, tiles: usize, rows: usize) -> Self {
         let heads = &call.layer.heads;
         let dim = heads.first().map_or(0, |h| h.head_dim());
         let mut whole = Vec::with_capacity(tiles * heads.len());
@@ -70,10 +77,13 @@ impl Plan {
             }
         }
         let pages: usize = whole.iter().map(|i| i.pages.len()).sum();
-        let rows = call.queries.rows.div_ceil(tiles.max(1)) * call.group();
-        let inline = threads < 2 || pages * PAGE * rows * dim * 2 < INLINE_WORK;
+        let small = |rows: usize| {
+            let stacked = rows.div_ceil(tiles.max(1)) * call.group();
+            threads < 2 || pages * PAGE * stacked * dim * 2 < INLINE_WORK
+        };
+        let inline = small(call.queries.rows);
         let wanted = threads * ITEMS_PER_THREAD;
-        let most = if inline || whole.len() >= threads * 4 {
+        let most = if small(rows) || whole.len() >= threads * 4 {
             usize::MAX
         } else {
             pages.div_ceil(wanted).max(LEAST_PAGES)
@@ -98,6 +108,31 @@ impl Plan {
             inline,
         }
     }
+}
+
+/// Runs of rows that see entries of the same pages in every head.
+pub(super) fn alike<T: KvElement>(call: &Call<T>) -> Vec<std::ops::Range<usize>> {
+    let heads = &call.layer.heads;
+    let ends = |row: usize, head| {
+        (
+            call.hidden(head, row) / PAGE,
+            call.seen(head, row).div_ceil(PAGE),
+        )
+    };
+    let same = |row: usize| {
+        heads
+            .iter()
+            .all(|head| ends(row - 1, head) == ends(row, head))
+    };
+    let mut runs = Vec::new();
+    let mut first = 0;
+    for row in 1..=call.queries.rows {
+        if row == call.queries.rows || !same(row) {
+            runs.push(first..row);
+            first = row;
+        }
+    }
+    runs
 }
 
 #[cfg(test)]

@@ -64,6 +64,44 @@ fn check<T: KvElement>(dim: usize, group: usize, rows: usize, lens: &[usize], th
     check_queries(&layer, &queries, threads);
 }
 
+/// Bit for bit, with the entries of the rows behind it there or not yet there.
+#[test]
+fn rows_one_by_one_are_what_each_is_alone() {
+    let mut noise = Noise(9);
+    let (dim, group, rows) = (64, 7, 9);
+    for lens in [[2900, 60, 131], [3000, 72, 68], [200, 70, 64]] {
+        let layer = noise.layer::<f16>(dim, &lens);
+        let heads = group * lens.len();
+        let q = noise.vec(rows * heads * dim);
+        for window in [None, Some(50), Some(64)] {
+            let pool = Pool::new(2);
+            for level in Level::available() {
+                let span = Span { behind: 0, window };
+                let queries = Queries {
+                    span,
+                    ..Queries::last(&q, rows, heads, 0.5)
+                };
+                let mut found = vec![f32::NAN; q.len()];
+                attend_one_by_one_with(level, &pool, &layer, &queries, &mut found);
+                let width = heads * dim;
+                for (row, found) in found.chunks(width).enumerate() {
+                    let mut then = layer.clone();
+                    for head in &mut then.heads {
+                        head.truncate(head.len() - (rows - 1 - row));
+                    }
+                    let queries = Queries {
+                        span,
+                        ..Queries::last(&q[row * width..][..width], 1, heads, 0.5)
+                    };
+                    let mut alone = vec![f32::NAN; width];
+                    attend_with(level, &pool, &then, &queries, &mut alone);
+                    assert!(found == alone, "{level:?} {lens:?} {window:?} row {row}");
+                }
+            }
+        }
+    }
+}
+
 /// A sliding window, a soft cap and entries behind the rows, each alone and together.
 #[test]
 fn windows_caps_and_spans_equal_the_plain_version() {

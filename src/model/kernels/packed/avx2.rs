@@ -22,6 +22,9 @@ use std::arch::x86_64::*;
 
 /// Lines to ask for ahead of use: 4 KiB.
 const AHEAD: usize = 64;
+/// Rows of a panel up to which they wait for memory rather than for the sums: decoding, with what is
+/// drafted.
+pub(super) const DRAFTED: usize = 16;
 
 /// Low and high nibbles, or the same columns of rows 0–7 and 8–15.
 type Pair = (__m256i, __m256i);

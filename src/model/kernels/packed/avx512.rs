@@ -5,7 +5,7 @@
 
 use super::{
     activations::{Panel, Sums},
-    avx2::prefetch,
+    avx2::{DRAFTED, prefetch},
     dispatch::Tile,
     layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
@@ -18,27 +18,28 @@ use std::arch::x86_64::*;
 /// The CPU must have AVX-512 F, BW and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
-    match (tile.form.quants, x.rows) {
-        (Quants::U4, 1) => few::<4, 1>(tile, group, x, out),
-        (Quants::U4, 2) => few::<4, 2>(tile, group, x, out),
-        (Quants::U4, 3) => few::<4, 3>(tile, group, x, out),
-        (Quants::U4, _) => many::<4>(tile, group, x, out),
-        (Quants::U5, 1) => few::<5, 1>(tile, group, x, out),
-        (Quants::U5, 2) => few::<5, 2>(tile, group, x, out),
-        (Quants::U5, 3) => few::<5, 3>(tile, group, x, out),
-        (Quants::U5, _) => many::<5>(tile, group, x, out),
-        (Quants::U6, 1) => few::<6, 1>(tile, group, x, out),
-        (Quants::U6, 2) => few::<6, 2>(tile, group, x, out),
-        (Quants::U6, 3) => few::<6, 3>(tile, group, x, out),
-        (Quants::U6, _) => many::<6>(tile, group, x, out),
-        (Quants::U8, 1) => few::<8, 1>(tile, group, x, out),
-        (Quants::U8, 2) => few::<8, 2>(tile, group, x, out),
-        (Quants::U8, 3) => few::<8, 3>(tile, group, x, out),
-        (Quants::U8, _) => many::<8>(tile, group, x, out),
-        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, group, x, out),
-        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, group, x, out),
-        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, group, x, out),
-        (Quants::T4(_), _) => many::<LOOKUP>(tile, group, x, out),
+    match tile.form.quants {
+        Quants::U4 => rows::<4>(tile, group, x, out),
+        Quants::U5 => rows::<5>(tile, group, x, out),
+        Quants::U6 => rows::<6>(tile, group, x, out),
+        Quants::U8 => rows::<8>(tile, group, x, out),
+        Quants::T4(_) => rows::<LOOKUP>(tile, group, x, out),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn rows<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    match x.rows {
+        1 => few::<BITS, 1>(tile, group, x, out),
+        2 => few::<BITS, 2>(tile, group, x, out),
+        3 => few::<BITS, 3>(tile, group, x, out),
+        4 => few::<BITS, 4>(tile, group, x, out),
+        5 => few::<BITS, 5>(tile, group, x, out),
+        6 => few::<BITS, 6>(tile, group, x, out),
+        7 => few::<BITS, 7>(tile, group, x, out),
+        8 => few::<BITS, 8>(tile, group, x, out),
+        _ => many::<BITS>(tile, group, x, out),
     }
 }
 
@@ -203,7 +204,7 @@ fn scale<const BITS: u8>(
     _mm512_fmadd_ps(m, _mm512_set1_ps(sum.all), out)
 }
 
-/// Decoding: the sums of `N` activation rows stay in registers.
+/// Decoding, and verifying what is drafted: the sums of `N` activation rows stay in registers.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn few<const BITS: u8, const N: usize>(
@@ -248,6 +249,9 @@ fn many<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &
         let (quants, at) = tile.block(block, group, |group, lines| {
             read(group, tile.form, lines);
         });
+        if x.rows <= DRAFTED {
+            prefetch(quants);
+        }
         let weights = unpack::<BITS>(quants, table);
         let affine = affine::<BITS>(tile, block, group, at);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));

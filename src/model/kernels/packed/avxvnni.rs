@@ -4,7 +4,7 @@
 
 use super::{
     activations::Panel,
-    avx2::{affine, load, prefetch, read, scale, upper},
+    avx2::{DRAFTED, affine, load, prefetch, read, scale, upper},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, Line, Quants, TILE},
     scales::Group,
@@ -116,7 +116,7 @@ fn blocks<const BITS: u8>(
         let (quants, at) = tile.block(block, group, |group, lines| {
             read(group, tile.form, lines);
         });
-        if x.rows < 4 {
+        if x.rows <= DRAFTED {
             prefetch(quants);
         }
         for half in 0..2 {

@@ -105,5 +105,7 @@ fn of_panel(panel: Panel<'_>, x: &[f32], cols: usize, coarse: f32) -> Vec<Residu
             residues[place[block] - 1].push(row, values, rounded, step(block));
         }
     }
+    // So that a row's are added in the same order whatever rows there are beside it.
+    residues.sort_unstable_by_key(|residue| residue.block);
     residues
 }

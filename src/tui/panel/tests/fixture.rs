@@ -222,6 +222,7 @@ impl Shape {
             thought_tokens: 0,
             prefill_seconds: 9.16,
             decode_seconds: seconds,
+            drafts: Default::default(),
         };
         o.event(&Event::Tokens(words(7840)), at, "12:04:45");
         o.picture.holders = (0..7840).map(|i| held(self, i)).collect();

@@ -152,6 +152,7 @@ fn stopped(depth: Depth) -> State {
         thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
+        drafts: Default::default(),
     };
     tell(&mut state, Event::TurnFinished(stats));
     state
@@ -181,6 +182,7 @@ fn context_full(depth: Depth) -> State {
         thought_tokens: 0,
         prefill_seconds: 0.1,
         decode_seconds: 0.2,
+        drafts: Default::default(),
     };
     tell(&mut state, Event::TurnFinished(stats));
     state
@@ -206,6 +208,7 @@ fn recalled(depth: Depth) -> State {
         thought_tokens: 0,
         prefill_seconds: 0.06,
         decode_seconds: 0.62,
+        drafts: Default::default(),
     };
     tell(&mut state, Event::TurnFinished(stats));
     tell(&mut state, SMOL.archived(7592));

@@ -55,6 +55,7 @@ pub fn thought(depth: Depth) -> State {
         thought_tokens: 31,
         prefill_seconds: 0.1,
         decode_seconds: 16.0,
+        drafts: Default::default(),
     };
     tell(&mut state, Event::TurnFinished(stats));
     state

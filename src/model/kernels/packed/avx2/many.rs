@@ -9,8 +9,8 @@ use super::super::{
     scales::Group,
 };
 use super::{
-    Affine, Pair, add_product, affine, broadcast, fifth, load, looked_up, nibbles, read, scale,
-    split, upper, widen,
+    Affine, DRAFTED, Pair, add_product, affine, broadcast, fifth, load, looked_up, nibbles,
+    prefetch, read, scale, split, upper, widen,
 };
 use std::arch::x86_64::*;
 
@@ -38,6 +38,9 @@ pub fn many<const BITS: u8>(
         let (lines, place) = tile.block(block, group, |group, lines| {
             read(group, tile.form, lines);
         });
+        if x.rows <= DRAFTED {
+            prefetch(lines);
+        }
         let affine = [0, 1].map(|half| affine::<BITS>(group, place, half));
         for half in 0..if BITS == 4 { 1 } else { 2 } {
             if BITS == 8 {

@@ -152,3 +152,34 @@ fn blocks_of_a_tile_add_up_to_it() {
         }
     }
 }
+
+/// Bit for bit, also where some blocks of some rows are coarse: what is drafted is verified by this.
+#[test]
+fn a_row_is_the_same_whatever_rows_are_beside_it() {
+    let pool = Pool::new(2);
+    for dtype in LOSSLESS {
+        let (rows, cols) = (35, 768);
+        let (bytes, _) = tensor(dtype, rows, cols, 3);
+        let packed = PackedMatrix::from_ggml(dtype, rows, cols, &bytes).unwrap();
+        let mut x = noise(9 * cols, 4);
+        for row in 0..9 {
+            // In other places, and in some rows in none.
+            for at in (0..cols).step_by(97 + 31 * row).take(row % 4) {
+                x[row * cols + (at * 7 + row * 211) % cols] *= 40.0;
+            }
+        }
+        for kernel in Kernel::available() {
+            let product = |x: &[f32]| {
+                let mut out = vec![f32::NAN; x.len() / cols * rows];
+                packed.matmul_with(*kernel, &pool, x, &mut out);
+                out
+            };
+            let alone: Vec<f32> = x.chunks(cols).flat_map(product).collect();
+            for m in 2..=9 {
+                let together = product(&x[..m * cols]);
+                let alone = &alone[..m * rows];
+                assert_eq!(together, alone, "{} {dtype:?} m = {m}", kernel.name);
+            }
+        }
+    }
+}
