@@ -6,6 +6,8 @@ use crate::model::kernels::pool::Pool;
 
 /// Stacked rows of a full tile: enough to pay for converting a page, few enough for L2.
 const TILE_ROWS: usize = 96;
+/// The same in pairs of 16 bits: converting costs more, and computing less.
+const PAIR_TILE_ROWS: usize = 192;
 /// Items per thread where the pages are cut, so that threads of unequal speed end together.
 const ITEMS_PER_THREAD: usize = 8;
 /// A shorter run of pages is not worth merging.
@@ -23,16 +25,20 @@ pub(super) struct Plan {
 }
 
 /// Largest number of query rows in an item.
-fn tile_rows(group: usize, dim: usize) -> usize {
-    let stacked = if dim > 128 { TILE_ROWS / 2 } else { TILE_ROWS };
+fn tile_rows(group: usize, dim: usize, in_pairs: bool) -> usize {
+    let full = if in_pairs { PAIR_TILE_ROWS } else { TILE_ROWS };
+    let stacked = if dim > 128 { full / 2 } else { full };
     (stacked / group.max(1)).max(1)
 }
 
 impl Plan {
     /// Tiles of query rows, their pages cut where there are too few tiles for the threads.
-    pub fn new<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
+    pub fn new<T: KvElement>(call: &Call<T>, threads: usize, in_pairs: bool) -> Self {
         let dim = call.layer.heads.first().map_or(0, |h| h.head_dim());
-        let tiles = call.queries.rows.div_ceil(tile_rows(call.group(), dim));
+        let tiles = call
+            .queries
+            .rows
+            .div_ceil(tile_rows(call.group(), dim, in_pairs));
         Self::cut(call, threads, tiles)
     }
 
@@ -127,7 +133,7 @@ mod tests {
             layer: &layer,
             queries: &queries,
         };
-        let plan = Plan::new(&call, 4);
+        let plan = Plan::new(&call, 4, false);
         let most = plan.items.iter().map(|i| i.pages.len()).max();
         assert!(most <= Some(20_000 / PAGE / 16), "{most:?}");
         for tile in &plan.tiles {
@@ -147,7 +153,7 @@ mod tests {
             layer: &layer,
             queries: &queries,
         };
-        let plan = Plan::new(&call, 2);
+        let plan = Plan::new(&call, 2, false);
         let mut covered = vec![0; 500];
         for item in plan.items.iter().filter(|i| i.head == 1) {
             assert_eq!(item.pages, 0..item.rows.end.div_ceil(PAGE));
