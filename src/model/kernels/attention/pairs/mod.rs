@@ -12,7 +12,7 @@ mod panels;
 mod product;
 
 use super::simd::{PairTask, Pairs, Simd, exp2};
-use super::tile::{Call, Item, mask, scale_row};
+use super::tile::{Call, Item, mask_and_max, scale_row};
 use super::{Output, Scratch};
 use crate::cache::{KvElement, PAGE};
 use panels::{Panels, VALUE, load_queries, pack};
@@ -24,6 +24,8 @@ use std::f32::consts::{LN_2, LOG2_E};
 const LEAST_ROWS: usize = 17;
 /// Stacked rows whose scores are in work at once.
 const BLOCK: usize = 4 * ROWS;
+/// The same as whole vectors.
+const PADDED: usize = BLOCK.next_multiple_of(16);
 /// The most that a row's weights on a page are together, as integers: times [`VALUE`] it stays in 31
 /// bits, with half a unit of rounding for each.
 const WEIGHTS: f32 = ((1 << 18) - 64) as f32;
@@ -81,34 +83,21 @@ impl<T: KvElement> PairTask for Attend<'_, '_, T> {
             m,
             shape.pairs * PAGE,
             PAGE / 2 * ldo,
-            3 * PAGE,
             BLOCK * PAGE,
             BLOCK * PAGE / 2,
             m * ldo,
             m,
-            m,
+            m * P::Floats::LANES,
         ];
-        let [
-            q,
-            q_scales,
-            keys,
-            values,
-            scales,
-            scores,
-            weights,
-            out,
-            max,
-            sum,
-        ] = scratch.carve(lengths);
-        let (key_scale, rest) = scales.split_at_mut(PAGE);
-        let (exponent, inverse) = rest.split_at_mut(PAGE);
+        let [q, q_scales, keys, values, scores, weights, out, max, sums] = scratch.carve(lengths);
+        let [mut key_scale, mut exponent, mut inverse] = [[0.0; PAGE]; 3];
         let q = bytemuck::cast_slice_mut(q);
         // Scores are powers of two from here on; a soft cap wants them as they are first.
         let by = call.queries.scale * call.queries.soft_cap.map_or(LOG2_E, |_| 1.0);
         load_queries(call, item, &shape, by, q, q_scales);
         out.fill(0.0);
         max.fill(f32::NEG_INFINITY);
-        sum.fill(0.0);
+        sums.fill(0.0);
         let mut state = State {
             call,
             item,
@@ -118,21 +107,25 @@ impl<T: KvElement> PairTask for Attend<'_, '_, T> {
             panels: Panels {
                 keys: bytemuck::cast_slice_mut(keys),
                 values: bytemuck::cast_slice_mut(values),
-                key_scale,
-                exponent,
-                inverse,
+                key_scale: &mut key_scale,
+                exponent: &mut exponent,
+                inverse: &mut inverse,
             },
             scores,
             weights: bytemuck::cast_slice_mut(weights),
             out: &mut *out,
             max: &mut *max,
-            sum: &mut *sum,
+            sums: &mut *sums,
         };
         state.sweep(p);
         let m = item.rows.len() * call.group();
         max.iter_mut().for_each(|x| *x *= LN_2);
-        self.output
-            .write(call, item, (out, ldo), &max[..m], &mut sum[..m]);
+        let lanes = P::Floats::LANES;
+        for i in 0..m {
+            sums[i] = sums[i * lanes..][..lanes].iter().sum();
+        }
+        let (max, sums) = (&max[..m], &mut sums[..m]);
+        self.output.write(call, item, (out, ldo), max, sums);
     }
 }
 
@@ -147,12 +140,13 @@ struct State<'a, 'b, T> {
     scores: &'a mut [f32],
     /// `[BLOCK, PAGE]`
     weights: &'a mut [i16],
-    /// Not yet divided by `sum`.
+    /// Not yet divided by the sums.
     out: &'a mut [f32],
-    /// What `out` and `sum` are 2 to the power of: no score of the row, where an entry's scale
+    /// What `out` and `sums` are 2 to the power of: no score of the row, where an entry's scale
     /// counts with it, is above.
     max: &'a mut [f32],
-    sum: &'a mut [f32],
+    /// A vector for each row.
+    sums: &'a mut [f32],
 }
 
 impl<T: KvElement> State<'_, '_, T> {
@@ -193,16 +187,7 @@ impl<T: KvElement> State<'_, '_, T> {
             for from in (first..end).step_by(BLOCK) {
                 let block = (end - from).min(BLOCK);
                 self.block_scores(p, from, block);
-                let mut ups = [0.0; BLOCK];
-                for (i, up) in ups.iter_mut().enumerate().take(block) {
-                    let visible = sight.slots(item.rows.start + (from + i) / group, index);
-                    let visible = if from + i < self.shape.m {
-                        visible
-                    } else {
-                        0..0
-                    };
-                    *up = self.weigh(p, i, from + i, &visible);
-                }
+                let ups = self.block_weights(p, from, block, index);
                 self.block_values(p, from, block, n, &ups);
             }
         }
@@ -276,63 +261,91 @@ impl<T: KvElement> State<'_, '_, T> {
         }
     }
 
-    /// Row `i` of the block, stacked row `m`: its scores become weights, its maximum rises, its sum
-    /// grows. What a product of its weights and the values is to be multiplied by.
+    /// The block's scores become weights; the rows' maxima rise and their sums grow. What the
+    /// products of the weights and the values are to be multiplied by, row by row.
     #[inline(always)]
-    fn weigh<P: Pairs>(
+    fn block_weights<P: Pairs>(
         &mut self,
         p: P,
-        i: usize,
-        m: usize,
-        visible: &std::ops::Range<usize>,
-    ) -> f32 {
-        let (s, lanes) = (p.floats(), P::Floats::LANES);
-        let scores = &mut self.scores[i * PAGE..][..PAGE];
-        let weights = &mut self.weights[i * PAGE..][..PAGE];
-        let inverse = &self.panels.inverse[..PAGE];
-        if visible.start > 0 || visible.end < PAGE {
-            mask(scores, visible);
-        }
-        // SAFETY: all three hold `PAGE` elements, a multiple of LANES.
-        unsafe {
-            let mut high = s.splat(f32::NEG_INFINITY);
-            for v in (0..PAGE).step_by(lanes) {
-                high = s.max(s.load(scores.as_ptr().add(v)), high);
-            }
-            let max = s.max_lane(high);
-            if max == f32::NEG_INFINITY {
-                weights.fill(0);
-                return 0.0;
-            }
-            let (mut whole, mut sum) = (s.splat(0.0), s.splat(0.0));
-            for v in (0..PAGE).step_by(lanes) {
-                let x = scores.as_mut_ptr().add(v);
-                let w = exp2(s, s.sub(s.load(x), s.splat(max)));
-                s.store(x, w);
-                whole = s.add(whole, w);
-                sum = s.fma(w, s.load(inverse.as_ptr().add(v)), sum);
-            }
-            let up = (WEIGHTS / s.sum_lanes(whole)).min(WEIGHT);
-            for v in (0..PAGE).step_by(lanes) {
-                let w = s.mul(s.load(scores.as_ptr().add(v)), s.splat(up));
-                p.store(weights.as_mut_ptr().add(v), w);
-            }
-            let mut part = 1.0;
-            if max > self.max[m] {
-                let shrink = (self.max[m] - max).exp2();
-                self.sum[m] *= shrink;
-                scale_row(
-                    s,
-                    &mut self.out[m * self.shape.ldo..][..self.shape.ldo],
-                    shrink,
-                );
-                self.max[m] = max;
+        from: usize,
+        block: usize,
+        index: usize,
+    ) -> [f32; PADDED] {
+        let (s, lanes, ldo) = (p.floats(), P::Floats::LANES, self.shape.ldo);
+        let (rows, group) = (&self.item.rows, self.call.group());
+        let sight = self.call.sight(&self.call.layer.heads[self.item.head]);
+        let (mut row, mut next) = (rows.start + from / group, group - from % group);
+        let [mut high, mut old] = [[f32::NEG_INFINITY; PADDED]; 2];
+        old[..block].copy_from_slice(&self.max[from..from + block]);
+        for (i, high) in high.iter_mut().enumerate().take(block) {
+            let scores = &mut self.scores[i * PAGE..][..PAGE];
+            let visible = if row < rows.end {
+                sight.slots(row, index)
             } else {
-                part = (max - self.max[m]).exp2();
+                0..0 // a row that only pads
+            };
+            *high = mask_and_max(s, scores, &visible, f32::NEG_INFINITY);
+            next -= 1;
+            if next == 0 {
+                (row, next) = (row + 1, group);
             }
-            self.sum[m] += part * s.sum_lanes(sum);
-            part / (up * VALUE)
         }
+        let [mut new, mut shrink, mut part, mut whole] = [[1.0; PADDED]; 4];
+        for v in (0..PADDED).step_by(lanes) {
+            // SAFETY: all hold `PADDED` elements, a multiple of LANES.
+            unsafe {
+                let [high, old] = [&high, &old].map(|x| s.load(x.as_ptr().add(v)));
+                let max = s.max(high, old);
+                s.store(new.as_mut_ptr().add(v), max);
+                s.store(shrink.as_mut_ptr().add(v), exp2(s, s.sub(old, max)));
+                s.store(part.as_mut_ptr().add(v), exp2(s, s.sub(high, max)));
+            }
+        }
+        self.max[from..from + block].copy_from_slice(&new[..block]);
+        for i in 0..block {
+            if high[i] == f32::NEG_INFINITY {
+                // Nothing that the row sees: all its weights are rounded to 0.
+                self.scores[i * PAGE..][..PAGE].fill(0.0);
+                continue;
+            }
+            let scores = &mut self.scores[i * PAGE..][..PAGE];
+            let sums = &mut self.sums[(from + i) * lanes..][..lanes];
+            // SAFETY: `scores` and the scales hold `PAGE` elements, a multiple of LANES, `sums` LANES.
+            unsafe {
+                let max = s.splat(high[i]);
+                let [mut all, mut sum] = [s.splat(0.0); 2];
+                for v in (0..PAGE).step_by(lanes) {
+                    let x = scores.as_mut_ptr().add(v);
+                    let w = exp2(s, s.sub(s.load(x), max));
+                    s.store(x, w);
+                    all = s.add(all, w);
+                    sum = s.fma(w, s.load(self.panels.inverse.as_ptr().add(v)), sum);
+                }
+                let before = s.mul(s.load(sums.as_ptr()), s.splat(shrink[i]));
+                s.store(sums.as_mut_ptr(), s.fma(sum, s.splat(part[i]), before));
+                whole[i] = s.sum_lanes(all);
+            }
+            if high[i] > old[i] {
+                scale_row(s, &mut self.out[(from + i) * ldo..][..ldo], shrink[i]);
+            }
+        }
+        let mut up = [0.0; PADDED];
+        for i in 0..PADDED {
+            up[i] = (WEIGHTS / whole[i]).min(WEIGHT);
+            part[i] *= 1.0 / (up[i] * VALUE);
+        }
+        for i in 0..block {
+            let scores = &self.scores[i * PAGE..][..PAGE];
+            let weights = &mut self.weights[i * PAGE..][..PAGE];
+            for v in (0..PAGE).step_by(lanes) {
+                // SAFETY: both hold `PAGE` elements, a multiple of LANES.
+                unsafe {
+                    let w = s.mul(s.load(scores.as_ptr().add(v)), s.splat(up[i]));
+                    p.store(weights.as_mut_ptr().add(v), w);
+                }
+            }
+        }
+        part
     }
 
     /// Adds the block's weights · values, each row times its `ups`.
@@ -343,7 +356,7 @@ impl<T: KvElement> State<'_, '_, T> {
         from: usize,
         block: usize,
         n: usize,
-        ups: &[f32; BLOCK],
+        ups: &[f32; PADDED],
     ) {
         let (s, ldo) = (p.floats(), self.shape.ldo);
         let vectors = ldo / P::Floats::LANES;

@@ -23,14 +23,15 @@ pub(super) struct Panels<'a> {
     /// `[PAGE / 2, ldo]` pairs.
     pub values: &'a mut [i16],
     /// What a key's products are multiplied by.
-    pub key_scale: &'a mut [f32],
+    pub key_scale: &'a mut [f32; PAGE],
     /// Each entry's value, as its integers have it, is multiplied by 2 to this.
-    pub exponent: &'a mut [f32],
+    pub exponent: &'a mut [f32; PAGE],
     /// And that is this, upside down.
-    pub inverse: &'a mut [f32],
+    pub inverse: &'a mut [f32; PAGE],
 }
 
 /// Stacks an item's queries; `scales` takes `by` too. Padding rows are zero.
+#[inline(always)]
 pub(super) fn load_queries<T: KvElement>(
     call: &Call<T>,
     item: &Item,
@@ -46,18 +47,27 @@ pub(super) fn load_queries<T: KvElement>(
     for (m, (to, scale)) in rows.enumerate().take(shape.m) {
         let from = (item.rows.start + m / group) * heads + item.head * group + m % group;
         let from = &call.queries.q[from * dim..][..dim];
-        let length = from.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let mut squares = [0.0f32; 16];
+        for x in from.chunks(16) {
+            for (square, x) in squares.iter_mut().zip(x) {
+                *square += x * x;
+            }
+        }
+        let length = squares.iter().sum::<f32>().sqrt();
         let up = up_to(LENGTH, length);
         for (to, x) in to.iter_mut().zip(from) {
-            *to = (x * up).round_ties_even() as i16;
+            // Adding 1.5·2²³ leaves the rounded number in the low bits.
+            *to = (x * up + 12_582_912.0).to_bits() as i16;
         }
         *scale = length / LENGTH * by;
     }
 }
 
 /// What makes `length` this long; nothing makes 0 longer.
+#[inline(always)]
 fn up_to(long: f32, length: f32) -> f32 {
-    if length > 0.0 { long / length } else { 0.0 }
+    let up = long / length;
+    if length > 0.0 { up } else { 0.0 }
 }
 
 /// Packs the first `n` entries of a page, `[dim, PAGE]` keys and `[PAGE, dim]` values.
@@ -86,23 +96,28 @@ fn pack_keys<P: Pairs, T: KvElement>(p: P, shape: &Shape, keys: &[T], to: &mut P
     let (s, lanes) = (p.floats(), P::Floats::LANES);
     let dim = shape.dim;
     assert!(keys.len() >= dim * PAGE && to.keys.len() >= shape.pairs * 2 * PAGE);
-    assert!(to.key_scale.len() >= PAGE);
-    let mut up = [0.0f32; PAGE];
-    for e in (0..PAGE).step_by(lanes) {
-        // SAFETY: rows of `PAGE` elements each, and `PAGE` scales.
+    let mut squares = [0.0f32; PAGE];
+    for e in (0..PAGE).step_by(4 * lanes) {
+        // SAFETY: rows of `PAGE` elements each, a multiple of four vectors, and `PAGE` squares.
         unsafe {
-            let mut squares = s.splat(0.0);
+            let mut sums = [s.splat(0.0); 4];
             for d in 0..dim {
-                let x = load_elements(s, keys.as_ptr().add(d * PAGE + e));
-                squares = s.fma(x, x, squares);
+                let row = keys.as_ptr().add(d * PAGE + e);
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let x = load_elements(s, row.add(i * lanes));
+                    *sum = s.fma(x, x, *sum);
+                }
             }
-            s.store(up.as_mut_ptr().add(e), squares);
+            for (i, sum) in sums.into_iter().enumerate() {
+                s.store(squares.as_mut_ptr().add(e + i * lanes), sum);
+            }
         }
     }
-    for (up, scale) in up.iter_mut().zip(&mut *to.key_scale) {
-        let length = up.sqrt();
-        *scale = length / LENGTH;
-        *up = up_to(LENGTH, length);
+    let mut up = [0.0f32; PAGE];
+    for e in 0..PAGE {
+        let length = squares[e].sqrt();
+        to.key_scale[e] = length * (1.0 / LENGTH);
+        up[e] = up_to(LENGTH, length);
     }
     for pair in 0..shape.pairs {
         for e in (0..PAGE).step_by(lanes) {
@@ -133,58 +148,69 @@ fn pack_values<P: Pairs, T: KvElement>(
     let (s, lanes) = (p.floats(), P::Floats::LANES);
     let (dim, ldo) = (shape.dim, shape.ldo);
     assert!(values.len() >= PAGE * dim && n <= PAGE && to.values.len() >= PAGE * ldo);
-    let mut up = [0.0f32; PAGE];
-    for (e, up) in up.iter_mut().enumerate().take(n) {
+    let mut greatest = [LEAST; PAGE];
+    let mut sum = s.splat(0.0);
+    for (e, greatest) in greatest.iter_mut().enumerate().take(n) {
         let row = &values[e * dim..][..dim];
-        let (mut high, mut sum) = (s.splat(LEAST), s.splat(0.0));
-        for v in 0..ldo / lanes {
-            let x = part(s, row, v * lanes);
-            high = s.max(s.max(x, s.sub(s.splat(0.0), x)), high);
-            sum = s.add(sum, x);
+        let zero = s.splat(0.0);
+        let (mut high, mut of_entry) = (s.splat(LEAST), zero);
+        for v in 0..dim / lanes {
+            // SAFETY: inside the row.
+            let x = unsafe { load_elements(s, row.as_ptr().add(v * lanes)) };
+            high = s.max(s.max(x, s.sub(zero, x)), high);
+            of_entry = s.add(of_entry, x);
         }
-        // The sum shows what is not a number.
-        let (above, sum) = (power_above(s.max_lane(high)), s.sum_lanes(sum));
-        *up = VALUE / above;
-        to.exponent[e] = (above.to_bits() >> 23) as f32 - 127.0;
-        to.inverse[e] = if sum.is_finite() {
-            1.0 / above
-        } else {
-            f32::NAN
-        };
+        if dim < ldo {
+            let x = tail(s, &row[dim / lanes * lanes..]);
+            high = s.max(s.max(x, s.sub(zero, x)), high);
+            of_entry = s.add(of_entry, x);
+        }
+        sum = s.add(sum, of_entry);
+        *greatest = s.max_lane(high);
+    }
+    let mut up = [0.0f32; PAGE];
+    for e in 0..PAGE {
+        // The least power of two that is at least as great.
+        let above = (greatest[e].to_bits() + 0x007f_ffff) & 0xff80_0000;
+        to.exponent[e] = (above >> 23) as f32 - 127.0;
+        to.inverse[e] = f32::from_bits((254 << 23) - above.min(253 << 23));
+        up[e] = VALUE * to.inverse[e];
+    }
+    if !s.sum_lanes(sum).is_finite() {
+        for (row, inverse) in values.chunks_exact(dim).zip(&mut *to.inverse) {
+            if !row.iter().all(|x| x.to_f32().is_finite()) {
+                *inverse = f32::NAN;
+            }
+        }
     }
     for pair in 0..n.div_ceil(2) {
         let even = &values[2 * pair * dim..][..dim];
         let odd = &values[(2 * pair + 1) * dim..][..dim];
         let [up_even, up_odd] = [0, 1].map(|i| s.splat(up[2 * pair + i]));
-        for v in 0..ldo / lanes {
-            let even = s.mul(part(s, even, v * lanes), up_even);
-            let odd = s.mul(part(s, odd, v * lanes), up_odd);
-            // SAFETY: `PAGE / 2` rows of `ldo` pairs.
-            unsafe {
-                let to = to.values.as_mut_ptr().add(2 * (pair * ldo + v * lanes));
-                p.store_pairs(to, even, odd);
+        // SAFETY: inside the rows; `PAGE / 2` rows of `ldo` pairs.
+        unsafe {
+            let to = to.values.as_mut_ptr().add(2 * pair * ldo);
+            for v in 0..dim / lanes {
+                let x = load_elements(s, even.as_ptr().add(v * lanes));
+                let y = load_elements(s, odd.as_ptr().add(v * lanes));
+                p.store_pairs(to.add(2 * v * lanes), s.mul(x, up_even), s.mul(y, up_odd));
+            }
+            if dim < ldo {
+                let at = dim / lanes * lanes;
+                let (x, y) = (tail(s, &even[at..]), tail(s, &odd[at..]));
+                p.store_pairs(to.add(2 * at), s.mul(x, up_even), s.mul(y, up_odd));
             }
         }
     }
 }
 
-/// The least power of two that is at least `x`, for normal `x` > 0.
-fn power_above(x: f32) -> f32 {
-    f32::from_bits((x.to_bits() + 0x007f_ffff) & 0xff80_0000)
-}
-
-/// A vector of `row` from `at` on, zeros behind its end.
+/// Less than a vector, and zeros behind it.
 #[inline(always)]
-fn part<S: Simd, T: KvElement>(s: S, row: &[T], at: usize) -> S::V {
-    // SAFETY: the lanes are inside the row, or in an array of 16.
-    unsafe {
-        if at + S::LANES <= row.len() {
-            return load_elements(s, row.as_ptr().add(at));
-        }
-        let mut lanes = [0.0f32; 16];
-        for (lane, x) in lanes.iter_mut().zip(&row[at..]) {
-            *lane = x.to_f32();
-        }
-        s.load(lanes.as_ptr())
+fn tail<S: Simd, T: KvElement>(s: S, row: &[T]) -> S::V {
+    let mut lanes = [0.0f32; 16];
+    for (lane, x) in lanes.iter_mut().zip(row) {
+        *lane = x.to_f32();
     }
+    // SAFETY: 16 are at least LANES.
+    unsafe { s.load(lanes.as_ptr()) }
 }
