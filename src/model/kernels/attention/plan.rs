@@ -161,4 +161,23 @@ mod tests {
         }
         assert!(covered.iter().all(|&n| n == 1));
     }
+
+    /// What is computed of a layer with a window: its window, and a tile's own rows, in whole pages.
+    #[test]
+    fn a_window_costs_its_window() {
+        let layer = layer(&[4000]);
+        let mut queries = Queries::last(&[], 256, 3, 1.0);
+        queries.span.window = Some(512);
+        let call = Call {
+            layer: &layer,
+            queries: &queries,
+        };
+        for in_pairs in [false, true] {
+            let plan = Plan::new(&call, 1, in_pairs);
+            for item in &plan.items {
+                let most = (512 + item.rows.len()).div_ceil(PAGE) + 1;
+                assert!(item.pages.len() <= most, "{item:?}");
+            }
+        }
+    }
 }

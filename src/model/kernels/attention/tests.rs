@@ -1,5 +1,6 @@
 //! The kernels against the plain version, over ragged layers.
 
+mod pairs;
 mod sinks;
 
 use super::*;
@@ -138,7 +139,7 @@ fn check_queries<T: KvElement>(layer: &HostLayer<T>, queries: &Queries, threads:
 /// entry's greatest at worst, and weights to a 4,096th of their page's greatest.
 fn bound<T: KvElement>(level: Level, layer: &HostLayer<T>, queries: &Queries) -> f32 {
     let call = Call { layer, queries };
-    if !(level.has_pairs() && pairs::pays(&call)) {
+    if !(level.has_pairs() && super::pairs::pays(&call)) {
         return 1e-5;
     }
     let longest = |x: &[f32]| {
