@@ -89,13 +89,13 @@ impl<T: KvElement> State<'_, '_, T> {
             up[i] = (WEIGHTS / whole[i]).min(WEIGHT);
             part[i] *= 1.0 / (up[i] * VALUE);
         }
-        for i in 0..block {
+        for (i, up) in up.into_iter().enumerate().take(block) {
             let scores = &self.scores[i * PAGE..][..PAGE];
             let weights = &mut self.weights[i * PAGE..][..PAGE];
             for v in (0..PAGE).step_by(lanes) {
                 // SAFETY: both hold `PAGE` elements, a multiple of LANES.
                 unsafe {
-                    let w = s.mul(s.load(scores.as_ptr().add(v)), s.splat(up[i]));
+                    let w = s.mul(s.load(scores.as_ptr().add(v)), s.splat(up));
                     p.store(weights.as_mut_ptr().add(v), w);
                 }
             }

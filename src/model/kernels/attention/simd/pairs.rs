@@ -79,7 +79,7 @@ pub(in crate::model::kernels::attention) fn exp2<S: Simd>(s: S, x: S::V) -> S::V
     let t = s.add(x, magic);
     let r = s.sub(x, s.sub(t, magic));
     let mut p = s.splat(0.009_666_369);
-    for c in [0.055_921_976, 0.240_223_49, 0.693_121_05, 1.0] {
+    for c in [0.055_921_98, 0.240_223_5, 0.693_121_05, 1.0] {
         p = s.fma(p, r, s.splat(c));
     }
     s.scale_pow2(p, t)
