@@ -5,6 +5,7 @@
 //! afterwards. Nothing is ever `rows × len`. [`plain`] is the same in ten obvious lines.
 
 pub(super) mod gemm;
+mod pairs;
 pub mod plain;
 mod plan;
 mod scores;
@@ -101,7 +102,8 @@ pub fn attend_one_by_one_with<T: KvElement>(
         };
         let call = Call { layer, queries };
         let plan = Plan::of_each(&call, pool.threads());
-        run(level, pool, &call, &plan, &mut out[some]);
+        // As one row is: in f32.
+        run((level, false), pool, &call, &plan, &mut out[some]);
     }
 }
 
@@ -125,11 +127,20 @@ pub fn attend_with<T: KvElement>(
 ) {
     let call = Call { layer, queries };
     if call.check().is_some() {
-        run(level, pool, &call, &Plan::new(&call, pool.threads()), out);
+        let in_pairs = level.has_pairs() && pairs::pays(&call);
+        let plan = Plan::new(&call, pool.threads(), in_pairs);
+        run((level, in_pairs), pool, &call, &plan, out);
     }
 }
 
-fn run<T: KvElement>(level: Level, pool: &Pool, call: &Call<T>, plan: &Plan, out: &mut [f32]) {
+/// Runs a plan with an instruction set, and in pairs of 16 bits or not.
+fn run<T: KvElement>(
+    (level, in_pairs): (Level, bool),
+    pool: &Pool,
+    call: &Call<T>,
+    plan: &Plan,
+    out: &mut [f32],
+) {
     assert_eq!(out.len(), call.queries.q.len(), "attention output");
     let dim = out.len() / (call.queries.rows * call.queries.heads);
     let group = call.group();
@@ -144,12 +155,16 @@ fn run<T: KvElement>(level: Level, pool: &Pool, call: &Call<T>, plan: &Plan, out
     }
     let chunks = Chunks::new(&mut parts[..needed], part);
     plan.run(pool, |i| {
-        level.run(Attend {
-            call,
-            item: &plan.items[i],
+        let item = &plan.items[i];
+        let output = Output {
             outputs: &outputs,
             part: chunks.claim(i),
-        });
+        };
+        if in_pairs {
+            level.run_pairs(pairs::Attend { call, item, output });
+        } else {
+            level.run(Attend { call, item, output });
+        }
     });
     drop(chunks);
     if !whole {
@@ -185,12 +200,11 @@ fn fastest() -> Level {
     *LEVEL.get_or_init(Level::detect)
 }
 
-/// One item; writes to its part if it has one, else finished rows to the outputs.
+/// One item in f32.
 struct Attend<'a, 'b, T> {
     call: &'a Call<'b, T>,
     item: &'a Item,
-    outputs: &'a Chunks<'a, f32>,
-    part: Option<&'a mut [f32]>,
+    output: Output<'a>,
 }
 
 impl<T: KvElement> Task for Attend<'_, '_, T> {
@@ -203,17 +217,39 @@ impl<T: KvElement> Task for Attend<'_, '_, T> {
         let [q, scores, keys, values, out, max, sum] = scratch.carve(shape.lengths());
         let buffers = [q, scores, keys, values, &mut *out, &mut *max, &mut *sum];
         sweep(s, call, item, &shape, buffers);
-        let rows = out.chunks_exact(shape.ldo).take(shape.m);
+        let (max, sum) = (&max[..shape.m], &mut sum[..shape.m]);
+        self.output.write(call, item, (out, shape.ldo), max, sum);
+    }
+}
+
+/// Where an item's result goes: to its part if it has one, else as finished rows to the outputs.
+struct Output<'a> {
+    outputs: &'a Chunks<'a, f32>,
+    part: Option<&'a mut [f32]>,
+}
+
+impl Output<'_> {
+    /// Rows `[stacked, ldo]` that are to be divided by `sum`, and the maxima they are relative to.
+    fn write<T: KvElement>(
+        self,
+        call: &Call<T>,
+        item: &Item,
+        (rows, ldo): (&[f32], usize),
+        max: &[f32],
+        sum: &mut [f32],
+    ) {
+        let (m, dim) = (max.len(), call.layer.heads[item.head].head_dim());
+        let rows = rows.chunks_exact(ldo).take(m);
         if let Some(part) = self.part {
-            let (to, rest) = part.split_at_mut(shape.m * dim);
+            let (to, rest) = part.split_at_mut(m * dim);
             for (to, row) in to.chunks_exact_mut(dim).zip(rows) {
                 to.copy_from_slice(&row[..dim]);
             }
-            rest[..shape.m].copy_from_slice(&max[..shape.m]);
-            rest[shape.m..2 * shape.m].copy_from_slice(&sum[..shape.m]);
+            rest[..m].copy_from_slice(max);
+            rest[m..2 * m].copy_from_slice(sum);
             return;
         }
-        for (m, (sum, max)) in sum.iter_mut().zip(&*max).enumerate().take(shape.m) {
+        for (m, (sum, max)) in sum.iter_mut().zip(max).enumerate() {
             *sum += call.sunk(item.head, m, *max);
         }
         let mut rows = rows.zip(&*sum);

@@ -6,6 +6,8 @@ use crate::model::kernels::pool::Pool;
 
 /// Stacked rows of a full tile: enough to pay for converting a page, few enough for L2.
 const TILE_ROWS: usize = 96;
+/// The same in pairs of 16 bits: converting costs more, and computing less.
+const PAIR_TILE_ROWS: usize = 192;
 /// Items per thread where the pages are cut, so that threads of unequal speed end together.
 const ITEMS_PER_THREAD: usize = 8;
 /// A shorter run of pages is not worth merging.
@@ -23,16 +25,18 @@ pub(super) struct Plan {
 }
 
 /// Largest number of query rows in an item.
-fn tile_rows(group: usize, dim: usize) -> usize {
-    let stacked = if dim > 128 { TILE_ROWS / 2 } else { TILE_ROWS };
+fn tile_rows(group: usize, dim: usize, in_pairs: bool) -> usize {
+    let full = if in_pairs { PAIR_TILE_ROWS } else { TILE_ROWS };
+    let stacked = if dim > 128 { full / 2 } else { full };
     (stacked / group.max(1)).max(1)
 }
 
 impl Plan {
     /// Tiles of query rows, their pages cut where there are too few tiles for the threads.
-    pub fn new<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
+    pub fn new<T: KvElement>(call: &Call<T>, threads: usize, in_pairs: bool) -> Self {
         let dim = call.layer.heads.first().map_or(0, |h| h.head_dim());
-        let tiles = call.queries.rows.div_ceil(tile_rows(call.group(), dim));
+        let rows = tile_rows(call.group(), dim, in_pairs);
+        let tiles = call.queries.rows.div_ceil(rows);
         Self::cut(call, threads, tiles, call.queries.rows)
     }
 
@@ -162,7 +166,7 @@ mod tests {
             layer: &layer,
             queries: &queries,
         };
-        let plan = Plan::new(&call, 4);
+        let plan = Plan::new(&call, 4, false);
         let most = plan.items.iter().map(|i| i.pages.len()).max();
         assert!(most <= Some(20_000 / PAGE / 16), "{most:?}");
         for tile in &plan.tiles {
@@ -182,12 +186,31 @@ mod tests {
             layer: &layer,
             queries: &queries,
         };
-        let plan = Plan::new(&call, 2);
+        let plan = Plan::new(&call, 2, false);
         let mut covered = vec![0; 500];
         for item in plan.items.iter().filter(|i| i.head == 1) {
             assert_eq!(item.pages, 0..item.rows.end.div_ceil(PAGE));
             item.rows.clone().for_each(|r| covered[r] += 1);
         }
         assert!(covered.iter().all(|&n| n == 1));
+    }
+
+    /// What is computed of a layer with a window: its window, and a tile's own rows, in whole pages.
+    #[test]
+    fn a_window_costs_its_window() {
+        let layer = layer(&[4000]);
+        let mut queries = Queries::last(&[], 256, 3, 1.0);
+        queries.span.window = Some(512);
+        let call = Call {
+            layer: &layer,
+            queries: &queries,
+        };
+        for in_pairs in [false, true] {
+            let plan = Plan::new(&call, 1, in_pairs);
+            for item in &plan.items {
+                let most = (512 + item.rows.len()).div_ceil(PAGE) + 1;
+                assert!(item.pages.len() <= most, "{item:?}");
+            }
+        }
     }
 }

@@ -375,7 +375,7 @@ pub(super) fn sweep<S: Simd, T: KvElement>(
 }
 
 #[inline(always)]
-fn scale_row<S: Simd>(s: S, row: &mut [f32], by: f32) {
+pub(super) fn scale_row<S: Simd>(s: S, row: &mut [f32], by: f32) {
     for x in row.chunks_exact_mut(S::LANES) {
         // SAFETY: a chunk holds LANES f32.
         unsafe { s.store(x.as_mut_ptr(), s.mul(s.load(x.as_ptr()), s.splat(by))) };

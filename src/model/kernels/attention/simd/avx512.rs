@@ -8,9 +8,18 @@ use crate::model::kernels::attention::gemm::{self, Gemm};
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
-/// Made by [`run`] alone, so it is proof of the features.
+/// Made where the features are known, so it is proof of them.
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
+
+impl Avx512 {
+    /// # Safety
+    /// The CPU has AVX-512F, AVX2, FMA and F16C.
+    #[inline(always)]
+    pub(super) unsafe fn new() -> Self {
+        Avx512(())
+    }
+}
 
 /// # Safety
 /// The CPU has AVX-512F, AVX2, FMA and F16C.

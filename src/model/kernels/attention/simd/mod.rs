@@ -7,12 +7,17 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
+mod pairs;
 mod portable;
 
 use super::gemm::Gemm;
 use crate::cache::KvElement;
 use half::{bf16, f16};
 use std::any::TypeId;
+
+pub(super) use pairs::{PairTask, Pairs, exp2};
 
 /// One instruction set; a value is proof that this CPU has it. All methods inline into a function
 /// compiled for that set (see [`Level::run`]).
@@ -63,10 +68,14 @@ pub(in crate::model::kernels) trait Task {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Portable,
+    /// With integer products in plain arithmetic: for tests, never detected.
+    PortablePairs,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
 }
 
 /// An instruction set this CPU has.
@@ -78,7 +87,10 @@ impl Level {
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
-            if has_avx2() && is_x86_feature_detected!("avx512f") {
+            if has_avx512() && is_x86_feature_detected!("avx512vnni") {
+                return Level(Kind::Avx512Vnni);
+            }
+            if has_avx512() {
                 return Level(Kind::Avx512);
             }
             if has_avx2() {
@@ -88,17 +100,20 @@ impl Level {
         Level(Kind::Portable)
     }
 
-    /// All that this CPU has, slowest first.
+    /// All that can run here, the fastest last.
     pub fn available() -> Vec<Self> {
         #[allow(unused_mut)]
-        let mut all = vec![Level(Kind::Portable)];
+        let mut all = vec![Level(Kind::PortablePairs), Level(Kind::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
             if has_avx2() {
                 all.push(Level(Kind::Avx2));
             }
-            if has_avx2() && is_x86_feature_detected!("avx512f") {
+            if has_avx512() {
                 all.push(Level(Kind::Avx512));
+            }
+            if has_avx512() && is_x86_feature_detected!("avx512vnni") {
+                all.push(Level(Kind::Avx512Vnni));
             }
         }
         all
@@ -106,13 +121,13 @@ impl Level {
 
     pub(in crate::model::kernels) fn run(self, task: impl Task) {
         match self.0 {
-            Kind::Portable => task.run(portable::Portable),
+            Kind::Portable | Kind::PortablePairs => task.run(portable::Portable),
             // SAFETY: such a `Level` is only made where the CPU was seen to have the features.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { avx2::run(task) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { avx512::run(task) },
+            Kind::Avx512 | Kind::Avx512Vnni => unsafe { avx512::run(task) },
         }
     }
 }
@@ -122,6 +137,11 @@ fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("f16c")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512() -> bool {
+    has_avx2() && is_x86_feature_detected!("avx512f")
 }
 
 /// `LANES` cache elements as f32.

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "implements the trait's loads and stores")]
 
-use super::Simd;
+use super::{Pairs, Simd};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
 use half::{bf16, f16};
@@ -126,6 +126,61 @@ impl Simd for Portable {
     unsafe fn gemm<E: KvElement>(self, g: &Gemm<E>) {
         // SAFETY: passed on to the caller.
         unsafe { gemm::gemm(self, g) }
+    }
+}
+
+/// A lane is a pair of i16 or a sum in i32.
+impl Pairs for Portable {
+    type Floats = Self;
+    type I = [i32; N];
+
+    #[inline(always)]
+    fn floats(self) -> Self {
+        self
+    }
+    #[inline(always)]
+    fn zero(self) -> [i32; N] {
+        [0; N]
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const i16) -> [i32; N] {
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[i32; N]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn splat(self, p: *const i16) -> [i32; N] {
+        // SAFETY: the caller's promise.
+        [unsafe { p.cast::<i32>().read_unaligned() }; N]
+    }
+    #[inline(always)]
+    fn dot(self, sums: [i32; N], a: [i32; N], b: [i32; N]) -> [i32; N] {
+        let mut out = sums;
+        for i in 0..N {
+            let (a, b): ([i16; 2], [i16; 2]) = (bytemuck::cast(a[i]), bytemuck::cast(b[i]));
+            let products = [0, 1].map(|j| i32::from(a[j]) * i32::from(b[j]));
+            out[i] = out[i].wrapping_add(products[0].wrapping_add(products[1]));
+        }
+        out
+    }
+    #[inline(always)]
+    fn to_f32(self, sums: [i32; N]) -> [f32; N] {
+        sums.map(|x| x as f32)
+    }
+    #[inline(always)]
+    unsafe fn store_pairs(self, p: *mut i16, even: [f32; N], odd: [f32; N]) {
+        for i in 0..N {
+            let pair = [even[i], odd[i]].map(|x| x.round_ties_even() as i16);
+            // SAFETY: the caller's promise.
+            unsafe { p.cast::<[i16; 2]>().add(i).write_unaligned(pair) };
+        }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut i16, x: [f32; N]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            p.cast::<[i16; N]>()
+                .write_unaligned(x.map(|x| x.round_ties_even() as i16))
+        };
     }
 }
 
