@@ -72,7 +72,7 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn block_rows(&self, d: &Description) -> usize {
-        const MACS: usize = 1_500_000_000;
+        const MACS: usize = 6_000_000_000;
         // Nearly all experts are read for a block, each for its few rows.
         let routed = d.layers.iter().any(|layer| layer.experts.is_some());
         let least = if routed { 256 } else { 32 };
