@@ -11,7 +11,7 @@ use crate::dirs::Dirs;
 use crate::engine::session::Model;
 use crate::eval::data::Sample;
 use crate::eval::runner::Runner;
-use crate::eval::{Key, Mode, Record, Store, Summary, Variant};
+use crate::eval::{Key, Mode, Record, Store, Summary, Variant, plots};
 use crate::model::thinking::{Effort, Enable, Thinking};
 pub use args::EvalArgs;
 use meter::Meter;
@@ -43,13 +43,25 @@ pub fn run(args: EvalArgs, dirs: &Dirs) -> Result<(), CliError> {
     };
     let records = answers(&args, &model, &variants, &samples, store)?;
     let summary = Summary::of(&records);
+    let table = crate::eval::markdown(&summary);
+    if let Some(folder) = &args.out {
+        let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
+        let drawn = plots(&records, &summary).map_err(|e| failed(&e))?;
+        let texts = drawn
+            .into_iter()
+            .chain([("table.md".into(), table.clone())]);
+        for (name, text) in texts {
+            let path = folder.join(name);
+            std::fs::write(&path, text)
+                .map_err(|e| failed(&format!("{} cannot be written: {e}", path.display())))?;
+        }
+    }
     let mut out = std::io::stdout().lock();
     if args.json {
         let mut report = serde_json::to_value(&summary)?;
         report["conditions"] = conditions;
         return super::safe::write_json(&mut out, &report);
     }
-    let table = crate::eval::markdown(&summary);
     Ok(write!(out, "{}", super::safe::shown(&table))?)
 }
 

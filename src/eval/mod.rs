@@ -5,6 +5,7 @@ pub mod data;
 mod error;
 pub mod metric;
 pub mod plan;
+mod plot;
 mod prompt;
 mod record;
 pub mod runner;
@@ -15,6 +16,7 @@ mod variant;
 mod watch;
 
 pub use error::EvalError;
+pub use plot::plots;
 pub use record::{Key, Record};
 pub use store::Store;
 pub use summary::{Summary, markdown};

@@ -155,6 +155,14 @@ pub struct AttentionShape {
 }
 
 impl AttentionShape {
+    /// Of queries `[rows, heads × head_dim]`, those of KV head `head`, `[rows, group, head_dim]`.
+    pub fn queries_of(&self, head: usize, queries: &[f32]) -> Vec<f32> {
+        let width = self.group() * self.head_dim;
+        let rows = queries.chunks_exact(self.heads * self.head_dim);
+        let of_head = rows.flat_map(|row| &row[head * width..(head + 1) * width]);
+        of_head.copied().collect()
+    }
+
     /// Query heads per KV head.
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads

@@ -10,6 +10,8 @@ pub struct Needs {
     pub keys: bool,
     /// [`Observed::values`].
     pub values: bool,
+    /// [`Observed::queries`].
+    pub queries: bool,
 }
 
 impl Needs {
@@ -18,6 +20,7 @@ impl Needs {
         peak: false,
         keys: false,
         values: false,
+        queries: false,
     };
 
     /// What either needs.
@@ -26,6 +29,7 @@ impl Needs {
             peak: self.peak || other.peak,
             keys: self.keys || other.keys,
             values: self.values || other.values,
+            queries: self.queries || other.queries,
         }
     }
 }
@@ -50,6 +54,11 @@ pub struct Observed {
     pub keys: Vec<f32>,
     /// Values, `[len, head_dim]`; empty unless a score [`Needs`] them.
     pub values: Vec<f32>,
+    /// The window's queries after RoPE, times what their products with keys are multiplied by, oldest
+    /// first, `[window, group, head_dim]`; empty unless a score [`Needs`] them.
+    pub queries: Vec<f32>,
+    /// Query heads that share the entries.
+    pub group: usize,
     pub head_dim: usize,
 }
 

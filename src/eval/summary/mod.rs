@@ -117,6 +117,19 @@ impl Summary {
         summary
     }
 
+    /// In the order of the table.
+    pub fn modes(&self) -> Vec<&str> {
+        distinct(self.rows.iter().map(|row| row.mode.as_str()))
+    }
+
+    /// A mode's rows over all sets; those of its only set where it has one.
+    pub fn widest(&self, mode: &str) -> Vec<&Row> {
+        let of_mode = self.rows.iter().filter(|row| row.mode == mode);
+        let sets = distinct(of_mode.clone().map(|row| row.dataset.as_str()));
+        let alone = sets.len() == 1;
+        of_mode.filter(|row| alone || row.dataset == ALL).collect()
+    }
+
     fn add(&mut self, task: &str, dataset: &str, records: &[&Record]) {
         let full = scores(&of(records, "full", None));
         for (policy, budget) in variants(records) {

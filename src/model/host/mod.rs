@@ -327,8 +327,8 @@ impl<T: KvElement> Backend for Host<T> {
         let q = window_rows(&state.window);
         let q = queries(a, &q, Span::default(), sinks);
         let scores = attention::window_scores(&self.pool, &state.layer, &q);
-        let heads = state.layer.heads.iter().zip(scores);
-        let observed = heads.map(|(head, scores)| Observed {
+        let heads = state.layer.heads.iter().zip(scores).enumerate();
+        let observed = heads.map(|(h, (head, scores))| Observed {
             scores,
             positions: head.positions().to_vec(),
             keys: if needs.keys { head.keys() } else { Vec::new() },
@@ -337,6 +337,11 @@ impl<T: KvElement> Backend for Host<T> {
             } else {
                 Vec::new()
             },
+            queries: match needs.queries {
+                true => a.queries_of(h, q.q).iter().map(|x| x * a.scale).collect(),
+                false => Vec::new(),
+            },
+            group: a.group(),
             head_dim: a.head_dim,
         });
         Ok(observed.collect())

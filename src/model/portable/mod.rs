@@ -31,10 +31,7 @@ use super::{
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
 };
-use crate::cache::{
-    LayerState, QueryWindow, Store, TensorLayer,
-    tensor::{Aligned, Query},
-};
+use crate::cache::{LayerState, QueryWindow, Store, TensorLayer, tensor::Query};
 use crate::device::ops;
 use crate::policy::{HeadScores, Needs, Observed};
 use angles::Angles;
@@ -342,14 +339,14 @@ impl Backend for Portable {
         let all = layer.aligned()?;
         let q = Query::stacked(state.window.rows().iter())?;
         let judged = attention::judged(a, &self.masks, &all, &q, needs.peak, sinks)?;
-        let longest = judged.dim(2)?;
-        let judged = ops::read(&judged)?;
-        let Aligned { keys, values, .. } = &all;
+        let (longest, judged) = (judged.dim(2)?, ops::read(&judged)?);
         let host = |x: &Tensor, needed: bool| match needed {
             true => ops::read(x),
             false => Ok(Vec::new()),
         };
-        let (keys, values) = (host(keys, needs.keys)?, host(values, needs.values)?);
+        let keys = host(&all.keys, needs.keys)?;
+        let values = host(&all.values, needs.values)?;
+        let queries = host(&q, needs.queries)?;
         let heads = layer.lens().into_iter().enumerate();
         let observed = heads.map(|(h, len)| {
             let of_head = |x: &[f32], width: usize| -> Vec<f32> {
@@ -365,6 +362,8 @@ impl Backend for Portable {
                 positions: layer.positions(h).to_vec(),
                 keys: of_head(&keys, a.head_dim),
                 values: of_head(&values, a.head_dim),
+                queries: a.queries_of(h, &queries),
+                group: a.group(),
                 head_dim: a.head_dim,
             }
         });

@@ -2,18 +2,22 @@
 
 pub mod change;
 pub mod defensive;
+pub mod expected;
 pub mod key_norm;
 pub mod random;
 pub mod reach;
 pub mod recency;
+pub mod tova;
 pub mod window;
 
 pub use change::Change;
 pub use defensive::Defensive;
+pub use expected::Expected;
 pub use key_norm::KeyNorm;
 pub use random::Random;
 pub use reach::Reach;
 pub use recency::Recency;
+pub use tova::Tova;
 pub use window::Window;
 
 use super::{Needs, Observed, Params};

@@ -17,6 +17,7 @@ const ALL: Needs = Needs {
     peak: true,
     keys: true,
     values: true,
+    queries: true,
 };
 
 /// One layer on both.
@@ -179,6 +180,8 @@ impl Both {
             close(&e.scores.peak, &f.scores.peak, "peak");
             close(&e.keys, &f.keys, "keys");
             close(&e.values, &f.values, "values");
+            close(&e.queries, &f.queries, "queries");
+            assert!(e.group == f.group && !e.queries.is_empty());
         }
         let last = self.portable.last_query(&self.on_device.window).unwrap();
         let (a, span) = (&self.a, Span::default());
