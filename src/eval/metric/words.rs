@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(normalised("the"), "");
     }
 
-    /// Values of the published Python.
+    /// Worked by hand from the published code.
     #[test]
     fn f1_is_that_of_the_published_definition() {
         assert_eq!(f1("It was the cat.", "A cat"), 0.5);
