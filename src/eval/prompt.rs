@@ -58,7 +58,7 @@ impl Writer<'_> {
                 // A prompt's last token is always read behind what was evicted.
                 shared = shared.min(same.count()).min(tokens.len().saturating_sub(1));
             }
-            if tokens.len() + question.rule.max_tokens > self.most {
+            if tokens.len().saturating_add(question.rule.max_tokens) > self.most {
                 return Err(self.too_long(sample, tokens.len()));
             }
             questions.push(tokens);
@@ -119,9 +119,9 @@ impl Writer<'_> {
         let (mut frame, mut behind) = (0, 0);
         for question in &sample.questions {
             let tokens = self.tokens(question, "", "", &question.lead)?.len();
-            frame = frame.max(tokens + question.rule.max_tokens);
+            frame = frame.max(tokens.saturating_add(question.rule.max_tokens));
         }
-        let room = self.most.saturating_sub(frame + JOINTS);
+        let room = self.most.saturating_sub(frame.saturating_add(JOINTS));
         let mut questions = Vec::with_capacity(sample.questions.len());
         for question in &sample.questions {
             let ids = tokenizer.encode(&question.text, false)?;
@@ -134,7 +134,7 @@ impl Writer<'_> {
         }
         let ids = tokenizer.encode(&sample.context, false)?;
         if room < JOINTS {
-            return Err(self.too_long(sample, ids.len() + behind + frame));
+            return Err(self.too_long(sample, frame.saturating_add(ids.len() + behind)));
         }
         let most = room - behind;
         if ids.len() <= most {
