@@ -2,8 +2,11 @@
 
 pub struct Random(u64);
 
+/// How far the state goes for a number.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// SplitMix64's last step: a number for a number, without order.
-pub fn mixed(mut z: u64) -> u64 {
+fn mixed(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -19,14 +22,19 @@ impl Random {
         let mut state = mixed(seed);
         for part in parts {
             for byte in part.bytes().chain([0xff]) {
-                state = mixed(state ^ u64::from(byte)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+                state = mixed(state ^ u64::from(byte)).wrapping_add(STEP);
             }
         }
         Random(state)
     }
 
+    /// The `n`th number of a seed, counted from 1, without those before it.
+    pub fn nth(seed: u64, n: u64) -> u64 {
+        mixed(seed.wrapping_add(n.wrapping_mul(STEP)))
+    }
+
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         mixed(self.0)
     }
 
@@ -85,5 +93,8 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, (0..50).collect::<Vec<_>>());
         assert_eq!(Random::new(1).sample(3, 9), [0, 1, 2]);
+        let mut random = Random::new(9);
+        let third = (0..3).map(|_| random.next_u64()).last();
+        assert_eq!(Some(Random::nth(9, 3)), third);
     }
 }

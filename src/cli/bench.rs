@@ -88,7 +88,10 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         mapped_bytes: memory.mapped,
     };
     let threads = settings.threads.unwrap_or_else(default_threads);
-    let limits = Limits::measure(threads).filter(|_| model.network.device() == "cpu");
+    let limits = match &model.network.device()[..] {
+        "cpu" => Limits::measure(threads),
+        _ => None,
+    };
     let mut session = Session::new(model, evictions[0], None).map_err(failed)?;
     let d = session.model().network.description().clone();
     if let Some(context) = args

@@ -28,3 +28,20 @@ pub fn kl(p: &[f32], q: &[f32]) -> f64 {
     let (p, q) = (log_softmax(p), log_softmax(q));
     p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q)).sum()
 }
+
+/// What a policy's steps are like, fed the full cache's answer.
+#[derive(Default)]
+pub struct Measured {
+    /// KL to the full cache of each step, nats.
+    pub kl: Vec<f64>,
+    /// Steps whose likeliest token is the full cache's.
+    pub agree: usize,
+}
+
+impl Measured {
+    pub fn step(&mut self, full: &[f32], own: &[f32]) {
+        // Rounding may leave a hair below nothing.
+        self.kl.push(kl(full, own).max(0.0));
+        self.agree += usize::from(argmax(full) == argmax(own));
+    }
+}

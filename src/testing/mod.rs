@@ -3,7 +3,7 @@
 pub mod families;
 pub mod forms;
 pub mod pdf;
-pub mod random;
+pub use crate::random;
 pub mod tiny;
 pub mod vocabulary;
 

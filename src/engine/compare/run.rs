@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::engine::comparison::{CompareEvent, PolicyRun};
 use crate::engine::event::{CachePicture, Event, Stop, Turn};
 use crate::engine::lane::{Begin, Decoded, Lane, Voice};
-use crate::engine::logits::{argmax, kl};
+use crate::engine::logits::{Measured, argmax};
 use crate::engine::picture;
 use crate::engine::reading::{self, Text};
 use crate::engine::watcher::Watcher;
@@ -57,21 +57,6 @@ pub struct Runner<'a> {
     /// The conversation's turn that this would be.
     pub turn: Turn,
     pub max_tokens: usize,
-}
-
-/// What a policy's steps are like, fed the full cache's answer.
-#[derive(Default)]
-struct Measured {
-    kl: Vec<f64>,
-    agree: usize,
-}
-
-impl Measured {
-    fn step(&mut self, full: &[f32], own: &[f32]) {
-        // Rounding may leave a hair below nothing.
-        self.kl.push(kl(full, own).max(0.0));
-        self.agree += usize::from(argmax(full) == argmax(own));
-    }
 }
 
 fn per_second(n: usize, seconds: f64) -> f64 {

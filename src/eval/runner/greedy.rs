@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::engine::lane::{Begin, Decoded, Lane, Voice};
-use crate::engine::logits::{argmax, kl};
+use crate::engine::logits::{Measured, argmax};
 use crate::eval::watch::Watch;
 use crate::model::detokenize::Detokenizer;
 use crate::model::error::Result;
@@ -104,20 +104,6 @@ impl Greedy<'_> {
             teacher: Teacher { tokens, rows },
             seconds: begun.elapsed().as_secs_f64(),
         }))
-    }
-}
-
-#[derive(Default)]
-struct Measured {
-    kl: Vec<f64>,
-    agree: usize,
-}
-
-impl Measured {
-    fn step(&mut self, full: &[f32], own: &[f32]) {
-        // Rounding may leave a hair below nothing.
-        self.kl.push(kl(full, own).max(0.0));
-        self.agree += usize::from(argmax(full) == argmax(own));
     }
 }
 

@@ -115,11 +115,15 @@ impl Run<'_, '_> {
         )?)
     }
 
-    /// Steps of the work: a reading counts as much as all answers.
-    fn done(&self, question: usize, variant: usize) -> f64 {
-        let steps = self.sample.questions.len() * self.variants().len();
-        let done = question * self.variants().len() + variant;
-        READING + (1.0 - READING) * done as f64 / steps.max(1) as f64
+    /// The share of the answers that `given` of them are.
+    fn share(&self, given: usize) -> f64 {
+        let all = self.sample.questions.len() * self.variants().len();
+        given as f64 / all.max(1) as f64
+    }
+
+    /// The same where a reading went before, which counts as much as all answers.
+    fn read_and(&self, given: usize) -> f64 {
+        READING + (1.0 - READING) * self.share(given)
     }
 
     /// The question is known when the cache is selected.
@@ -133,7 +137,7 @@ impl Run<'_, '_> {
             };
             let mut teacher = None;
             for (v, variant) in self.variants().iter().enumerate() {
-                watch.progress(self.done(q, v));
+                watch.progress(self.read_and(q * self.variants().len() + v));
                 let mut lane = full.fork(self.evictor(variant, tokens.len()));
                 let logits = match lane.evictor().bounded() {
                     false => Some(first.clone()),
@@ -173,7 +177,7 @@ impl Run<'_, '_> {
             }
             let selected = Selected::of(&base);
             for (q, tokens) in self.prompt.questions.iter().enumerate() {
-                watch.progress(self.done(0, 0) + (1.0 - READING) * self.part(v, q));
+                watch.progress(self.read_and(v * self.sample.questions.len() + q));
                 let mut lane = base.fork(Evictor::none(params));
                 lane.leave_archive();
                 let read = lane.read(&tokens[shared..], &mut Following(watch))?;
@@ -193,13 +197,6 @@ impl Run<'_, '_> {
         Ok(Some(out))
     }
 
-    /// The share of all answers that comes before this one, variant by variant.
-    fn part(&self, variant: usize, question: usize) -> f64 {
-        let questions = self.sample.questions.len();
-        let done = variant * questions + question;
-        done as f64 / (questions * self.variants().len()).max(1) as f64
-    }
-
     /// One conversation per variant, in which every question is a turn.
     fn turns(&self, archived: bool, watch: &mut dyn Watch) -> Records {
         let mut out = Vec::new();
@@ -208,7 +205,7 @@ impl Run<'_, '_> {
             let mut lane = self.lane(Evictor::none(params))?;
             let mut messages: Vec<Message> = Vec::new();
             for (q, question) in self.sample.questions.iter().enumerate() {
-                watch.progress(self.part(v, q));
+                watch.progress(self.share(v * self.sample.questions.len() + q));
                 let text = self.prompt.texts.questions[q].as_str();
                 let content = match q {
                     0 => [self.prompt.texts.context.as_str(), text].concat(),
@@ -216,7 +213,7 @@ impl Run<'_, '_> {
                 };
                 messages.push(user(content));
                 let tokens = self.writer.chat(&messages)?;
-                let needed = tokens.len() + question.rule.max_tokens;
+                let needed = tokens.len().saturating_add(question.rule.max_tokens);
                 if needed > self.writer.most {
                     // The conversation is full: later questions are not asked of any variant.
                     break;

@@ -1,7 +1,7 @@
 //! A random sample of the tokens, the same in every head: the floor that a policy has to beat.
 
 use super::{Observed, Params, Score};
-use crate::random::mixed;
+use crate::random;
 
 /// Mixed with the position, so that the sample is not the generator's most ordinary one.
 const SEED: u64 = 0x5eed_ca5e_0f5e_ed01;
@@ -14,8 +14,7 @@ pub struct Random;
 impl Score for Random {
     fn of(&self, head: &Observed, evictable: usize, _: &Params) -> Vec<f32> {
         let worth = |&position: &u32| {
-            let drawn =
-                mixed(SEED.wrapping_add(u64::from(position).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let drawn = random::Random::nth(SEED, u64::from(position));
             (drawn >> 40) as f32
         };
         let positions = &head.positions[..evictable.min(head.positions.len())];

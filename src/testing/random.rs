@@ -1,3 +1,0 @@
-//! The crate's generator of numbers, where tests look for it.
-
-pub use crate::random::Random;
