@@ -1,0 +1,201 @@
+//! What a GPU is asked to do, and by whom it is done: CUDA, or the host in its place.
+
+use candle_core::Result;
+
+/// The kernels, by their names in `kernels/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    Poke,
+    Embed,
+    RmsNorm,
+    MatVec,
+    Dequantise,
+    Convert,
+    Behind,
+    Elementwise,
+    Gated,
+    Columns,
+    Append,
+    CopyRows,
+    AttendFew,
+    MergeFew,
+    AttendMany,
+    WindowSums,
+    WindowScores,
+    Gather,
+}
+
+impl Kernel {
+    pub const ALL: [Kernel; 18] = [
+        Kernel::Poke,
+        Kernel::Embed,
+        Kernel::RmsNorm,
+        Kernel::MatVec,
+        Kernel::Dequantise,
+        Kernel::Convert,
+        Kernel::Behind,
+        Kernel::Elementwise,
+        Kernel::Gated,
+        Kernel::Columns,
+        Kernel::Append,
+        Kernel::CopyRows,
+        Kernel::AttendFew,
+        Kernel::MergeFew,
+        Kernel::AttendMany,
+        Kernel::WindowSums,
+        Kernel::WindowScores,
+        Kernel::Gather,
+    ];
+}
+
+/// Most bytes of a kernel's arguments.
+pub const ARGUMENTS: usize = 256;
+
+/// One kernel over a grid of groups of threads. `variant` names a compiled form of the kernel (types,
+/// head sizes), see [`Launch::symbol`].
+#[derive(Clone, Copy, PartialEq)]
+pub struct Launch {
+    pub kernel: Kernel,
+    pub variant: Variant,
+    pub grid: [u32; 3],
+    /// Threads of a group, a multiple of 32.
+    pub threads: u32,
+    /// Bytes of memory that a group shares beside what the kernel declares.
+    pub shared: u32,
+    pub arguments: [u8; ARGUMENTS],
+    /// Bytes of them that are used.
+    pub len: usize,
+}
+
+/// Which form of a kernel: the type of a cache's elements and the size of a head where they matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Variant {
+    #[default]
+    Only,
+    Cache(Element),
+    Heads(Element, u32),
+}
+
+/// Types of numbers on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Element {
+    F32,
+    F16,
+    BF16,
+}
+
+impl Element {
+    pub fn bytes(self) -> usize {
+        match self {
+            Element::F32 => 4,
+            Element::F16 | Element::BF16 => 2,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Element::F32 => "f32",
+            Element::F16 => "f16",
+            Element::BF16 => "bf16",
+        }
+    }
+}
+
+impl Launch {
+    /// The function's name: `attend_few_f16_128`.
+    pub fn symbol(&self) -> String {
+        symbol(self.kernel, self.variant)
+    }
+}
+
+pub fn symbol(kernel: Kernel, variant: Variant) -> String {
+    let name = match kernel {
+        Kernel::Poke => "poke",
+        Kernel::Embed => "embed",
+        Kernel::RmsNorm => "rms_norm",
+        Kernel::MatVec => "mat_vec",
+        Kernel::Dequantise => "dequantise",
+        Kernel::Convert => "convert",
+        Kernel::Behind => "behind",
+        Kernel::Elementwise => "elementwise",
+        Kernel::Gated => "gated",
+        Kernel::Columns => "columns",
+        Kernel::Append => "append",
+        Kernel::CopyRows => "copy_rows",
+        Kernel::AttendFew => "attend_few",
+        Kernel::MergeFew => "merge_few",
+        Kernel::AttendMany => "attend_many",
+        Kernel::WindowSums => "window_sums",
+        Kernel::WindowScores => "window_scores",
+        Kernel::Gather => "gather",
+    };
+    match variant {
+        Variant::Only => name.into(),
+        Variant::Cache(element) => format!("{name}_{}", element.name()),
+        Variant::Heads(element, dim) => format!("{name}_{}_{dim}", element.name()),
+    }
+}
+
+/// `out[rows, outputs] (+)= x[rows, inputs] · weight[outputs, inputs]ᵀ`: `x` and `weight` of one type,
+/// sums and `out` in f32, row-major, `out`'s rows `stride` numbers apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MatMul {
+    pub element: Element,
+    pub weight: u64,
+    pub x: u64,
+    pub out: u64,
+    pub rows: usize,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub stride: usize,
+}
+
+/// Something that runs kernels in the order in which it is told to. Addresses are the device's own.
+///
+/// All calls are made by one thread at a time, which need not be the same one each time.
+pub trait Driver: Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+
+    /// Memory of `bytes` bytes, aligned to 256; what is in it is anything.
+    ///
+    /// # Errors
+    /// [`out_of_memory`] where there is too little.
+    fn alloc(&self, bytes: usize) -> Result<u64>;
+
+    /// Gives memory back; nothing that was enqueued uses it.
+    fn free(&self, at: u64, bytes: usize);
+
+    /// Behind all that was enqueued; `data` may go as soon as it returns.
+    fn upload(&self, at: u64, data: &[u8]) -> Result<()>;
+
+    /// Waits for all that was enqueued.
+    fn read(&self, at: u64, out: &mut [u8]) -> Result<()>;
+
+    /// A copy inside the device.
+    fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<()>;
+
+    fn launch(&self, launch: &Launch) -> Result<()>;
+
+    fn multiply(&self, product: &MatMul) -> Result<()>;
+
+    /// Makes one thing of many launches, to be run again and again; `None` where that gains nothing.
+    fn record(&self, list: &[Launch]) -> Result<Option<u64>>;
+
+    /// Runs what was recorded.
+    fn replay(&self, recorded: u64) -> Result<()>;
+
+    fn forget(&self, recorded: u64);
+
+    /// Free bytes and all, as the driver says.
+    fn memory(&self) -> Option<(u64, u64)>;
+}
+
+/// The error of a device that is full.
+pub fn out_of_memory(bytes: usize, free: Option<u64>) -> candle_core::Error {
+    let mib = |b: u64| b.div_ceil(1 << 20);
+    let left = free.map_or(String::new(), |free| format!(", {} MiB are free", mib(free)));
+    candle_core::Error::Msg(format!(
+        "the GPU's memory is full: {} MiB more are needed{left}; use a smaller --budget or a shorter text",
+        mib(bytes as u64)
+    ))
+}

@@ -1,0 +1,100 @@
+// The dialect that the kernels are written in: CUDA C++, or C++ of the host with a fiber per thread.
+//
+//   KERNEL(name, Arguments)    a kernel; its body sees `a`, the arguments
+//   GROUP_X … THREAD, THREADS  place in the grid, place in the group, threads of it
+//   SHARED(type, name, count)  memory of a group, in the body's outermost block
+//   BARRIER()                  a rendezvous of the group
+//   WARP_BARRIER()             a rendezvous of 32 threads
+//   warp_sum(x), warp_max(x)   over 32 threads; all get the result
+//   lane_xor(x, mask)          x of the lane `lane ^ mask`
+//   shared_dynamic()           memory of a group, as much as the launch says
+//
+// Every thread of a group (of a warp) reaches a rendezvous, or none does. Nothing is taken to happen in
+// lock-step.
+#pragma once
+
+typedef unsigned char u8;
+typedef signed char i8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#if defined(__CUDACC__)
+
+#include <cuda_fp16.h>
+#include <cuda_bf16.h>
+
+typedef __half f16;
+typedef __nv_bfloat16 bf16;
+
+#define DEVICE static __device__ __forceinline__
+#define KERNEL(name, Arguments) extern "C" __global__ void name(const Arguments a)
+#define KERNEL_BOUNDS(name, Arguments, threads) \
+  extern "C" __global__ void __launch_bounds__(threads) name(const Arguments a)
+#define GROUP_X (blockIdx.x)
+#define GROUP_Y (blockIdx.y)
+#define GROUP_Z (blockIdx.z)
+#define GROUPS_X (gridDim.x)
+#define GROUPS_Y (gridDim.y)
+#define THREAD (threadIdx.x)
+#define THREADS (blockDim.x)
+#define SHARED(type, name, count) __shared__ __align__(16) type name[count]
+#define BARRIER() __syncthreads()
+#define WARP_BARRIER() __syncwarp()
+#define UNROLL _Pragma("unroll")
+
+template <typename T> DEVICE T lane_xor(T x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
+DEVICE float warp_sum(float x) {
+  UNROLL for (int m = 16; m > 0; m >>= 1) x += lane_xor(x, m);
+  return x;
+}
+DEVICE float warp_max(float x) {
+  UNROLL for (int m = 16; m > 0; m >>= 1) x = fmaxf(x, lane_xor(x, m));
+  return x;
+}
+DEVICE u8 *shared_dynamic() {
+  extern __shared__ __align__(16) u8 cachat_dynamic[];
+  return cachat_dynamic;
+}
+DEVICE float to_float(float x) { return x; }
+DEVICE float to_float(f16 x) { return __half2float(x); }
+DEVICE float to_float(bf16 x) { return __bfloat162float(x); }
+template <typename T> DEVICE T from_float(float x);
+template <> __device__ __forceinline__ float from_float<float>(float x) { return x; }
+template <> __device__ __forceinline__ f16 from_float<f16>(float x) { return __float2half_rn(x); }
+template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) { return __float2bfloat16_rn(x); }
+
+// Two numbers in one word, the first in the low half.
+DEVICE u32 pack(float a, float b, f16) {
+  __half2 h = __floats2half2_rn(a, b);
+  return *(u32 *)&h;
+}
+DEVICE u32 pack(float a, float b, bf16) {
+  __nv_bfloat162 h = __floats2bfloat162_rn(a, b);
+  return *(u32 *)&h;
+}
+// c[16×8] += a[16×16] · b[16×8] of a warp, in the registers of `mma.sync.m16n8k16`: lane l has of `c` the rows
+// l/4 and l/4 + 8, columns 2(l%4) and the next: c[0..2] and c[2..4]; of `a` the words (row l/4, columns
+// 2(l%4)…), (row + 8, same), (row, columns + 8), (row + 8, columns + 8); of `b` the words
+// (rows 2(l%4)…, column l/4) and (rows + 8, column l/4).
+DEVICE void mma(float *c, const u32 *a, const u32 *b, f16) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+DEVICE void mma(float *c, const u32 *a, const u32 *b, bf16) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+#else
+
+// The host: `host.h` gives the same with fibers.
+#include "host.h"
+
+#endif
+
+#define WARP (THREAD / 32)
+#define LANE (THREAD % 32)
+#define WARPS (THREADS / 32)
