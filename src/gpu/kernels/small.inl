@@ -38,24 +38,44 @@ KERNEL(rms_norm, RmsNormArgs) {
   for (u32 i = THREAD; i < a.width; i += THREADS) out[i] = x[i] * by * a.weight[i];
 }
 
-// Rows for a product: as another type, `stride` 16-bit numbers (or floats) apart.
+// Rows for a product, as another type; where `by` is given, each over a power of two so that none leaves the type's
+// range, and that power to `by`. A group per row.
 struct ConvertArgs {
   const float *x;
   void *out;
-  u64 count;
+  float *by;
+  u32 width;
+  u32 pad;
 };
 template <typename T> DEVICE void convert(const ConvertArgs &a) {
-  u64 i = (u64)GROUP_X * THREADS + THREAD;
-  if (i < a.count) ((T *)a.out)[i] = from_float<T>(a.x[i]);
+  SHARED(float, most, 32);
+  const float *x = a.x + (u64)GROUP_X * a.width;
+  T *out = (T *)a.out + (u64)GROUP_X * a.width;
+  float scale = 1.0f;
+  if (a.by) {
+    float max = 0;
+    for (u32 i = THREAD; i < a.width; i += THREADS) max = fmaxf(max, fabsf(x[i]));
+    max = warp_max(max);
+    if (LANE == 0) most[WARP] = max;
+    BARRIER();
+    for (u32 w = 0; w < WARPS; w++) max = fmaxf(max, most[w]);
+    int exponent = 0;
+    frexpf(max, &exponent);
+    exponent = max > 0 && exponent > -100 && exponent < 120 ? exponent - 9 : 0;
+    scale = ldexpf(1.0f, -exponent);
+    if (THREAD == 0) a.by[GROUP_X] = ldexpf(1.0f, exponent);
+  }
+  for (u32 i = THREAD; i < a.width; i += THREADS) out[i] = from_float<T>(x[i] * scale);
 }
 KERNEL(convert_f16, ConvertArgs) { convert<f16>(a); }
 KERNEL(convert_bf16, ConvertArgs) { convert<bf16>(a); }
 
-// What stands behind a product: rows times scales, plus bias.
+// What stands behind a product: rows times numbers of their own, times scales, plus bias.
 struct BehindArgs {
   float *x;
-  const float *scales;
-  const float *bias;
+  const float *by;      // [rows], or null
+  const float *scales;  // [width], or null
+  const float *bias;    // [width], or null
   u32 width;
   u32 rows;
 };
@@ -64,15 +84,17 @@ KERNEL(behind, BehindArgs) {
   if (i >= (u64)a.width * a.rows) return;
   u32 o = (u32)(i % a.width);
   float y = a.x[i];
+  if (a.by) y *= a.by[i / a.width];
   if (a.scales) y *= a.scales[o];
   if (a.bias) y += a.bias[o];
   a.x[i] = y;
 }
 
-// x := x op y, where each number of y serves `each` of x.
+// out := x op y, where each number of y serves `each` of x.
 struct ElementwiseArgs {
-  float *x;
+  const float *x;
   const float *y;
+  float *out;
   u64 count;
   u32 each;
   u32 op;
@@ -85,11 +107,11 @@ KERNEL(elementwise, ElementwiseArgs) {
   if (i >= a.count) return;
   float x = a.x[i];
   if (a.op == OP_SCALE) {
-    a.x[i] = x * a.by;
+    a.out[i] = x * a.by;
     return;
   }
   float y = a.y[i / a.each];
-  a.x[i] = a.op == OP_ADD ? x + y : a.op == OP_TIMES ? x * y : x / (1.0f + expf(-y));
+  a.out[i] = a.op == OP_ADD ? x + y : a.op == OP_TIMES ? x * y : x / (1.0f + expf(-y));
 }
 
 // out[row][i] = gate(x[row][i]) · x[row][width + i]
