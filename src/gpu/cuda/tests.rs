@@ -1,0 +1,1 @@
+//! What holds on a card; where none can be opened, nothing is tested.
