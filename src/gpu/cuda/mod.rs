@@ -76,10 +76,6 @@ impl Cuda {
         &self.info
     }
 
-    pub fn multiprocessors(&self) -> usize {
-        self.info.multiprocessors as usize
-    }
-
     /// Milliseconds that the card takes for what `work` asks it for; waits for that.
     ///
     /// # Errors
@@ -161,6 +157,10 @@ impl Driver for Cuda {
             parts.graphs.forget(recorded);
             Ok(())
         });
+    }
+
+    fn multiprocessors(&self) -> u32 {
+        self.info.multiprocessors
     }
 
     fn memory(&self) -> Option<(u64, u64)> {
