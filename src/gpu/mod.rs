@@ -2,6 +2,8 @@
 //! `cache::paged`; knows nothing of either.
 
 pub mod args;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod driver;
 pub mod executor;
 pub mod memory;

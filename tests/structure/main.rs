@@ -24,6 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("document", &["aside"]),
     ("saved", &["disk"]),
     ("device", &[]),
+    ("gpu", &[]),
     ("policy", &["random"]),
     ("cache", &["device", "policy"]),
     ("archive", &["heap", "human", "cache"]),
@@ -82,6 +83,13 @@ const UNSAFE: &[&str] = &[
     "src/heap.rs",
     // Driver calls for which there are no safe ones.
     "src/device/cuda.rs",
+    "src/gpu/cuda/graphs.rs",
+    "src/gpu/cuda/info.rs",
+    "src/gpu/cuda/kernels.rs",
+    "src/gpu/cuda/memory.rs",
+    "src/gpu/cuda/products.rs",
+    "src/gpu/cuda/stream.rs",
+    "src/gpu/cuda/transfers.rs",
 ];
 
 const LINES: usize = 400;
