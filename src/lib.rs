@@ -15,6 +15,7 @@ pub mod disk;
 pub mod document;
 pub mod engine;
 pub mod eval;
+pub mod gpu;
 pub mod heap;
 pub mod human;
 pub mod model;

@@ -2,3 +2,4 @@
 //! `cache::paged`; knows nothing of either.
 
 pub mod driver;
+pub mod emulated;

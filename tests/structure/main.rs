@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("saved", &["disk"]),
     ("device", &[]),
     ("policy", &["random"]),
+    ("gpu", &[]),
     ("cache", &["device", "policy"]),
     ("archive", &["heap", "human", "cache"]),
     (
@@ -82,6 +83,9 @@ const UNSAFE: &[&str] = &[
     "src/heap.rs",
     // Driver calls for which there are no safe ones.
     "src/device/cuda.rs",
+    // The emulated device: memory by its address, and the library of its kernels.
+    "src/gpu/emulated/memory.rs",
+    "src/gpu/emulated/library.rs",
 ];
 
 const LINES: usize = 400;

@@ -1,0 +1,9 @@
+// Every kernel, for nvcc and for the host's compiler alike.
+#include "compat.h"
+
+#include "small.inl"
+
+// Kernels that try the host's side itself.
+#if !defined(__CUDACC__)
+#include "test.inl"
+#endif
