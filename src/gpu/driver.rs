@@ -206,7 +206,9 @@ pub trait Driver: Send + Sync + 'static {
 /// The error of a device that is full.
 pub fn out_of_memory(bytes: usize, free: Option<u64>) -> candle_core::Error {
     let mib = |b: u64| b.div_ceil(1 << 20);
-    let left = free.map_or(String::new(), |free| format!(", {} MiB are free", mib(free)));
+    let left = free.map_or(String::new(), |free| {
+        format!(", {} MiB are free", mib(free))
+    });
     candle_core::Error::Msg(format!(
         "the GPU's memory is full: {} MiB more are needed{left}; use a smaller --budget or a shorter text",
         mib(bytes as u64)

@@ -5,6 +5,7 @@ pub mod args;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 pub mod driver;
+pub mod emulated;
 pub mod executor;
 pub mod memory;
 

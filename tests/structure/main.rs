@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("device", &[]),
     ("gpu", &[]),
     ("policy", &["random"]),
-    ("cache", &["device", "policy"]),
+    ("cache", &["device", "gpu", "policy"]),
     ("archive", &["heap", "human", "cache"]),
     (
         "model",
@@ -90,6 +90,9 @@ const UNSAFE: &[&str] = &[
     "src/gpu/cuda/products.rs",
     "src/gpu/cuda/stream.rs",
     "src/gpu/cuda/transfers.rs",
+    // The emulated device: memory by its address, and the library of its kernels.
+    "src/gpu/emulated/memory.rs",
+    "src/gpu/emulated/library.rs",
 ];
 
 const LINES: usize = 400;

@@ -1,4 +1,4 @@
-// All kernels, for nvcc and for the host's compiler.
+// Every kernel, for nvcc and for the host's compiler alike.
 #include "compat.h"
 
 #include "small.inl"
@@ -7,3 +7,8 @@
 #include "attention.inl"
 #include "tiles.inl"
 #include "window.inl"
+
+// Kernels that try the host's side itself.
+#if !defined(__CUDACC__)
+#include "test.inl"
+#endif
