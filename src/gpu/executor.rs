@@ -271,7 +271,8 @@ impl Gpu {
             queue.poke_buffer = queue.pool.take(self.driver(), class(16 * POKES))?;
         }
         let pokes = std::mem::take(&mut queue.pokes);
-        self.driver.upload(queue.poke_buffer, bytemuck::cast_slice(&pokes))?;
+        self.driver
+            .upload(queue.poke_buffer, bytemuck::cast_slice(&pokes))?;
         let arguments = args::Poke {
             pairs: queue.poke_buffer,
             count: pokes.len() as u32,
@@ -344,7 +345,11 @@ impl Drop for Gpu {
         let _ = self.driver.read(queue.poke_buffer, &mut []);
         for at in [queue.poke_buffer, queue.step.at] {
             if at != 0 {
-                let bytes = if at == queue.step.at { class(64) } else { class(16 * POKES) };
+                let bytes = if at == queue.step.at {
+                    class(64)
+                } else {
+                    class(16 * POKES)
+                };
                 queue.pool.put(at, bytes);
             }
         }

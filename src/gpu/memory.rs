@@ -118,7 +118,9 @@ impl Pool {
         self.reserved += count * bytes;
         let pages = self.pages.entry(bytes).or_default();
         pages.slabs.push((slab, count));
-        pages.free.extend((1..count).map(|i| slab + (i * bytes) as u64));
+        pages
+            .free
+            .extend((1..count).map(|i| slab + (i * bytes) as u64));
         Ok(slab)
     }
 

@@ -55,7 +55,11 @@ impl PagedLayer {
 
     /// The entries of the longest head.
     pub fn longest(&self) -> usize {
-        self.heads.iter().map(|h| h.positions.len()).max().unwrap_or(0)
+        self.heads
+            .iter()
+            .map(|h| h.positions.len())
+            .max()
+            .unwrap_or(0)
     }
 
     /// Makes room for `rows` entries of every head at positions from `start` on, which kernels write then.
@@ -83,13 +87,21 @@ impl PagedLayer {
                 changed.push((h, head.pages.len()));
                 head.pages.push(Arc::new(self.gpu.page(page_bytes)?));
             }
-            head.positions.extend((start..start + rows).map(|p| p as u32));
+            head.positions
+                .extend((start..start + rows).map(|p| p as u32));
         }
         if self.heads.is_empty() {
             return Ok(self.without_entries(step.map(|(_, at)| at), start + rows));
         }
         self.step = step.map_or(0, |(number, _)| number);
-        Table::update(&mut self.table, &self.gpu, &self.heads, &changed, start, rows)?;
+        Table::update(
+            &mut self.table,
+            &self.gpu,
+            &self.heads,
+            &changed,
+            start,
+            rows,
+        )?;
         Ok(self.told(step.map(|(_, at)| at)))
     }
 

@@ -19,7 +19,12 @@ pub(super) fn copy(gpu: &Arc<Gpu>, from: u64, to: u64, bytes: usize) -> Result<(
         out: to,
         count: count as u64,
     };
-    gpu.launch(Kernel::CopyRows, Variant::Only, Grid::over(count), &arguments)
+    gpu.launch(
+        Kernel::CopyRows,
+        Variant::Only,
+        Grid::over(count),
+        &arguments,
+    )
 }
 
 /// Entries of new pages: where they come from, among `from`.
@@ -32,9 +37,15 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Adds a head's pages, `entries` long, from the pages behind `first` others.
-    pub fn head(&mut self, entries: impl ExactSizeIterator<Item = usize>, pages: &[u64], first: usize) {
+    pub fn head(
+        &mut self,
+        entries: impl ExactSizeIterator<Item = usize>,
+        pages: &[u64],
+        first: usize,
+    ) {
         let end = self.index.len() + entries.len().next_multiple_of(PAGE);
-        self.index.extend(entries.map(|i| (first * PAGE + i) as u32));
+        self.index
+            .extend(entries.map(|i| (first * PAGE + i) as u32));
         self.index.resize(end, NOTHING);
         self.to.extend(pages);
     }
@@ -57,13 +68,20 @@ impl Plan {
             pad: 0,
         };
         let groups = self.index.len().div_ceil(8) as u32;
-        gpu.launch(Kernel::Gather, Variant::Only, Grid::of([groups, 1, 1], 256), &arguments)
+        gpu.launch(
+            Kernel::Gather,
+            Variant::Only,
+            Grid::of([groups, 1, 1], 256),
+            &arguments,
+        )
     }
 }
 
 impl PagedLayer {
     pub(super) fn gathered(&self, kept: &[Vec<u32>]) -> Result<Self> {
-        let entries = kept.iter().map(|kept| kept.iter().map(|&i| i as usize).collect());
+        let entries = kept
+            .iter()
+            .map(|kept| kept.iter().map(|&i| i as usize).collect());
         self.made_of(&[self], &entries.collect::<Vec<_>>())
     }
 

@@ -14,7 +14,11 @@ impl PagedLayer {
     /// Bytes of the pages from `first` on of every head, one behind the other as they are on the device: one read.
     fn read_pages(&self, first: usize) -> Result<Vec<Vec<u8>>> {
         let bytes = self.page_bytes();
-        let pages = || self.heads.iter().flat_map(|head| head.pages.iter().skip(first));
+        let pages = || {
+            self.heads
+                .iter()
+                .flat_map(|head| head.pages.iter().skip(first))
+        };
         let count = pages().count();
         if count == 0 {
             return Ok(vec![Vec::new(); self.heads.len()]);
@@ -24,7 +28,9 @@ impl PagedLayer {
             from: pages().map(|page| page.at()).collect(),
             ..Plan::default()
         };
-        let to: Vec<u64> = (0..count).map(|i| staging.at() + (i * bytes) as u64).collect();
+        let to: Vec<u64> = (0..count)
+            .map(|i| staging.at() + (i * bytes) as u64)
+            .collect();
         plan.head(0..count * PAGE, &to, 0);
         plan.run(&self.gpu, self.row_bytes())?;
         let all = self.gpu.read(staging.at(), count * bytes)?;
@@ -45,7 +51,9 @@ impl PagedLayer {
         let of_head = heads.map(|(bytes, head)| {
             let numbers = head.positions.len() * self.head_dim;
             let part = |offset: usize| {
-                let parts = bytes.chunks_exact(2 * half).map(|page| &page[offset..offset + half]);
+                let parts = bytes
+                    .chunks_exact(2 * half)
+                    .map(|page| &page[offset..offset + half]);
                 let mut out: Vec<f32> = parts.flat_map(|part| self.floats(part)).collect();
                 out.truncate(numbers);
                 out
@@ -72,7 +80,11 @@ impl PagedLayer {
         let of_head = heads.map(|(bytes, head)| {
             let pages = bytes.chunks_exact(self.page_bytes()).enumerate();
             let page = |(i, page): (usize, &[u8])| {
-                let held = head.positions.len().saturating_sub((first / PAGE + i) * PAGE).min(PAGE);
+                let held = head
+                    .positions
+                    .len()
+                    .saturating_sub((first / PAGE + i) * PAGE)
+                    .min(PAGE);
                 Arc::new(PageBytes::of(&self.turned(page, held, true)))
             };
             pages.map(page).collect()
@@ -102,7 +114,9 @@ impl PagedLayer {
         }
         if !all.is_empty() {
             let staging = self.gpu.upload(&all)?;
-            plan.from = (0..all.len() / bytes).map(|i| staging.at() + (i * bytes) as u64).collect();
+            plan.from = (0..all.len() / bytes)
+                .map(|i| staging.at() + (i * bytes) as u64)
+                .collect();
             plan.run(&self.gpu, self.row_bytes())?;
         }
         self.of(heads)
@@ -117,7 +131,11 @@ impl PagedLayer {
         for slot in 0..held {
             for d in 0..dim {
                 let (ours, hosts) = ((slot * dim + d) * size, (d * PAGE + slot) * size);
-                let (from, to) = if to_host { (ours, hosts) } else { (hosts, ours) };
+                let (from, to) = if to_host {
+                    (ours, hosts)
+                } else {
+                    (hosts, ours)
+                };
                 out[to..to + size].copy_from_slice(&page[from..from + size]);
             }
         }

@@ -72,16 +72,21 @@ impl Table {
             }
             return match changed {
                 [] => Ok(()),
-                _ => gpu.write(table.pages_at(), bytemuck::cast_slice(&addresses(heads, table.most))),
+                _ => gpu.write(
+                    table.pages_at(),
+                    bytemuck::cast_slice(&addresses(heads, table.most)),
+                ),
             };
         }
         let spare = if rows == 0 { 2 } else { 2 + most / 4 };
         let most = (most + spare).next_multiple_of(4);
         let lens: Vec<u32> = heads.iter().map(before).collect();
         let mut words = addresses(heads, most);
-        words.extend(lens.chunks(2).map(|pair| {
-            u64::from(pair[0]) | u64::from(pair.get(1).copied().unwrap_or(0)) << 32
-        }));
+        words.extend(
+            lens.chunks(2).map(|pair| {
+                u64::from(pair[0]) | u64::from(pair.get(1).copied().unwrap_or(0)) << 32
+            }),
+        );
         let position = start as u32;
         let buffer = gpu.upload(&words)?;
         *table = Some(Arc::new(Table {

@@ -72,7 +72,8 @@ fn many(a: &AttentionShape, layer: &PagedLayer, look: &args::Look, out: &Rows) -
         look: *look,
         out: out.at(),
     };
-    out.gpu().launch(Kernel::AttendMany, variant, grid, &arguments)
+    out.gpu()
+        .launch(Kernel::AttendMany, variant, grid, &arguments)
 }
 
 /// The pages of all heads split evenly, then what was found put together.
@@ -151,9 +152,10 @@ pub fn window_rows(gpu: &Arc<Gpu>, window: &QueryWindow<RingRow>) -> Result<Rows
     let mut first = 0;
     while first < rows.len() {
         let begin = &rows[first];
-        let together = rows.iter().skip(first).enumerate().take_while(|(i, row)| {
-            Arc::ptr_eq(&row.ring, &begin.ring) && row.row == begin.row + i
-        });
+        let together =
+            rows.iter().skip(first).enumerate().take_while(|(i, row)| {
+                Arc::ptr_eq(&row.ring, &begin.ring) && row.row == begin.row + i
+            });
         let count = together.count();
         let arguments = args::CopyRows {
             x: begin.ring.at(begin.row),

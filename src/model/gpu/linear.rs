@@ -159,7 +159,12 @@ impl Linear {
         };
         let groups = self.outputs.div_ceil(WARPS * each) as u32;
         let grid = Grid::of([groups, 1, 1], 32 * WARPS as u32);
-        self.gpu.launch(Kernel::MatVec, Variant::Rows(at_once as u32), grid, &arguments)
+        self.gpu.launch(
+            Kernel::MatVec,
+            Variant::Rows(at_once as u32),
+            grid,
+            &arguments,
+        )
     }
 
     fn many(&self, x: &Rows, out: &Rows) -> Result<()> {
@@ -204,7 +209,8 @@ impl Linear {
             pad: 0,
         };
         let grid = Grid::of([x.rows as u32, 1, 1], 256);
-        self.gpu.launch(Kernel::Convert, Variant::Of(to), grid, &arguments)?;
+        self.gpu
+            .launch(Kernel::Convert, Variant::Of(to), grid, &arguments)?;
         Ok(buffer)
     }
 
@@ -246,7 +252,8 @@ impl Linear {
                     };
                     let grid = Grid::over(outputs * self.inputs / 16);
                     let variant = Variant::Of(element);
-                    self.gpu.launch(Kernel::Dequantise, variant, grid, &arguments)?;
+                    self.gpu
+                        .launch(Kernel::Dequantise, variant, grid, &arguments)?;
                     scratch.at()
                 }
             };
@@ -276,7 +283,12 @@ impl Linear {
             width: out.width as u32,
             rows: out.rows as u32,
         };
-        self.gpu.launch(Kernel::Behind, Variant::Only, Grid::over(out.count()), &arguments)
+        self.gpu.launch(
+            Kernel::Behind,
+            Variant::Only,
+            Grid::over(out.count()),
+            &arguments,
+        )
     }
 }
 
@@ -284,7 +296,12 @@ fn at(buffer: &Option<Buffer>) -> u64 {
     buffer.as_ref().map_or(0, Buffer::at)
 }
 
-fn add(stacks: &mut Vec<(TensorType, usize, Vec<u8>)>, dtype: TensorType, outputs: usize, bytes: Vec<u8>) {
+fn add(
+    stacks: &mut Vec<(TensorType, usize, Vec<u8>)>,
+    dtype: TensorType,
+    outputs: usize,
+    bytes: Vec<u8>,
+) {
     match stacks.last_mut() {
         Some((of, rows, stack)) if *of == dtype => {
             *rows += outputs;

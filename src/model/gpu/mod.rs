@@ -19,9 +19,7 @@ use super::{
     error::{ModelError, Result},
     gguf::GgufFile,
     rope::Rope,
-    shape::{
-        AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span,
-    },
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
     weights::{self, Scaled},
 };
 use crate::cache::paged::{PagedLayer, RingRow};
@@ -141,7 +139,14 @@ impl Backend for Executor {
             return Ok(None);
         }
         let parts = [("token_embd".into(), d.vocabulary)];
-        let table = Linear::load(&self.gpu, file, &parts, d.hidden, Scaled::No, self.precision)?;
+        let table = Linear::load(
+            &self.gpu,
+            file,
+            &parts,
+            d.hidden,
+            Scaled::No,
+            self.precision,
+        )?;
         Ok(Some(table))
     }
 
@@ -182,7 +187,8 @@ impl Backend for Executor {
             vocabulary: table.outputs() as u32,
         };
         let grid = Grid::of([tokens.len() as u32, 1, 1], 64);
-        self.gpu.launch(Kernel::Embed, Variant::Only, grid, &arguments)?;
+        self.gpu
+            .launch(Kernel::Embed, Variant::Only, grid, &arguments)?;
         Ok(out)
     }
 
@@ -201,7 +207,8 @@ impl Backend for Executor {
         };
         let threads = x.width.div_ceil(4).next_multiple_of(32).clamp(64, 512) as u32;
         let grid = Grid::of([x.rows as u32, 1, 1], threads);
-        self.gpu.launch(Kernel::RmsNorm, Variant::Only, grid, &arguments)?;
+        self.gpu
+            .launch(Kernel::RmsNorm, Variant::Only, grid, &arguments)?;
         Ok(out)
     }
 
@@ -223,7 +230,8 @@ impl Backend for Executor {
             },
         };
         let grid = Grid::over(out.count());
-        self.gpu.launch(Kernel::Gated, Variant::Only, grid, &arguments)?;
+        self.gpu
+            .launch(Kernel::Gated, Variant::Only, grid, &arguments)?;
         Ok(out)
     }
 

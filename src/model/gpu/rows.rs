@@ -96,7 +96,8 @@ impl Rows {
             pad: 0,
         };
         let grid = Grid::over(self.count());
-        self.gpu().launch(Kernel::Elementwise, Variant::Only, grid, &arguments)?;
+        self.gpu()
+            .launch(Kernel::Elementwise, Variant::Only, grid, &arguments)?;
         Ok(out)
     }
 
@@ -109,11 +110,19 @@ impl Rows {
             count: rows.count() as u64,
         };
         let grid = Grid::over(rows.count());
-        self.gpu().launch(Kernel::CopyRows, Variant::Only, grid, &arguments)
+        self.gpu()
+            .launch(Kernel::CopyRows, Variant::Only, grid, &arguments)
     }
 
     /// Of each row, seen as runs of `every` numbers, `len` of each run behind `from`; to place `to` of rows of `out`.
-    pub fn columns(&self, every: usize, from: usize, len: usize, out: &Rows, to: usize) -> Result<()> {
+    pub fn columns(
+        &self,
+        every: usize,
+        from: usize,
+        len: usize,
+        out: &Rows,
+        to: usize,
+    ) -> Result<()> {
         let count = self.count() / every.max(1) * len;
         let arguments = args::Columns {
             x: self.at(),
@@ -126,7 +135,12 @@ impl Rows {
             to_width: out.width as u32,
             to: to as u32,
         };
-        self.gpu().launch(Kernel::Columns, Variant::Only, Grid::over(count), &arguments)
+        self.gpu().launch(
+            Kernel::Columns,
+            Variant::Only,
+            Grid::over(count),
+            &arguments,
+        )
     }
 
     pub fn read(&self) -> Result<Vec<f32>> {
