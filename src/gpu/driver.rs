@@ -214,3 +214,58 @@ pub fn out_of_memory(bytes: usize, free: Option<u64>) -> candle_core::Error {
         mib(bytes as u64)
     ))
 }
+
+/// Shared by who runs it and who looks at it.
+impl<D: Driver> Driver for std::sync::Arc<D> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<u64> {
+        (**self).alloc(bytes)
+    }
+
+    fn free(&self, at: u64, bytes: usize) {
+        (**self).free(at, bytes);
+    }
+
+    fn upload(&self, at: u64, data: &[u8]) -> Result<()> {
+        (**self).upload(at, data)
+    }
+
+    fn read(&self, at: u64, out: &mut [u8]) -> Result<()> {
+        (**self).read(at, out)
+    }
+
+    fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<()> {
+        (**self).copy(from, to, bytes)
+    }
+
+    fn launch(&self, launch: &Launch) -> Result<()> {
+        (**self).launch(launch)
+    }
+
+    fn multiply(&self, product: &MatMul) -> Result<()> {
+        (**self).multiply(product)
+    }
+
+    fn record(&self, list: &[Launch]) -> Result<Option<u64>> {
+        (**self).record(list)
+    }
+
+    fn replay(&self, recorded: u64) -> Result<()> {
+        (**self).replay(recorded)
+    }
+
+    fn forget(&self, recorded: u64) {
+        (**self).forget(recorded);
+    }
+
+    fn multiprocessors(&self) -> u32 {
+        (**self).multiprocessors()
+    }
+
+    fn memory(&self) -> Option<(u64, u64)> {
+        (**self).memory()
+    }
+}

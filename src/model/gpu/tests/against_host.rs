@@ -24,7 +24,7 @@ fn open(path: &Path) -> Arc<GgufFile> {
     Arc::new(GgufFile::open(path).unwrap())
 }
 
-fn written(spec: &TinySpec) -> Arc<GgufFile> {
+pub fn written(spec: &TinySpec) -> Arc<GgufFile> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tiny.gguf");
     write_tiny_gguf(&path, spec).unwrap();
