@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     println!("cargo:rerun-if-changed={KERNELS}");
-    for name in ["NVCC", "CUDA_HOME", "CUDA_PATH", "PATH"] {
+    for name in ["NVCC", "CUDA_HOME", "CUDA_PATH"] {
         println!("cargo:rerun-if-env-changed={name}");
     }
     match compile() {
@@ -38,6 +38,7 @@ fn compile() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo names no OUT_DIR")?);
     let mut command = Command::new(&nvcc);
     command.args(["-fatbin", "-x", "cu", "-std=c++17", "-O3", "--threads", "2"]);
+    command.arg("-Xfatbin=-compress-all");
     for card in CARDS {
         if known
             .lines()

@@ -45,15 +45,6 @@ impl Kernels {
         let image: *const u8 = IMAGE.0.as_ptr();
         // SAFETY: the image is whole, and lives as long as the program.
         let loaded = unsafe { result::module::load_data(image.cast()) };
-        if loaded
-            == Err(result::DriverError(
-                sys::CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU,
-            ))
-        {
-            let text =
-                "this GPU is too old for the kernels: they need compute capability 8.0 or higher";
-            return Err(Error::Msg(text.into()));
-        }
         Ok(Self {
             module: loaded.named("cuModuleLoadData")?,
             found: HashMap::new(),

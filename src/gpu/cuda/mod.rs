@@ -13,8 +13,8 @@ mod transfers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::Result;
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
+use candle_core::{Error, Result};
 
 use errors::Named;
 use graphs::Graphs;
@@ -25,6 +25,9 @@ use stream::Stream;
 use transfers::Transfers;
 
 use crate::gpu::driver::{Driver, Launch, MatMul};
+
+/// The least compute capability for which `build.rs` compiles.
+const OLDEST: (u32, u32) = (8, 0);
 
 /// An open card. It has the context that candle has too, but a stream of its own: nothing orders what
 /// happens here and on candle's stream.
@@ -52,6 +55,13 @@ impl Cuda {
     pub fn open(ordinal: usize) -> Result<Self> {
         let context = CudaContext::new(ordinal).named(&format!("opening GPU {ordinal}"))?;
         let info = Info::of(&context)?;
+        if info.capability < OLDEST {
+            let text = format!(
+                "{} is too old for the GPU's kernels: its compute capability is {}.{}, and they need {}.{}",
+                info.name, info.capability.0, info.capability.1, OLDEST.0, OLDEST.1
+            );
+            return Err(Error::Msg(text));
+        }
         let stream = Stream::new()?;
         let kernels = Kernels::load()?;
         let transfers = Transfers::new()?;

@@ -21,9 +21,10 @@ fn given(card: &Cuda, bytes: &[u8]) -> u64 {
 }
 
 fn floats(card: &Cuda, at: u64, count: usize) -> Vec<f32> {
-    let mut bytes = vec![0; count * 4];
-    card.read(at, &mut bytes).expect("a read");
-    bytemuck::pod_collect_to_vec(&bytes)
+    let mut numbers = vec![0.0; count];
+    card.read(at, bytemuck::cast_slice_mut(&mut numbers))
+        .expect("a read");
+    numbers
 }
 
 /// `poke` of words of eight bytes.
