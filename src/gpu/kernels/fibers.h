@@ -38,7 +38,7 @@ struct Warp {
   const char *at;
   u64 lanes[2][32];
   float floats[2][32];
-  float left[2][16][16], right[2][16][8];
+  float left[2][16][16], right[2][16][8], product[2][16][8];
 };
 
 struct Machine {
