@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cachat::model::gguf::{GgufFile, TensorType};
-use cachat::model::{DeviceKind, LoadOptions, Network, NoHooks};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network, NoHooks};
 use cachat::testing::{TinySpec, write_tiny_parts};
 
 use TensorType::*;
@@ -13,13 +13,13 @@ const TYPES: [TensorType; 15] = [
 ];
 
 /// Logits after a prompt, and after a few more tokens.
-fn logits(file: &Arc<GgufFile>, exact: bool, portable: bool) -> Vec<Vec<f32>> {
+fn logits(file: &Arc<GgufFile>, exact: bool, path: ComputePath) -> Vec<Vec<f32>> {
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         kv_dtype: Some(candle_core::DType::F32),
         exact,
-        portable,
+        path,
     };
     let network: Arc<dyn Network> = cachat::model::load(file, &options, &|_| {}).unwrap();
     let mut sequence = network.sequence(4).unwrap();
@@ -54,11 +54,14 @@ fn every_type_gives_the_same_on_both_backends_and_as_itself_in_one_file() {
             file.tensor_info("blk.1.ffn_up.weight").unwrap().dtype,
             dtype
         );
-        let exact = logits(&file, true, false);
-        let portable = off(&exact, &logits(&file, true, true));
-        assert!(portable < 1e-4, "{dtype}: exact, portable {portable}");
-        let fast = off(&exact, &logits(&file, false, false));
-        let device = off(&exact, &logits(&file, false, true));
+        let (kernels, portable) = (ComputePath::Kernels, ComputePath::Portable);
+        let exact = logits(&file, true, kernels);
+        for path in [portable, ComputePath::Emulated(1)] {
+            let off = off(&exact, &logits(&file, true, path));
+            assert!(off < 1e-4, "{dtype}: exact, {path:?} {off}");
+        }
+        let fast = off(&exact, &logits(&file, false, kernels));
+        let device = off(&exact, &logits(&file, false, portable));
         println!("{dtype}: portable {portable:e}, fast {fast:e}, fast portable {device:e}");
         // Plain numbers are multiplied as they are; others meet activations of 8 bits.
         let bound = if dtype.is_plain() { 1e-5 } else { 0.06 };

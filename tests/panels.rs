@@ -6,7 +6,7 @@ use cachat::human;
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
-use cachat::model::{DeviceKind, LoadOptions};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::{TinySpec, write_tiny_gguf};
 use cachat::tui::observed::Observed;
@@ -29,7 +29,7 @@ fn session_with(preset: Preset, budget: usize, slack: usize) -> Session {
         threads: Some(2),
         kv_dtype: None,
         exact: true,
-        portable: false,
+        path: ComputePath::Kernels,
     };
     let tokenizer = Tokenizer::from_gguf(&file).unwrap();
     let model = Model {

@@ -9,7 +9,7 @@ use cachat::engine::lane::{Begin, Lane, Unread, Voice};
 use cachat::engine::logits::argmax;
 use cachat::model::error::Result;
 use cachat::model::gguf::GgufFile;
-use cachat::model::{DeviceKind, LoadOptions, Network};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network};
 use cachat::policy::allocate::Uniform;
 use cachat::policy::score::Window;
 use cachat::policy::{
@@ -18,20 +18,20 @@ use cachat::policy::{
 };
 use cachat::testing::{TinySpec, write_tiny_gguf};
 
-fn network(portable: bool) -> Arc<dyn Network> {
+fn network(path: ComputePath) -> Arc<dyn Network> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
+    let at = folder.path().join("tiny.gguf");
     let spec = TinySpec {
         layers: 4,
         ..TinySpec::llama()
     };
-    write_tiny_gguf(&path, &spec).unwrap();
-    let file = Arc::new(GgufFile::open(&path).unwrap());
+    write_tiny_gguf(&at, &spec).unwrap();
+    let file = Arc::new(GgufFile::open(&at).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact: true,
-        portable,
+        path,
         ..LoadOptions::default()
     };
     cachat::model::load(&file, &options, &|_| {}).unwrap()
@@ -87,11 +87,14 @@ const KEY_NORM: Preset = Preset::new(
 
 #[test]
 fn a_score_of_ones_own_may_read_keys() {
-    let run = |portable: bool, preset| -> Inspection {
-        inspect(&network(portable), &evictor(preset, 20), &tokens(90), 4).unwrap()
+    let run = |path: ComputePath, preset| -> Inspection {
+        inspect(&network(path), &evictor(preset, 20), &tokens(90), 4).unwrap()
     };
-    let (host, portable) = (run(false, KEY_NORM), run(true, KEY_NORM));
-    let snap = run(false, Preset::SNAPKV);
+    let (host, portable) = (
+        run(ComputePath::Kernels, KEY_NORM),
+        run(ComputePath::Portable, KEY_NORM),
+    );
+    let snap = run(ComputePath::Kernels, Preset::SNAPKV);
     let mut differ = 0;
     for ((a, b), snap) in host.layers.iter().zip(&portable.layers).zip(&snap.layers) {
         assert_eq!(a.kept, b.kept, "both backends show the score the same keys");
@@ -239,8 +242,8 @@ impl Voice for Watch {
 
 #[test]
 fn a_round_may_wait_for_all_layers_and_cut_earlier_ones_again() {
-    for portable in [false, true] {
-        let mut lane = Lane::new(&network(portable), evictor(POOLED, 20)).unwrap();
+    for path in ComputePath::ALL {
+        let mut lane = Lane::new(&network(path), evictor(POOLED, 20)).unwrap();
         let read = lane.read(&tokens(120), &mut Unread).unwrap().unwrap();
         let layers = lane.layers();
         let (heads, all) = (4 * 2, layers.entries());

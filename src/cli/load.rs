@@ -20,7 +20,7 @@ use crate::model::footprint::Way;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
-use crate::model::{Description, DeviceKind, LoadOptions, Network, source};
+use crate::model::{ComputePath, Description, DeviceKind, LoadOptions, Network, source};
 use crate::policy::{Params, Preset};
 
 /// Finds (or fetches) and opens the model's file.
@@ -200,7 +200,7 @@ pub fn weights(
             KvDtype::F32 => Some(DType::F32),
         },
         exact: settings.exact,
-        portable: false,
+        path: ComputePath::Kernels,
     };
     crate::model::load(file, &options, progress).map_err(|e| CliError::failed(e.to_string()))
 }

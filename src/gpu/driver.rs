@@ -144,7 +144,7 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
     }
 }
 
-/// `out[rows, outputs] (+)= x[rows, inputs] · weight[outputs, inputs]ᵀ`: `x` and `weight` of one type,
+/// `out[rows, outputs] = x[rows, inputs] · weight[outputs, inputs]ᵀ`: `x` and `weight` of one type,
 /// sums and `out` in f32, row-major, `out`'s rows `stride` numbers apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MatMul {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use half::f16;
 
+use super::gpu::{Executor, covers};
 use super::{
     decoder::Decoder,
     description::Description,
@@ -15,6 +16,9 @@ use super::{
     portable::Portable,
 };
 use crate::device::open_cuda;
+use crate::gpu::driver::Driver;
+use crate::gpu::emulated::Emulated;
+use crate::gpu::{Element, Gpu};
 
 /// Where and how a model runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,8 +30,28 @@ pub struct LoadOptions {
     pub kv_dtype: Option<DType>,
     /// Weights dequantised to f32, f32 cache: decisions equal the reference.
     pub exact: bool,
-    /// On the CPU, the path from plain tensor operations that other devices take.
-    pub portable: bool,
+    pub path: ComputePath,
+}
+
+/// Which of the ways of computing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ComputePath {
+    /// The device's own kernels where they cover the model.
+    #[default]
+    Kernels,
+    /// Plain tensor operations, which every device has.
+    Portable,
+    /// The GPU's kernels on an emulated device, with threads in an order that follows from this.
+    Emulated(u64),
+}
+
+impl ComputePath {
+    /// On the CPU.
+    pub const ALL: [ComputePath; 3] = [
+        ComputePath::Kernels,
+        ComputePath::Portable,
+        ComputePath::Emulated(1),
+    ];
 }
 
 impl Default for LoadOptions {
@@ -37,7 +61,7 @@ impl Default for LoadOptions {
             threads: None,
             kv_dtype: None,
             exact: false,
-            portable: false,
+            path: ComputePath::Kernels,
         }
     }
 }
@@ -118,7 +142,7 @@ fn load_any(
         return Ok(network);
     }
     let device = options.device.open()?;
-    if !device.is_cpu() || options.portable {
+    if !device.is_cpu() || options.path != ComputePath::Kernels {
         let rows = activations(&device, options.exact, dtype, &description);
         let portable = Portable::new(device, options.exact, dtype, rows);
         return Ok(Arc::new(Decoder::load(portable, file, progress)?));
@@ -137,8 +161,7 @@ fn load_any(
     }
 }
 
-/// The network run by our own kernels, where there is a GPU that has them and a model that they cover.
-#[cfg(feature = "cuda")]
+/// The network run by the GPU's kernels, where there is a GPU that has them and a model that they cover.
 fn on_gpu(
     file: &Arc<GgufFile>,
     options: &LoadOptions,
@@ -146,47 +169,52 @@ fn on_gpu(
     description: &Description,
     progress: &(dyn Fn(f32) + Sync),
 ) -> Result<Option<Arc<dyn Network>>> {
-    use super::gpu::{Executor, covers};
-    use crate::gpu::{Element, Gpu, cuda::Cuda};
-    let ordinal = match options.device {
-        DeviceKind::Cuda(n) => n,
-        DeviceKind::Auto => 0,
-        DeviceKind::Cpu | DeviceKind::Metal => return Ok(None),
-    };
     let element = match cache {
         DType::F32 => Element::F32,
         DType::F16 => Element::F16,
         DType::BF16 => Element::BF16,
         _ => return Ok(None),
     };
-    if options.portable || covers(description).is_some() {
+    if options.path == ComputePath::Portable {
         return Ok(None);
     }
-    let driver = match Cuda::open(ordinal) {
-        Ok(driver) => driver,
-        // Another device will do.
-        Err(_) if options.device == DeviceKind::Auto => return Ok(None),
-        Err(error) => {
-            return Err(ModelError::Device {
-                device: "cuda".into(),
-                reason: error.to_string().lines().next().unwrap_or_default().into(),
-            });
-        }
+    if let Some(why) = covers(description) {
+        tracing::info!("the GPU's kernels do not run this model: {why}");
+        return Ok(None);
+    }
+    let Some(driver) = driver(options)? else {
+        return Ok(None);
     };
     let half = description.family.half_activations;
-    let executor = Executor::new(Gpu::new(Box::new(driver)), element, options.exact, half);
+    let executor = Executor::new(Gpu::new(driver), element, options.exact, half);
     Ok(Some(Arc::new(Decoder::load(executor, file, progress)?)))
 }
 
-/// Builds without CUDA have none.
-#[cfg(not(feature = "cuda"))]
-fn on_gpu(
-    _: &Arc<GgufFile>,
-    _: &LoadOptions,
-    _: DType,
-    _: &Description,
-    _: &(dyn Fn(f32) + Sync),
-) -> Result<Option<Arc<dyn Network>>> {
+/// What runs the GPU's kernels; `None` where nothing is to.
+fn driver(options: &LoadOptions) -> Result<Option<Box<dyn Driver>>> {
+    let failed = |device: &str, error: candle_core::Error| ModelError::Device {
+        device: device.into(),
+        reason: error.to_string().lines().next().unwrap_or_default().into(),
+    };
+    if let ComputePath::Emulated(seed) = options.path {
+        let device = Emulated::new(seed).map_err(|e| failed("the emulated device", e))?;
+        return Ok(Some(Box::new(device)));
+    }
+    #[cfg(feature = "cuda")]
+    {
+        use crate::gpu::cuda::Cuda;
+        let ordinal = match options.device {
+            DeviceKind::Cuda(n) => n,
+            DeviceKind::Auto => 0,
+            DeviceKind::Cpu | DeviceKind::Metal => return Ok(None),
+        };
+        match Cuda::open(ordinal) {
+            Ok(driver) => return Ok(Some(Box::new(driver))),
+            // Another device will do.
+            Err(_) if options.device == DeviceKind::Auto => {}
+            Err(error) => return Err(failed("cuda", error)),
+        }
+    }
     Ok(None)
 }
 

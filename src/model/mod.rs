@@ -41,5 +41,5 @@ mod weights;
 
 pub use description::Description;
 pub use error::ModelError;
-pub use load::{DeviceKind, LoadOptions, load};
+pub use load::{ComputePath, DeviceKind, LoadOptions, load};
 pub use network::{Layers, Network, NoHooks, PrefillHooks, Sequence};

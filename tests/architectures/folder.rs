@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cachat::model::gguf::GgufFile;
-use cachat::model::{DeviceKind, LoadOptions, Network, NoHooks};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network, NoHooks};
 
 /// The largest difference, relative to the largest logit, of the last `decoded + 1` positions: the
 /// first of them from a prefill, the others decoded.
@@ -29,12 +29,12 @@ fn difference(network: &Arc<dyn Network>, ids: &[u32], wanted: &[f32], decoded: 
     worst
 }
 
-fn check(model: &Path, portable: bool) -> Vec<(usize, Result<f32, String>)> {
+fn check(model: &Path, path: ComputePath) -> Vec<(usize, Result<f32, String>)> {
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact: true,
-        portable,
+        path,
         ..LoadOptions::default()
     };
     let mut found = Vec::new();
@@ -77,16 +77,16 @@ fn every_model_of_the_folder_gives_llama_cpps_logits() {
     files.sort();
     let only = std::env::var("CACHAT_ARCHS_ONLY").unwrap_or_default();
     let mut wrong = Vec::new();
-    for path in files {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    for model in files {
+        let name = model.file_stem().unwrap().to_string_lossy().into_owned();
         if !only.is_empty() && !only.split(',').any(|start| name.starts_with(start)) {
             continue;
         }
-        for portable in [false, true] {
-            for (len, off) in check(&path, portable) {
-                eprintln!("{name} {len} portable {portable}: {off:?}");
+        for path in ComputePath::ALL {
+            for (len, off) in check(&model, path) {
+                eprintln!("{name} {len} {path:?}: {off:?}");
                 if !off.is_ok_and(|off| off < 1e-3) {
-                    wrong.push(format!("{name} {len} portable {portable}"));
+                    wrong.push(format!("{name} {len} {path:?}"));
                 }
             }
         }

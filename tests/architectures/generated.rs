@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cachat::model::family;
 use cachat::model::gguf::GgufFile;
-use cachat::model::{DeviceKind, LoadOptions, Network, NoHooks};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network, NoHooks};
 use cachat::testing::write_family_gguf;
 
 const SEED: u64 = 12;
@@ -20,7 +20,7 @@ fn ids() -> Vec<u32> {
         .collect()
 }
 
-pub fn load(architecture: &'static str, portable: bool, exact: bool) -> Arc<dyn Network> {
+pub fn load(architecture: &'static str, path: ComputePath, exact: bool) -> Arc<dyn Network> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     write_family_gguf(&path, architecture, SEED).unwrap();
@@ -28,7 +28,7 @@ pub fn load(architecture: &'static str, portable: bool, exact: bool) -> Arc<dyn 
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact,
-        portable,
+        path,
         ..LoadOptions::default()
     };
     let file = Arc::new(GgufFile::open(&path).unwrap());
@@ -62,14 +62,14 @@ fn every_family_gives_llama_cpps_logits_on_both_backends() {
         );
         let wanted = std::fs::read_to_string(&fixture).expect(&fixture);
         let wanted: Vec<Vec<f32>> = serde_json::from_str(&wanted).unwrap();
-        for portable in [false, true] {
-            let found = logits(load(name, portable, true));
+        for path in ComputePath::ALL {
+            let found = logits(load(name, path, true));
             for (position, (found, wanted)) in HELD.iter().zip(found.iter().zip(&wanted)) {
                 let largest = wanted.iter().fold(0.0f32, |m, x| m.max(x.abs()));
                 for (id, (f, w)) in found.iter().zip(wanted).enumerate() {
                     assert!(
                         (f - w).abs() < 1e-3 * largest,
-                        "{name}, portable {portable}, position {position}, token {id}: {f} and {w}"
+                        "{name}, {path:?}, position {position}, token {id}: {f} and {w}"
                     );
                 }
             }

@@ -12,7 +12,7 @@ use cachat::engine::session::{Eviction, Model, Session, Watcher};
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
-use cachat::model::{DeviceKind, Layers, LoadOptions, Network, NoHooks};
+use cachat::model::{ComputePath, DeviceKind, Layers, LoadOptions, Network, NoHooks};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::write_family_gguf;
 
@@ -27,11 +27,11 @@ const PARAMS: Params = Params {
 const GROWING: [usize; 2] = [2, 4];
 const SHARING: [usize; 2] = [5, 6];
 
-fn network(portable: bool) -> Arc<dyn Network> {
-    model(portable).network
+fn network(path: ComputePath) -> Arc<dyn Network> {
+    model(path).network
 }
 
-fn model(portable: bool) -> Model {
+fn model(path: ComputePath) -> Model {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     write_family_gguf(&path, "gemma4", 7).unwrap();
@@ -39,7 +39,7 @@ fn model(portable: bool) -> Model {
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact: true,
-        portable,
+        path,
         ..LoadOptions::default()
     };
     let file = Arc::new(GgufFile::open(&path).unwrap());
@@ -108,8 +108,8 @@ fn say(lane: &mut Lane, logits: Vec<f32>, ids: &[u32], check: &dyn Fn(&dyn Layer
 
 #[test]
 fn what_is_shared_is_held_once() {
-    for portable in [false, true] {
-        let network = network(portable);
+    for path in ComputePath::ALL {
+        let network = network(path);
         let d = network.description();
         let growing: Vec<usize> = (0..d.layers.len())
             .filter(|&l| d.layers[l].grows())
@@ -138,8 +138,8 @@ fn what_is_shared_is_held_once() {
 #[test]
 fn blocks_of_a_prefill_see_what_single_tokens_see() {
     let ids = ids(600);
-    for portable in [false, true] {
-        let network = network(portable);
+    for path in ComputePath::ALL {
+        let network = network(path);
         let mut whole = network.clone().sequence(8).unwrap();
         let wanted = whole.prefill(&ids, &mut NoHooks).unwrap().unwrap();
         let mut parts = network.clone().sequence(8).unwrap();
@@ -159,8 +159,8 @@ fn blocks_of_a_prefill_see_what_single_tokens_see() {
 #[test]
 fn a_layer_is_evicted_behind_all_that_see_it() {
     let ids = ids(300);
-    for portable in [false, true] {
-        let network = network(portable);
+    for path in ComputePath::ALL {
+        let network = network(path);
         let mut full = network.clone().sequence(8).unwrap();
         let wanted = full.prefill(&ids, &mut NoHooks).unwrap().unwrap();
         for preset in [Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV, Preset::PYRAMIDKV] {
@@ -189,8 +189,14 @@ fn a_layer_is_evicted_behind_all_that_see_it() {
 #[test]
 fn a_recall_gives_what_one_prompt_gives() {
     let ids = ids(400);
-    for (portable, on_disk) in [(false, true), (false, false), (true, true)] {
-        let network = network(portable);
+    let [kernels, portable, emulated] = ComputePath::ALL;
+    for (path, on_disk) in [
+        (kernels, true),
+        (kernels, false),
+        (portable, true),
+        (emulated, true),
+    ] {
+        let network = network(path);
         for preset in [Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV] {
             let folder = tempfile::tempdir().unwrap();
             let archive = |name: &str| {
@@ -223,8 +229,8 @@ fn a_recall_gives_what_one_prompt_gives() {
 #[test]
 fn what_was_decoded_is_recalled() {
     let ids = ids(300);
-    for portable in [false, true] {
-        let network = network(portable);
+    for path in ComputePath::ALL {
+        let network = network(path);
         let mut whole = network.clone().sequence(8).unwrap();
         let wanted = whole.prefill(&ids, &mut NoHooks).unwrap().unwrap();
         let archive = Some(Arc::new(Archive::in_memory(network.identity(), 1 << 30)));

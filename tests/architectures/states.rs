@@ -7,7 +7,7 @@ use cachat::archive::Archive;
 use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::inspect;
 use cachat::engine::lane::{Begin, Lane, Unread, Voice};
-use cachat::model::{ModelError, Network, NoHooks};
+use cachat::model::{ComputePath, ModelError, Network, NoHooks};
 use cachat::policy::{Params, Preset};
 
 use super::generated::{load, names};
@@ -83,8 +83,8 @@ fn sets(lane: &Lane) -> Vec<Vec<Vec<u32>>> {
 #[test]
 fn every_family_stays_within_its_bound_while_it_decodes() {
     for name in names() {
-        for portable in [false, true] {
-            let network = load(name, portable, true);
+        for path in ComputePath::ALL {
+            let network = load(name, path, true);
             let mut lane = Lane::new(&network, evictor(Preset::ADA_SNAPKV)).unwrap();
             let ids = ids(150);
             lane.read(&ids[..90], &mut Unread).unwrap().unwrap();
@@ -185,8 +185,8 @@ fn decoded_tokens_are_recalled_with_their_states() {
 #[test]
 fn a_token_that_was_stopped_leaves_no_trace() {
     for name in WITH_STATES {
-        for portable in [false, true] {
-            let network: Arc<dyn Network> = load(name, portable, true);
+        for path in ComputePath::ALL {
+            let network: Arc<dyn Network> = load(name, path, true);
             let mut sequence = network.clone().sequence(8).unwrap();
             let mut other = network.clone().sequence(8).unwrap();
             for s in [&mut sequence, &mut other] {

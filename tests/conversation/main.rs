@@ -18,7 +18,7 @@ use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::thinking::{Effort, Enable, Thinking};
 use cachat::model::tokenizer::Tokenizer;
-use cachat::model::{DeviceKind, LoadOptions, NoHooks};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, NoHooks};
 use cachat::policy::{Budget, LayerBudget, Params, Preset};
 use cachat::testing::{TinySpec, write_tiny_gguf};
 
@@ -27,7 +27,7 @@ const EXACT: LoadOptions = LoadOptions {
     threads: Some(2),
     kv_dtype: None,
     exact: true,
-    portable: false,
+    path: ComputePath::Kernels,
 };
 
 fn model(spec: &TinySpec, options: &LoadOptions) -> Model {
@@ -256,15 +256,12 @@ fn with_the_full_cache_later_turns_equal_one_long_prefill() {
 }
 
 #[test]
-fn the_kernels_and_the_portable_path_agree_and_evict_the_same() {
+fn all_ways_of_computing_agree_and_evict_the_same() {
     for spec in [TinySpec::llama(), TinySpec::qwen2()] {
-        let portable = LoadOptions {
-            portable: true,
-            ..EXACT
-        };
         let tokens: Vec<u32> = (0..90).map(|i| (i * i * 7 + 3) % 250).collect();
         let mut outcomes = Vec::new();
-        for options in [EXACT, portable] {
+        for path in ComputePath::ALL {
+            let options = LoadOptions { path, ..EXACT };
             let model = model(&spec, &options);
             let session = Session::new(model, eviction(Preset::ADA_SNAPKV, 32, 4), None).unwrap();
             let evictor = session.evictor(tokens.len()).unwrap();
@@ -272,13 +269,15 @@ fn the_kernels_and_the_portable_path_agree_and_evict_the_same() {
             let found = cachat::engine::inspect::inspect(network, &evictor, &tokens, 6).unwrap();
             outcomes.push(found);
         }
-        let (a, b) = (&outcomes[0], &outcomes[1]);
-        for (a, b) in a.layers.iter().zip(&b.layers) {
-            assert_eq!(a.kept, b.kept, "{}", spec.architecture);
-            assert!((a.l1_loss - b.l1_loss).abs() < 1e-3 * (1.0 + a.l1_loss));
+        for other in &outcomes[1..] {
+            let (a, b) = (&outcomes[0], other);
+            for (a, b) in a.layers.iter().zip(&b.layers) {
+                assert_eq!(a.kept, b.kept, "{}", spec.architecture);
+                assert!((a.l1_loss - b.l1_loss).abs() < 1e-3 * (1.0 + a.l1_loss));
+            }
+            assert_eq!(a.full.greedy, b.full.greedy);
+            assert!((a.evicted.kl_mean - b.evicted.kl_mean).abs() < 1e-3);
         }
-        assert_eq!(a.full.greedy, b.full.greedy);
-        assert!((a.evicted.kl_mean - b.evicted.kl_mean).abs() < 1e-3);
     }
 }
 

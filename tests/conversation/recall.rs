@@ -51,7 +51,12 @@ fn within(
 }
 
 const PORTABLE: LoadOptions = LoadOptions {
-    portable: true,
+    path: ComputePath::Portable,
+    ..EXACT
+};
+
+const EMULATED: LoadOptions = LoadOptions {
+    path: ComputePath::Emulated(1),
     ..EXACT
 };
 
@@ -92,7 +97,7 @@ fn every_policy() -> [Preset; 6] {
 /// their answers the cache is what that selection gives for all of it as one prompt.
 #[test]
 fn the_fifth_question_is_judged_as_if_everything_were_one_prompt() {
-    for options in [EXACT, PORTABLE] {
+    for options in [EXACT, PORTABLE, EMULATED] {
         for preset in every_policy() {
             for place in [In::Disk, In::Memory] {
                 let folder = tempfile::tempdir().unwrap();
@@ -150,7 +155,7 @@ fn the_fifth_question_is_judged_as_if_everything_were_one_prompt() {
 /// the program was closed and opened at every turn.
 #[test]
 fn closing_and_opening_again_is_invisible() {
-    for options in [EXACT, PORTABLE] {
+    for options in [EXACT, PORTABLE, EMULATED] {
         for preset in [Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV, Preset::FULL] {
             let eviction = eviction(preset, 40, 6);
             let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

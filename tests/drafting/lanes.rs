@@ -12,7 +12,7 @@ use cachat::engine::drafting::{Drafts, Step};
 use cachat::engine::evict::Evictor;
 use cachat::engine::lane::{Begin, Evicted, Lane, Unread, Voice};
 use cachat::model::error::Result;
-use cachat::model::{Layers, Network};
+use cachat::model::{ComputePath, Layers, Network};
 use cachat::policy::{Choice, Needs, Observed, Params, Preset, Round};
 use candle_core::quantized::GgmlDType;
 
@@ -224,7 +224,7 @@ fn what_stays_is_what_feeding_one_by_one_leaves_in_every_family() {
 
 #[test]
 fn what_stays_is_the_same_under_every_policy() {
-    let network = network(&file(Made::Plain), false, false);
+    let network = network(&file(Made::Plain), false, ComputePath::Kernels);
     for preset in Preset::ALL {
         for (budget, window) in [(24, 8), (70, 32), (2000, 16)] {
             let what = format!("{preset}, budget {budget}");
@@ -238,7 +238,7 @@ fn what_stays_is_the_same_under_every_policy() {
 fn what_stays_is_the_same_with_packed_weights() {
     use GgmlDType::*;
     for quant in [Q4_0, Q5_0, Q8_0, Q4K, Q5K, Q6K, F16] {
-        let network = network(&file(Made::Packed(quant)), false, false);
+        let network = network(&file(Made::Packed(quant)), false, ComputePath::Kernels);
         let what = format!("{quant:?}");
         same(&what, &network, evictor(Preset::ADA_SNAPKV, 60, 16), false);
         same(&what, &network, evictor(Preset::FULL, 0, 16), true);
@@ -248,8 +248,14 @@ fn what_stays_is_the_same_with_packed_weights() {
 /// Layers with a state, and the path of devices, take one token at a time.
 #[test]
 fn where_nothing_can_be_taken_back_nothing_is_drafted() {
-    for (name, portable) in [("lfm2", false), ("qwen35", false), ("llama", true)] {
-        let network = network(&file(Made::Family(name)), true, portable);
+    let (kernels, portable) = (ComputePath::Kernels, ComputePath::Portable);
+    for (name, path) in [
+        ("lfm2", kernels),
+        ("qwen35", kernels),
+        ("llama", portable),
+        ("llama", ComputePath::Emulated(1)),
+    ] {
+        let network = network(&file(Made::Family(name)), true, path);
         let bounded = evictor(Preset::ADA_SNAPKV, 40, 8);
         let (plain, left) = run(&network, bounded, true, None);
         let (drafts, found) = run(&network, bounded, true, Some(1));

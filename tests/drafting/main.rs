@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cachat::model::gguf::GgufFile;
-use cachat::model::{DeviceKind, LoadOptions, Network};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network};
 use cachat::testing::{TinySpec, write_family_gguf, write_tiny_gguf};
 use candle_core::quantized::GgmlDType;
 
@@ -55,12 +55,12 @@ fn file(made: Made) -> Arc<GgufFile> {
     Arc::new(GgufFile::open(&path).unwrap())
 }
 
-fn network(file: &Arc<GgufFile>, exact: bool, portable: bool) -> Arc<dyn Network> {
+fn network(file: &Arc<GgufFile>, exact: bool, path: ComputePath) -> Arc<dyn Network> {
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact,
-        portable,
+        path,
         ..LoadOptions::default()
     };
     cachat::model::load(file, &options, &|_| {}).unwrap()

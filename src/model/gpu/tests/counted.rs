@@ -94,8 +94,15 @@ fn a_token_is_a_dozen_launches_a_layer_and_waits_once() {
             // with the two words that differ.
             let settled = !matches!(token, 0..3 | 30..33 | 44..47);
             if settled {
-                assert_eq!((counts.replays, counts.launches, counts.allocations), (1, 1, 0), "{token}: {counts:?}");
-                assert!(counts.uploads == 1 && counts.uploaded_bytes < 2048, "{counts:?}");
+                assert_eq!(
+                    (counts.replays, counts.launches, counts.allocations),
+                    (1, 1, 0),
+                    "{token}: {counts:?}"
+                );
+                assert!(
+                    counts.uploads == 1 && counts.uploaded_bytes < 2048,
+                    "{counts:?}"
+                );
             }
             if token == 29 && !ragged {
                 ragged = true;
