@@ -65,7 +65,7 @@ impl Watcher for Heard {
 fn session(file: &Arc<GgufFile>, draft: Draft, preset: Preset, exact: bool) -> Session {
     let tokenizer = Tokenizer::from_gguf(file).unwrap();
     let model = Model {
-        network: network(file, exact, false),
+        network: network(file, exact, ComputePath::Kernels),
         template: ChatTemplate::from_gguf(file, &tokenizer).unwrap(),
         sampling: Default::default(),
         tokenizer,

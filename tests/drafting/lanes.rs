@@ -210,7 +210,7 @@ fn what_stays_is_what_feeding_one_by_one_leaves_in_every_family() {
         let name = family.architecture;
         let made = file(Made::Family(name));
         for (exact, archived) in [(false, true), (true, false)] {
-            let network = network(&made, exact, false);
+            let network = network(&made, exact, ComputePath::Kernels);
             if network.description().state_bytes() > 0 {
                 continue;
             }
