@@ -35,3 +35,16 @@ cargo_deny() {
     cargo install cargo-deny --version 0.20.2 --locked --root "$root"
   cargo-deny --version
 }
+
+# nvcc_of_index: sets NVCC to CUDA's compiler; false if it cannot be fetched.
+nvcc_of_index() {
+  local root=$PWD/target/nvcc
+  mkdir -p "$root"
+  NVCC=$(find "$root" -path '*/bin/nvcc' | head -n 1)
+  if [ -z "$NVCC" ]; then
+    python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps --target "$root" \
+      -r .ci/nvcc.txt || return 1
+    NVCC=$(find "$root" -path '*/bin/nvcc' | head -n 1)
+  fi
+  "$NVCC" --version | tail -n 1
+}

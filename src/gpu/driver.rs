@@ -21,12 +21,13 @@ pub enum Kernel {
     MergeFew,
     AttendMany,
     WindowSums,
+    WindowTotals,
     WindowScores,
     Gather,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 18] = [
+    pub const ALL: [Kernel; 19] = [
         Kernel::Poke,
         Kernel::Embed,
         Kernel::RmsNorm,
@@ -43,6 +44,7 @@ impl Kernel {
         Kernel::MergeFew,
         Kernel::AttendMany,
         Kernel::WindowSums,
+        Kernel::WindowTotals,
         Kernel::WindowScores,
         Kernel::Gather,
     ];
@@ -67,12 +69,16 @@ pub struct Launch {
     pub len: usize,
 }
 
-/// Which form of a kernel: the type of a cache's elements and the size of a head where they matter.
+/// Which form of a kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Variant {
     #[default]
     Only,
-    Cache(Element),
+    /// So many rows at once.
+    Rows(u32),
+    /// Numbers of a type.
+    Of(Element),
+    /// And heads of a size, or so many of them at once.
     Heads(Element, u32),
 }
 
@@ -126,13 +132,15 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
         Kernel::MergeFew => "merge_few",
         Kernel::AttendMany => "attend_many",
         Kernel::WindowSums => "window_sums",
+        Kernel::WindowTotals => "window_totals",
         Kernel::WindowScores => "window_scores",
         Kernel::Gather => "gather",
     };
     match variant {
         Variant::Only => name.into(),
-        Variant::Cache(element) => format!("{name}_{}", element.name()),
-        Variant::Heads(element, dim) => format!("{name}_{}_{dim}", element.name()),
+        Variant::Rows(rows) => format!("{name}_{rows}"),
+        Variant::Of(element) => format!("{name}_{}", element.name()),
+        Variant::Heads(element, heads) => format!("{name}_{}_{heads}", element.name()),
     }
 }
 
@@ -186,6 +194,11 @@ pub trait Driver: Send + Sync + 'static {
 
     fn forget(&self, recorded: u64);
 
+    /// Groups of threads that run side by side, about.
+    fn multiprocessors(&self) -> u32 {
+        4
+    }
+
     /// Free bytes and all, as the driver says.
     fn memory(&self) -> Option<(u64, u64)>;
 }
@@ -200,4 +213,59 @@ pub fn out_of_memory(bytes: usize, free: Option<u64>) -> candle_core::Error {
         "the GPU's memory is full: {} MiB more are needed{left}; use a smaller --budget or a shorter text",
         mib(bytes as u64)
     ))
+}
+
+/// Shared by who runs it and who looks at it.
+impl<D: Driver> Driver for std::sync::Arc<D> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<u64> {
+        (**self).alloc(bytes)
+    }
+
+    fn free(&self, at: u64, bytes: usize) {
+        (**self).free(at, bytes);
+    }
+
+    fn upload(&self, at: u64, data: &[u8]) -> Result<()> {
+        (**self).upload(at, data)
+    }
+
+    fn read(&self, at: u64, out: &mut [u8]) -> Result<()> {
+        (**self).read(at, out)
+    }
+
+    fn copy(&self, from: u64, to: u64, bytes: usize) -> Result<()> {
+        (**self).copy(from, to, bytes)
+    }
+
+    fn launch(&self, launch: &Launch) -> Result<()> {
+        (**self).launch(launch)
+    }
+
+    fn multiply(&self, product: &MatMul) -> Result<()> {
+        (**self).multiply(product)
+    }
+
+    fn record(&self, list: &[Launch]) -> Result<Option<u64>> {
+        (**self).record(list)
+    }
+
+    fn replay(&self, recorded: u64) -> Result<()> {
+        (**self).replay(recorded)
+    }
+
+    fn forget(&self, recorded: u64) {
+        (**self).forget(recorded);
+    }
+
+    fn multiprocessors(&self) -> u32 {
+        (**self).multiprocessors()
+    }
+
+    fn memory(&self) -> Option<(u64, u64)> {
+        (**self).memory()
+    }
 }

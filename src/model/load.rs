@@ -110,11 +110,14 @@ fn load_any(
 ) -> Result<Arc<dyn Network>> {
     // Before any device is touched: a file that cannot run should say so at once.
     let description = Description::from_gguf(file)?;
-    let device = options.device.open()?;
     let dtype = options.kv_dtype.unwrap_or(match options.exact {
         true => DType::F32,
         false => DType::F16,
     });
+    if let Some(network) = on_gpu(file, options, dtype, &description, progress)? {
+        return Ok(network);
+    }
+    let device = options.device.open()?;
     if !device.is_cpu() || options.portable {
         let rows = activations(&device, options.exact, dtype, &description);
         let portable = Portable::new(device, options.exact, dtype, rows);
@@ -132,6 +135,59 @@ fn load_any(
         }
         other => Err(ModelError::KvDtype(other.as_str().into())),
     }
+}
+
+/// The network run by our own kernels, where there is a GPU that has them and a model that they cover.
+#[cfg(feature = "cuda")]
+fn on_gpu(
+    file: &Arc<GgufFile>,
+    options: &LoadOptions,
+    cache: DType,
+    description: &Description,
+    progress: &(dyn Fn(f32) + Sync),
+) -> Result<Option<Arc<dyn Network>>> {
+    use super::gpu::{Executor, covers};
+    use crate::gpu::{Element, Gpu, cuda::Cuda};
+    let ordinal = match options.device {
+        DeviceKind::Cuda(n) => n,
+        DeviceKind::Auto => 0,
+        DeviceKind::Cpu | DeviceKind::Metal => return Ok(None),
+    };
+    let element = match cache {
+        DType::F32 => Element::F32,
+        DType::F16 => Element::F16,
+        DType::BF16 => Element::BF16,
+        _ => return Ok(None),
+    };
+    if options.portable || covers(description).is_some() {
+        return Ok(None);
+    }
+    let driver = match Cuda::open(ordinal) {
+        Ok(driver) => driver,
+        // Another device will do.
+        Err(_) if options.device == DeviceKind::Auto => return Ok(None),
+        Err(error) => {
+            return Err(ModelError::Device {
+                device: "cuda".into(),
+                reason: error.to_string().lines().next().unwrap_or_default().into(),
+            });
+        }
+    };
+    let half = description.family.half_activations;
+    let executor = Executor::new(Gpu::new(Box::new(driver)), element, options.exact, half);
+    Ok(Some(Arc::new(Decoder::load(executor, file, progress)?)))
+}
+
+/// Builds without CUDA have none.
+#[cfg(not(feature = "cuda"))]
+fn on_gpu(
+    _: &Arc<GgufFile>,
+    _: &LoadOptions,
+    _: DType,
+    _: &Description,
+    _: &(dyn Fn(f32) + Sync),
+) -> Result<Option<Arc<dyn Network>>> {
+    Ok(None)
 }
 
 /// Type of the portable path's activations. On CUDA, those of f16 caches are f16, which saves the

@@ -11,6 +11,7 @@ mod experts;
 pub mod family;
 pub mod footprint;
 pub mod gguf;
+pub mod gpu;
 pub mod host;
 mod jinja;
 pub mod kernels;

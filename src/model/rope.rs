@@ -54,6 +54,15 @@ impl Rope {
         })
     }
 
+    /// What a position is multiplied by to give a pair's angle, `[rotary dimensions / 2]`.
+    pub fn frequencies(&self) -> &[f32] {
+        &self.frequencies
+    }
+
+    pub fn magnitude(&self) -> f32 {
+        self.magnitude
+    }
+
     /// Angles of `rows` positions from `start` on.
     pub fn angles(&self, start: usize, rows: usize) -> Angles {
         let half = self.frequencies.len();

@@ -24,9 +24,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("document", &["aside"]),
     ("saved", &["disk"]),
     ("device", &[]),
-    ("policy", &["random"]),
     ("gpu", &[]),
-    ("cache", &["device", "policy"]),
+    ("policy", &["random"]),
+    ("cache", &["device", "gpu", "policy"]),
     ("archive", &["heap", "human", "cache"]),
     (
         "model",
@@ -83,6 +83,13 @@ const UNSAFE: &[&str] = &[
     "src/heap.rs",
     // Driver calls for which there are no safe ones.
     "src/device/cuda.rs",
+    "src/gpu/cuda/graphs.rs",
+    "src/gpu/cuda/info.rs",
+    "src/gpu/cuda/kernels.rs",
+    "src/gpu/cuda/memory.rs",
+    "src/gpu/cuda/products.rs",
+    "src/gpu/cuda/stream.rs",
+    "src/gpu/cuda/transfers.rs",
     // The emulated device: memory by its address, and the library of its kernels.
     "src/gpu/emulated/memory.rs",
     "src/gpu/emulated/library.rs",

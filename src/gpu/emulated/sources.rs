@@ -15,4 +15,9 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "switch.h",
     "small.inl",
     "test.inl",
+    "weights.inl",
+    "cache.inl",
+    "attention.inl",
+    "tiles.inl",
+    "window.inl",
 ];

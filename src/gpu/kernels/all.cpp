@@ -2,6 +2,11 @@
 #include "compat.h"
 
 #include "small.inl"
+#include "weights.inl"
+#include "cache.inl"
+#include "attention.inl"
+#include "tiles.inl"
+#include "window.inl"
 
 // Kernels that try the host's side itself.
 #if !defined(__CUDACC__)

@@ -36,6 +36,7 @@ typedef __nv_bfloat16 bf16;
 #define GROUP_Z (blockIdx.z)
 #define GROUPS_X (gridDim.x)
 #define GROUPS_Y (gridDim.y)
+#define GROUPS_Z (gridDim.z)
 #define THREAD (threadIdx.x)
 #define THREADS (blockDim.x)
 #define SHARED(type, name, count) __shared__ __align__(16) type name[count]

@@ -37,3 +37,136 @@ KERNEL(rms_norm, RmsNormArgs) {
   float by = 1.0f / sqrtf(sum / (float)a.width + a.epsilon);
   for (u32 i = THREAD; i < a.width; i += THREADS) out[i] = x[i] * by * a.weight[i];
 }
+
+// Rows for a product, as another type; where `by` is given, each over a power of two so that none leaves the type's
+// range, and that power to `by`. A group per row.
+struct ConvertArgs {
+  const float *x;
+  void *out;
+  float *by;
+  u32 width;
+  u32 pad;
+};
+template <typename T> DEVICE void convert(const ConvertArgs &a) {
+  SHARED(float, most, 32);
+  const float *x = a.x + (u64)GROUP_X * a.width;
+  T *out = (T *)a.out + (u64)GROUP_X * a.width;
+  float scale = 1.0f;
+  if (a.by) {
+    float max = 0;
+    for (u32 i = THREAD; i < a.width; i += THREADS) max = fmaxf(max, fabsf(x[i]));
+    max = warp_max(max);
+    if (LANE == 0) most[WARP] = max;
+    BARRIER();
+    for (u32 w = 0; w < WARPS; w++) max = fmaxf(max, most[w]);
+    int exponent = 0;
+    frexpf(max, &exponent);
+    exponent = max > 0 && exponent > -100 && exponent < 120 ? exponent - 9 : 0;
+    scale = ldexpf(1.0f, -exponent);
+    if (THREAD == 0) a.by[GROUP_X] = ldexpf(1.0f, exponent);
+  }
+  for (u32 i = THREAD; i < a.width; i += THREADS) out[i] = from_float<T>(x[i] * scale);
+}
+KERNEL(convert_f16, ConvertArgs) { convert<f16>(a); }
+KERNEL(convert_bf16, ConvertArgs) { convert<bf16>(a); }
+
+// What stands behind a product: rows times numbers of their own, times scales, plus bias.
+struct BehindArgs {
+  float *x;
+  const float *by;      // [rows], or null
+  const float *scales;  // [width], or null
+  const float *bias;    // [width], or null
+  u32 width;
+  u32 rows;
+};
+KERNEL(behind, BehindArgs) {
+  u64 i = (u64)GROUP_X * THREADS + THREAD;
+  if (i >= (u64)a.width * a.rows) return;
+  u32 o = (u32)(i % a.width);
+  float y = a.x[i];
+  if (a.by) y *= a.by[i / a.width];
+  if (a.scales) y *= a.scales[o];
+  if (a.bias) y += a.bias[o];
+  a.x[i] = y;
+}
+
+// out := x op y, where each number of y serves `each` of x.
+struct ElementwiseArgs {
+  const float *x;
+  const float *y;
+  float *out;
+  u64 count;
+  u32 each;
+  u32 op;
+  float by;
+  u32 pad;
+};
+enum : u32 { OP_ADD, OP_TIMES, OP_OPEN, OP_SCALE };
+KERNEL(elementwise, ElementwiseArgs) {
+  u64 i = (u64)GROUP_X * THREADS + THREAD;
+  if (i >= a.count) return;
+  float x = a.x[i];
+  if (a.op == OP_SCALE) {
+    a.out[i] = x * a.by;
+    return;
+  }
+  float y = a.y[i / a.each];
+  a.out[i] = a.op == OP_ADD ? x + y : a.op == OP_TIMES ? x * y : x / (1.0f + expf(-y));
+}
+
+// out[row][i] = gate(x[row][i]) · x[row][width + i]
+struct GatedArgs {
+  const float *x;
+  float *out;
+  u64 count;
+  u32 width;
+  u32 gate;
+};
+enum : u32 { GATE_SILU, GATE_GELU, GATE_CLAMPED };
+KERNEL(gated, GatedArgs) {
+  u64 at = (u64)GROUP_X * THREADS + THREAD;
+  if (at >= a.count) return;
+  u64 row = at / a.width;
+  u32 i = (u32)(at % a.width);
+  float g = a.x[row * 2 * a.width + i], u = a.x[row * 2 * a.width + a.width + i];
+  if (a.gate == GATE_GELU) {
+    float t = tanhf(0.79788456080286535588f * g * (1.0f + 0.044715f * g * g));
+    g = 0.5f * g * (1.0f + t);
+  } else if (a.gate == GATE_CLAMPED) {
+    g = fminf(g, 7.0f);
+    u = fminf(fmaxf(u, -7.0f), 7.0f) + 1.0f;
+    g = g / (1.0f + expf(-1.702f * g));
+  } else {
+    g = g / (1.0f + expf(-g));
+  }
+  a.out[at] = g * u;
+}
+
+// Columns of rows: runs of `every` numbers, of each `len` from `from` on, to a place of rows `to_width` wide.
+struct ColumnsArgs {
+  const float *x;
+  float *out;
+  u64 count;  // numbers that are copied
+  u32 width, every, from, len;
+  u32 to_width, to;
+};
+KERNEL(columns, ColumnsArgs) {
+  u64 at = (u64)GROUP_X * THREADS + THREAD;
+  if (at >= a.count) return;
+  u32 each = a.width / a.every * a.len;
+  u64 row = at / each;
+  u32 j = (u32)(at % each);
+  float x = a.x[row * a.width + (u64)(j / a.len) * a.every + a.from + j % a.len];
+  a.out[row * a.to_width + a.to + j] = x;
+}
+
+// Numbers from one place to another.
+struct CopyRowsArgs {
+  const float *x;
+  float *out;
+  u64 count;
+};
+KERNEL(copy_rows, CopyRowsArgs) {
+  u64 i = (u64)GROUP_X * THREADS + THREAD;
+  if (i < a.count) a.out[i] = a.x[i];
+}

@@ -1,0 +1,171 @@
+// Attention of a few rows (a decoded token's) over a layer: the pages of all heads are split evenly over a fixed
+// number of groups, each of which finds its head and its pages by the lengths on the device; then what several
+// groups found of one head is put together.
+
+struct AttendFewArgs {
+  Look look;
+  float *parts;  // [rows, blocks of group, splits, group][dim + 2]: sums of values, maximum, sum of weights
+  float *out;    // [rows, heads, dim]
+  u32 splits;    // groups in x, at least kv_heads
+  u32 pad;
+};
+// Pages of a head that a row sees, and where they begin.
+DEVICE u32 pages_seen(const Look &l, u32 h, u32 row, u32 *from) {
+  u32 limit = limit_of(l, len_of(l.layer, h), row);
+  *from = first_of(l, limit) / PAGE;
+  return (limit + PAGE - 1) / PAGE - *from;
+}
+// Pages that one group takes: so many that all heads come to `splits` groups at most.
+DEVICE u32 pages_each(const Look &l, u32 row, u32 splits) {
+  u32 all = 0, from;
+  for (u32 h = 0; h < l.layer.kv_heads; h++) all += pages_seen(l, h, row, &from);
+  u32 spare = splits - l.layer.kv_heads;
+  u32 each = spare ? (all + spare - 1) / spare : all;
+  return each ? each : 1;
+}
+
+// G query heads of a KV head at once.
+template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
+  SHARED(float, q, G * 256);
+  SHARED(float, p, G * PAGE);
+  SHARED(float, state, 3 * G);  // maximum, sum, what the sums so far are multiplied by
+  SHARED(float, joined, G * 256);
+  const Look &l = a.look;
+  const u32 row = GROUP_Y, dim = l.dim, group = l.heads / l.layer.kv_heads, block = GROUP_Z;
+  u32 each = pages_each(l, row, a.splits);
+  // Which head, and which of its runs of pages.
+  u32 h = 0, run = GROUP_X, from = 0, pages = 0;
+  for (; h < l.layer.kv_heads; h++) {
+    pages = pages_seen(l, h, row, &from);
+    u32 runs = (pages + each - 1) / each;
+    if (run < runs) break;
+    run -= runs;
+  }
+  if (h == l.layer.kv_heads) return;
+  const u32 limit = limit_of(l, len_of(l.layer, h), row), first = first_of(l, limit);
+  const u32 begin = from + run * each;
+  const u32 end = begin + each < from + pages ? begin + each : from + pages;
+  const u32 heads = group - block * G < G ? group - block * G : G;
+  const float *queries = l.q + ((u64)row * l.heads + h * group + block * G) * dim;
+  for (u32 i = THREAD; i < heads * dim; i += THREADS) q[i / dim * 256 + i % dim] = queries[i];
+  for (u32 i = THREAD; i < (G - heads) * dim; i += THREADS) q[(heads + i / dim) * 256 + i % dim] = 0;
+  if (THREAD < G) {
+    state[THREAD] = -INFINITY;
+    state[G + THREAD] = 0;
+  }
+  // Threads share out the values: two dimensions each, and runs of entries where there are threads to spare.
+  const u32 pairs = dim / 2, teams = THREADS / pairs < 8 ? THREADS / pairs : 8, team = THREAD / pairs, pair = THREAD % pairs;
+  float sum[G][2];
+  UNROLL for (int g = 0; g < G; g++) sum[g][0] = sum[g][1] = 0;
+  BARRIER();
+  for (u32 page = begin; page < end; page++) {
+    const T *keys = page_of<T>(l.layer, h, page), *values = keys + PAGE * dim;
+    // 8 lanes an entry.
+    for (u32 e = THREAD / 8; e < PAGE; e += THREADS / 8) {
+      u32 entry = page * PAGE + e;
+      float dot[G];
+      UNROLL for (int g = 0; g < G; g++) dot[g] = 0;
+      if (entry >= first && entry < limit) {
+        const T *key = keys + e * dim;
+        for (u32 c = THREAD % 8; c < dim / 8; c += 8) {
+          float k[8];
+          load8(key + c * 8, k);
+          UNROLL for (int g = 0; g < G; g++) {
+            UNROLL for (int i = 0; i < 8; i++) dot[g] += k[i] * q[g * 256 + c * 8 + i];
+          }
+        }
+      }
+      UNROLL for (int g = 0; g < G; g++) {
+        UNROLL for (int m = 4; m > 0; m >>= 1) dot[g] += lane_xor(dot[g], m);
+        if (THREAD % 8 == 0) p[g * PAGE + e] = entry >= first && entry < limit ? capped(l, dot[g]) : -INFINITY;
+      }
+    }
+    BARRIER();
+    for (u32 g = WARP; g < G; g += WARPS) {
+      float s0 = p[g * PAGE + LANE], s1 = p[g * PAGE + 32 + LANE];
+      float before = state[g];
+      float max = fmaxf(before, warp_max(fmaxf(s0, s1)));
+      float w0 = weight_of(s0, max), w1 = weight_of(s1, max);
+      p[g * PAGE + LANE] = w0;
+      p[g * PAGE + 32 + LANE] = w1;
+      float all = warp_sum(w0 + w1);
+      float by = weight_of(before, max);
+      WARP_BARRIER();
+      if (LANE == 0) {
+        state[g] = max;
+        state[G + g] = state[G + g] * by + all;
+        state[2 * G + g] = by;
+      }
+    }
+    BARRIER();
+    if (team < teams) {
+      UNROLL for (int g = 0; g < G; g++) {
+        sum[g][0] *= state[2 * G + g];
+        sum[g][1] *= state[2 * G + g];
+      }
+      u32 most = limit - page * PAGE < PAGE ? limit - page * PAGE : PAGE;
+      UNROLL for (u32 e = team; e < most; e += teams) {
+        float v[2];
+        load2(values + e * dim + 2 * pair, v);
+        UNROLL for (int g = 0; g < G; g++) {
+          sum[g][0] += p[g * PAGE + e] * v[0];
+          sum[g][1] += p[g * PAGE + e] * v[1];
+        }
+      }
+    }
+    BARRIER();
+  }
+  // What the teams found, one team after the other.
+  float *part = a.parts + (((u64)row * GROUPS_Z + block) * a.splits + GROUP_X) * G * (dim + 2);
+  for (u32 t = 0; t < teams; t++) {
+    if (team == t) {
+      UNROLL for (int g = 0; g < G; g++) {
+        float *to = joined + g * 256 + 2 * pair;
+        to[0] = t ? to[0] + sum[g][0] : sum[g][0];
+        to[1] = t ? to[1] + sum[g][1] : sum[g][1];
+      }
+    }
+    BARRIER();
+  }
+  for (u32 i = THREAD; i < G * dim; i += THREADS) part[i / dim * (dim + 2) + i % dim] = joined[i / dim * 256 + i % dim];
+  if (THREAD < G) {
+    part[THREAD * (dim + 2) + dim] = state[THREAD];
+    part[THREAD * (dim + 2) + dim + 1] = state[G + THREAD];
+  }
+}
+#define FEW(T, name, G) KERNEL_BOUNDS(attend_few_##name##_##G, AttendFewArgs, 128) { attend_few<T, G>(a); }
+FEW(float, f32, 1) FEW(float, f32, 2) FEW(float, f32, 4) FEW(float, f32, 8)
+FEW(f16, f16, 1) FEW(f16, f16, 2) FEW(f16, f16, 4) FEW(f16, f16, 8)
+FEW(bf16, bf16, 1) FEW(bf16, bf16, 2) FEW(bf16, bf16, 4) FEW(bf16, bf16, 8)
+
+// A group per query head (x) and row (y). `at_once` is the G of what made the parts.
+struct MergeFewArgs {
+  Look look;
+  const float *parts;
+  float *out;
+  u32 splits;
+  u32 at_once;
+};
+KERNEL(merge_few, MergeFewArgs) {
+  const Look &l = a.look;
+  const u32 row = GROUP_Y, head = GROUP_X, dim = l.dim, group = l.heads / l.layer.kv_heads;
+  const u32 kv = head / group, blocks = (group + a.at_once - 1) / a.at_once;
+  u32 each = pages_each(l, row, a.splits), before = 0, runs = 0, from;
+  for (u32 h = 0; h <= kv; h++) {
+    before += runs;
+    runs = (pages_seen(l, h, row, &from) + each - 1) / each;
+  }
+  const u32 block = head % group / a.at_once, g = head % group % a.at_once;
+  const float *parts = a.parts + ((((u64)row * blocks + block) * a.splits + before) * a.at_once + g) * (dim + 2);
+  const u64 step = (u64)a.at_once * (dim + 2);
+  float max = l.sinks ? l.sinks[head] : -INFINITY;
+  for (u32 i = 0; i < runs; i++) max = fmaxf(max, parts[i * step + dim]);
+  float sum = l.sinks ? weight_of(l.sinks[head], max) : 0.0f;
+  for (u32 i = 0; i < runs; i++) sum += weight_of(parts[i * step + dim], max) * parts[i * step + dim + 1];
+  float *out = a.out + ((u64)row * l.heads + head) * dim;
+  for (u32 d = THREAD; d < dim; d += THREADS) {
+    float y = 0;
+    for (u32 i = 0; i < runs; i++) y += weight_of(parts[i * step + dim], max) * parts[i * step + d];
+    out[d] = y / sum;
+  }
+}

@@ -1,0 +1,322 @@
+//! Weight matrices on a device, in the types that files have them in: a few rows are multiplied as the weights are
+//! unpacked, many with the weights as 16-bit numbers, a piece at a time.
+
+use std::sync::Arc;
+
+use candle_core::Result;
+
+use super::rows::Rows;
+use crate::gpu::driver::{Kernel, MatMul, Variant};
+use crate::gpu::{Buffer, Element, Gpu, Grid, args};
+use crate::model::error;
+use crate::model::gguf::{GgufFile, TensorType, quants};
+use crate::model::weights::{self, Scaled};
+
+/// Rows that are multiplied as the weights are unpacked.
+const FEW: usize = 8;
+/// Bytes of unpacked weights at once.
+const PIECE: usize = 64 << 20;
+
+/// How weights are kept and multiplied.
+#[derive(Clone, Copy, Debug)]
+pub struct Precision {
+    /// All in f32.
+    pub exact: bool,
+    /// Activations stay within f16's range.
+    pub half: bool,
+}
+
+/// A weight matrix `[outputs, inputs]`, stacked, with what stands behind its product.
+pub struct Linear {
+    gpu: Arc<Gpu>,
+    parts: Vec<Part>,
+    scales: Option<Buffer>,
+    bias: Option<Buffer>,
+    inputs: usize,
+    outputs: usize,
+    precision: Precision,
+}
+
+/// Rows of one type.
+struct Part {
+    data: Buffer,
+    format: TensorType,
+    outputs: usize,
+    row_bytes: usize,
+}
+
+impl Linear {
+    pub fn load(
+        gpu: &Arc<Gpu>,
+        file: &GgufFile,
+        names: &[(String, usize)],
+        inputs: usize,
+        scaled: Scaled,
+        precision: Precision,
+    ) -> error::Result<Self> {
+        let matrices = names.iter().map(|(name, outputs)| {
+            let name = format!("{name}.weight");
+            let (dtype, dims, bytes) = file.tensor_data(&name)?;
+            weights::expect_matrix(name, &dims, *outputs, inputs)?;
+            Ok((dtype, *outputs, bytes))
+        });
+        let matrices = matrices.collect::<error::Result<Vec<_>>>()?;
+        let behind = weights::behind(file, names, scaled)?;
+        let mut linear = Linear::of(gpu, &matrices, inputs, precision)?;
+        let upload = |row: Option<Vec<f32>>| row.map(|row| gpu.upload(&row)).transpose();
+        linear.scales = upload(behind.scales)?;
+        linear.bias = upload(behind.bias)?;
+        Ok(linear)
+    }
+
+    /// Of matrices with the same inputs: type, outputs and bytes of each.
+    pub fn of(
+        gpu: &Arc<Gpu>,
+        matrices: &[(TensorType, usize, &[u8])],
+        inputs: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        let mut stacks: Vec<(TensorType, usize, Vec<u8>)> = Vec::new();
+        for &(dtype, outputs, bytes) in matrices {
+            let (dtype, bytes) = match precision.exact || !is_known(dtype) {
+                true => (TensorType::F32, floats(dtype, bytes)?.into()),
+                false => (dtype, bytes.into()),
+            };
+            add(&mut stacks, dtype, outputs, bytes);
+        }
+        let parts = stacks.into_iter().map(|(format, outputs, bytes)| {
+            Ok(Part {
+                row_bytes: bytes.len() / outputs.max(1),
+                data: gpu.upload(&bytes)?,
+                format,
+                outputs,
+            })
+        });
+        Ok(Linear {
+            gpu: gpu.clone(),
+            parts: parts.collect::<Result<_>>()?,
+            scales: None,
+            bias: None,
+            inputs,
+            outputs: matrices.iter().map(|(_, outputs, _)| outputs).sum(),
+            precision,
+        })
+    }
+
+    /// The parts as kernels are told of them.
+    pub fn stack(&self) -> args::Stack {
+        let mut stack = args::Stack {
+            data: [0; 3],
+            first: [0; 3],
+            format: [0; 3],
+            row_bytes: [0; 3],
+            parts: self.parts.len() as u32,
+        };
+        let mut first = 0;
+        for (p, part) in self.parts.iter().enumerate().take(3) {
+            stack.data[p] = part.data.at();
+            stack.first[p] = first as u32;
+            stack.format[p] = part.format.id();
+            stack.row_bytes[p] = part.row_bytes as u32;
+            first += part.outputs;
+        }
+        stack
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    pub fn forward(&self, x: &Rows) -> Result<Rows> {
+        let out = Rows::new(&self.gpu, x.rows, self.outputs)?;
+        match x.rows <= FEW && self.parts.len() <= 3 {
+            true => self.few(x, &out)?,
+            false => self.many(x, &out)?,
+        }
+        Ok(out)
+    }
+
+    fn few(&self, x: &Rows, out: &Rows) -> Result<()> {
+        const WARPS: usize = 8;
+        let at_once = x.rows.next_power_of_two();
+        // Enough groups for the device, and several outputs for each so that it reads `x` once for them.
+        let groups = 4 * self.gpu.driver().multiprocessors() as usize;
+        let each = (self.outputs / (WARPS * groups)).clamp(1, 8);
+        let arguments = args::MatVec {
+            w: self.stack(),
+            x: x.at(),
+            bias: at(&self.bias),
+            scales: at(&self.scales),
+            out: out.at(),
+            inputs: self.inputs as u32,
+            outputs: self.outputs as u32,
+            rows: x.rows as u32,
+            each: each as u32,
+        };
+        let groups = self.outputs.div_ceil(WARPS * each) as u32;
+        let grid = Grid::of([groups, 1, 1], 32 * WARPS as u32);
+        self.gpu.launch(
+            Kernel::MatVec,
+            Variant::Rows(at_once as u32),
+            grid,
+            &arguments,
+        )
+    }
+
+    fn many(&self, x: &Rows, out: &Rows) -> Result<()> {
+        let all_f32 = self.parts.iter().all(|p| p.format == TensorType::F32);
+        let element = |format: TensorType| match format {
+            TensorType::F32 if all_f32 => Element::F32,
+            TensorType::BF16 => Element::BF16,
+            _ => Element::F16,
+        };
+        // Each row over a power of two of its own where f16 is too small for it.
+        let f16 = self.parts.iter().any(|p| element(p.format) == Element::F16);
+        let by = (f16 && !self.precision.half)
+            .then(|| self.gpu.buffer(x.rows * size_of::<f32>()))
+            .transpose()?;
+        let mut converted: Vec<(Element, Buffer)> = Vec::new();
+        let mut first = 0;
+        for part in &self.parts {
+            let element = element(part.format);
+            let from = match (element, converted.iter().find(|(of, _)| *of == element)) {
+                (Element::F32, _) => x.at(),
+                (_, Some((_, buffer))) => buffer.at(),
+                (_, None) => {
+                    let buffer = self.converted(x, element, by.as_ref())?;
+                    let at = buffer.at();
+                    converted.push((element, buffer));
+                    at
+                }
+            };
+            self.product(part, (element, from, x.rows), out, first)?;
+            first += part.outputs;
+        }
+        self.behind(out, by.as_ref())
+    }
+
+    fn converted(&self, x: &Rows, to: Element, by: Option<&Buffer>) -> Result<Buffer> {
+        let buffer = self.gpu.buffer(x.count() * to.bytes())?;
+        let arguments = args::Convert {
+            x: x.at(),
+            out: buffer.at(),
+            by: by.map_or(0, Buffer::at),
+            width: x.width as u32,
+            pad: 0,
+        };
+        let grid = Grid::of([x.rows as u32, 1, 1], 256);
+        self.gpu
+            .launch(Kernel::Convert, Variant::Of(to), grid, &arguments)?;
+        Ok(buffer)
+    }
+
+    /// One part's outputs, a piece of its weights at a time where they are unpacked for it.
+    fn product(
+        &self,
+        part: &Part,
+        (element, x, rows): (Element, u64, usize),
+        out: &Rows,
+        first: usize,
+    ) -> Result<()> {
+        let plain = matches!(
+            (part.format, element),
+            (TensorType::F32, Element::F32)
+                | (TensorType::F16, Element::F16)
+                | (TensorType::BF16, Element::BF16)
+        );
+        let at_once = match plain {
+            true => part.outputs,
+            false => (PIECE / (self.inputs * element.bytes())).clamp(1, part.outputs.max(1)),
+        };
+        let scratch = match plain {
+            true => None,
+            false => Some(self.gpu.buffer(at_once * self.inputs * element.bytes())?),
+        };
+        for from in (0..part.outputs).step_by(at_once.max(1)) {
+            let outputs = at_once.min(part.outputs - from);
+            let data = part.data.at() + (from * part.row_bytes) as u64;
+            let weight = match &scratch {
+                None => data,
+                Some(scratch) => {
+                    let arguments = args::Dequantise {
+                        data,
+                        out: scratch.at(),
+                        row_bytes: part.row_bytes as u32,
+                        inputs: self.inputs as u32,
+                        count: outputs as u32,
+                        format: part.format.id(),
+                    };
+                    let grid = Grid::over(outputs * self.inputs / 16);
+                    let variant = Variant::Of(element);
+                    self.gpu
+                        .launch(Kernel::Dequantise, variant, grid, &arguments)?;
+                    scratch.at()
+                }
+            };
+            self.gpu.multiply(&MatMul {
+                element,
+                weight,
+                x,
+                out: out.at() + ((first + from) * size_of::<f32>()) as u64,
+                rows,
+                inputs: self.inputs,
+                outputs,
+                stride: self.outputs,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn behind(&self, out: &Rows, by: Option<&Buffer>) -> Result<()> {
+        if by.is_none() && self.scales.is_none() && self.bias.is_none() {
+            return Ok(());
+        }
+        let arguments = args::Behind {
+            x: out.at(),
+            by: by.map_or(0, Buffer::at),
+            scales: at(&self.scales),
+            bias: at(&self.bias),
+            width: out.width as u32,
+            rows: out.rows as u32,
+        };
+        self.gpu.launch(
+            Kernel::Behind,
+            Variant::Only,
+            Grid::over(out.count()),
+            &arguments,
+        )
+    }
+}
+
+fn at(buffer: &Option<Buffer>) -> u64 {
+    buffer.as_ref().map_or(0, Buffer::at)
+}
+
+fn add(
+    stacks: &mut Vec<(TensorType, usize, Vec<u8>)>,
+    dtype: TensorType,
+    outputs: usize,
+    bytes: Vec<u8>,
+) {
+    match stacks.last_mut() {
+        Some((of, rows, stack)) if *of == dtype => {
+            *rows += outputs;
+            stack.extend_from_slice(&bytes);
+        }
+        _ => stacks.push((dtype, outputs, bytes)),
+    }
+}
+
+fn floats(dtype: TensorType, bytes: &[u8]) -> Result<Vec<u8>> {
+    let numbers = quants::dequantize(dtype, bytes)?;
+    Ok(bytemuck::cast_slice(&numbers).to_vec())
+}
+
+/// Whether the kernels can unpack it.
+fn is_known(dtype: TensorType) -> bool {
+    !matches!(dtype, TensorType::Q8_1 | TensorType::Q8K)
+}

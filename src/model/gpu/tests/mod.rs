@@ -1,0 +1,4 @@
+//! The executor on the emulated device against the CPU backend.
+
+mod against_host;
+mod counted;
