@@ -160,7 +160,7 @@ DEVICE void mma(float *c, const u32 *a, const u32 *b, bf16) { cachat::mma<bf16>(
 #define __cosf cosf
 #define __sinf sinf
 #define __fdividef(a, b) ((a) / (b))
-DEVICE float rsqrtf(float x) { return 1.0f / sqrtf(x); }
+#define rsqrtf(x) (1.0f / sqrtf(x))  // which newer C libraries have, and older ones do not
 DEVICE u32 __float_as_uint(float x) { return cachat::bits_of(x); }
 DEVICE float __uint_as_float(u32 x) { return cachat::float_of(x); }
 DEVICE int min(int a, int b) { return a < b ? a : b; }
