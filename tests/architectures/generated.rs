@@ -22,8 +22,8 @@ fn ids() -> Vec<u32> {
 
 pub fn load(architecture: &'static str, path: ComputePath, exact: bool) -> Arc<dyn Network> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    write_family_gguf(&path, architecture, SEED).unwrap();
+    let at = folder.path().join("tiny.gguf");
+    write_family_gguf(&at, architecture, SEED).unwrap();
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
@@ -31,7 +31,7 @@ pub fn load(architecture: &'static str, path: ComputePath, exact: bool) -> Arc<d
         path,
         ..LoadOptions::default()
     };
-    let file = Arc::new(GgufFile::open(&path).unwrap());
+    let file = Arc::new(GgufFile::open(&at).unwrap());
     cachat::model::load(&file, &options, &|_| {}).unwrap()
 }
 
@@ -82,7 +82,7 @@ fn every_family_gives_llama_cpps_logits_on_both_backends() {
 #[test]
 fn windows_bound_their_layers() {
     for name in ["gemma2", "gemma3", "olmo2"] {
-        let network = load(name, false, true);
+        let network = load(name, ComputePath::Kernels, true);
         let windows: Vec<_> = network
             .description()
             .layers

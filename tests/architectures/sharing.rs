@@ -33,8 +33,8 @@ fn network(path: ComputePath) -> Arc<dyn Network> {
 
 fn model(path: ComputePath) -> Model {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    write_family_gguf(&path, "gemma4", 7).unwrap();
+    let at = folder.path().join("tiny.gguf");
+    write_family_gguf(&at, "gemma4", 7).unwrap();
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
@@ -42,7 +42,7 @@ fn model(path: ComputePath) -> Model {
         path,
         ..LoadOptions::default()
     };
-    let file = Arc::new(GgufFile::open(&path).unwrap());
+    let file = Arc::new(GgufFile::open(&at).unwrap());
     let tokenizer = Tokenizer::from_gguf(&file).unwrap();
     Model {
         network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
@@ -276,7 +276,7 @@ fn pictures_count_what_is_held_once() {
             params: PARAMS,
             budget: Budget::Tokens(BUDGET),
         };
-        let mut session = Session::new(model(false), eviction, None).unwrap();
+        let mut session = Session::new(model(ComputePath::Kernels), eviction, None).unwrap();
         let mut filled = Filled::default();
         let question = "a question that is longer than the window that this model has, by far";
         session.ask(question, &greedy, &mut filled).unwrap();
@@ -303,7 +303,7 @@ fn pictures_count_what_is_held_once() {
 
 #[test]
 fn an_inspection_tells_whose_entries_a_layer_sees() {
-    let network = network(false);
+    let network = network(ComputePath::Kernels);
     let found = inspect(&network, &evictor(Preset::ADA_SNAPKV), &ids(150), 3).unwrap();
     for (l, layer) in found.layers.iter().enumerate() {
         let source = SHARING.contains(&l).then(|| l - 2);

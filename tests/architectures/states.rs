@@ -99,7 +99,7 @@ fn every_family_stays_within_its_bound_while_it_decodes() {
 #[test]
 fn every_family_recalls_what_it_read() {
     for name in names() {
-        let network = load(name, false, true);
+        let network = load(name, ComputePath::Kernels, true);
         let (talk, len) = (ids(260), network.description().layers.len());
         for folder in [None, Some(tempfile::tempdir().unwrap())] {
             let archive = match &folder {
@@ -128,7 +128,7 @@ fn every_family_recalls_what_it_read() {
 #[test]
 fn going_back_goes_on_from_a_snapshot() {
     for name in WITH_STATES {
-        let network = load(name, false, true);
+        let network = load(name, ComputePath::Kernels, true);
         let archive = Arc::new(Archive::in_memory(network.identity(), 1 << 30));
         let full = evictor(Preset::FULL);
         let talk = ids(1_300);
@@ -161,7 +161,7 @@ fn going_back_goes_on_from_a_snapshot() {
 #[test]
 fn decoded_tokens_are_recalled_with_their_states() {
     for name in WITH_STATES {
-        let network = load(name, false, true);
+        let network = load(name, ComputePath::Kernels, true);
         let archive = Arc::new(Archive::in_memory(network.identity(), 1 << 30));
         let full = evictor(Preset::FULL);
         let talk = ids(120);
@@ -220,7 +220,7 @@ fn a_token_that_was_stopped_leaves_no_trace() {
 #[test]
 fn an_inspection_tells_states_from_entries() {
     for name in WITH_STATES {
-        let network = load(name, false, true);
+        let network = load(name, ComputePath::Kernels, true);
         let found = inspect(&network, &evictor(Preset::ADA_SNAPKV), &ids(150), 3).unwrap();
         let shapes = &network.description().layers;
         let (mut used, mut full) = (0, 0);

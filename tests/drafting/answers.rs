@@ -9,6 +9,7 @@ use cachat::engine::event::{
     CachePicture, Drafts, Event, EvictionRound, Sampling, Stop, TurnStats,
 };
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::model::ComputePath;
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
