@@ -76,13 +76,17 @@ arguments!(
 arguments!(MatVec {
     w: Stack,
     x: u64,
+    norm: u64,
     bias: u64,
     scales: u64,
+    plus: u64,
     out: u64,
     inputs: u32,
     outputs: u32,
     rows: u32,
     each: u32,
+    epsilon: f32,
+    gate: u32,
 });
 arguments!(Dequantise {
     data: u64,

@@ -9,16 +9,23 @@ struct AttendFewArgs {
   u32 splits;    // groups in x, at least kv_heads
   u32 pad;
 };
-// Pages of a head that a row sees, and where they begin.
-DEVICE u32 pages_seen(const Look &l, u32 h, u32 row, u32 *from) {
-  u32 limit = limit_of(l, len_of(l.layer, h), row);
-  *from = first_of(l, limit) / PAGE;
-  return (limit + PAGE - 1) / PAGE - *from;
+// Of every head, the pages that a row sees: the first, and how many. All threads find out together.
+#define MOST_HEADS 128
+struct Seen {
+  u32 *from, *pages;
+};
+DEVICE void look_at_all(const Look &l, u32 row, const Seen &seen) {
+  for (u32 h = THREAD; h < l.layer.kv_heads; h += THREADS) {
+    u32 limit = limit_of(l, len_of(l.layer, h), row), from = first_of(l, limit) / PAGE;
+    seen.from[h] = from;
+    seen.pages[h] = (limit + PAGE - 1) / PAGE - from;
+  }
+  BARRIER();
 }
 // Pages that one group takes: so many that all heads come to `splits` groups at most.
-DEVICE u32 pages_each(const Look &l, u32 row, u32 splits) {
-  u32 all = 0, from;
-  for (u32 h = 0; h < l.layer.kv_heads; h++) all += pages_seen(l, h, row, &from);
+DEVICE u32 pages_each(const Look &l, const Seen &seen, u32 splits) {
+  u32 all = 0;
+  for (u32 h = 0; h < l.layer.kv_heads; h++) all += seen.pages[h];
   u32 spare = splits - l.layer.kv_heads;
   u32 each = spare ? (all + spare - 1) / spare : all;
   return each ? each : 1;
@@ -30,58 +37,64 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
   SHARED(float, p, G * PAGE);
   SHARED(float, state, 3 * G);  // maximum, sum, what the sums so far are multiplied by
   SHARED(float, joined, G * 256);
+  SHARED(u32, found, 2 * MOST_HEADS);
   const Look &l = a.look;
   const u32 row = GROUP_Y, dim = l.dim, group = l.heads / l.layer.kv_heads, block = GROUP_Z;
-  u32 each = pages_each(l, row, a.splits);
+  const Seen seen = {found, found + MOST_HEADS};
+  look_at_all(l, row, seen);
+  u32 each = pages_each(l, seen, a.splits);
   // Which head, and which of its runs of pages.
-  u32 h = 0, run = GROUP_X, from = 0, pages = 0;
+  u32 h = 0, run = GROUP_X;
   for (; h < l.layer.kv_heads; h++) {
-    pages = pages_seen(l, h, row, &from);
-    u32 runs = (pages + each - 1) / each;
+    u32 runs = (seen.pages[h] + each - 1) / each;
     if (run < runs) break;
     run -= runs;
   }
   if (h == l.layer.kv_heads) return;
+  const u32 from = seen.from[h], pages = seen.pages[h];
   const u32 limit = limit_of(l, len_of(l.layer, h), row), first = first_of(l, limit);
   const u32 begin = from + run * each;
   const u32 end = begin + each < from + pages ? begin + each : from + pages;
   const u32 heads = group - block * G < G ? group - block * G : G;
   const float *queries = l.q + ((u64)row * l.heads + h * group + block * G) * dim;
-  for (u32 i = THREAD; i < heads * dim; i += THREADS) q[i / dim * 256 + i % dim] = queries[i];
-  for (u32 i = THREAD; i < (G - heads) * dim; i += THREADS) q[(heads + i / dim) * 256 + i % dim] = 0;
+  for (u32 i = THREAD; i < G * dim; i += 128) q[i / dim * 256 + i % dim] = i / dim < heads ? queries[i] : 0.0f;
   if (THREAD < G) {
     state[THREAD] = -INFINITY;
     state[G + THREAD] = 0;
   }
   // Threads share out the values: two dimensions each, and runs of entries where there are threads to spare.
-  const u32 pairs = dim / 2, teams = THREADS / pairs < 8 ? THREADS / pairs : 8, team = THREAD / pairs, pair = THREAD % pairs;
+  const u32 pairs = dim / 2, teams = 128 / pairs < 8 ? 128 / pairs : 8, team = THREAD / pairs, pair = THREAD % pairs;
   float sum[G][2];
   UNROLL for (int g = 0; g < G; g++) sum[g][0] = sum[g][1] = 0;
   BARRIER();
   for (u32 page = begin; page < end; page++) {
     const T *keys = page_of<T>(l.layer, h, page), *values = keys + PAGE * dim;
-    // 8 lanes an entry.
-    for (u32 e = THREAD / 8; e < PAGE; e += THREADS / 8) {
-      u32 entry = page * PAGE + e;
-      float dot[G];
-      UNROLL for (int g = 0; g < G; g++) dot[g] = 0;
-      if (entry >= first && entry < limit) {
-        const T *key = keys + e * dim;
-        for (u32 c = THREAD % 8; c < dim / 8; c += 8) {
-          float k[8];
-          load8(key + c * 8, k);
-          UNROLL for (int g = 0; g < G; g++) {
-            UNROLL for (int i = 0; i < 8; i++) dot[g] += k[i] * q[g * 256 + c * 8 + i];
-          }
-        }
+    // 8 lanes an entry, four entries at once.
+    const u32 mine = THREAD / 8;
+    float dot[4][G];
+    UNROLL for (int i = 0; i < 4; i++) UNROLL for (int g = 0; g < G; g++) dot[i][g] = 0;
+    for (u32 c = THREAD % 8; c < dim / 8; c += 8) {
+      float k[4][8];
+      UNROLL for (int i = 0; i < 4; i++) {
+        u32 e = mine + 16 * i;
+        if (page * PAGE + e < limit) load8(keys + e * dim + c * 8, k[i]);
+        else UNROLL for (int j = 0; j < 8; j++) k[i][j] = 0;
       }
       UNROLL for (int g = 0; g < G; g++) {
-        UNROLL for (int m = 4; m > 0; m >>= 1) dot[g] += lane_xor(dot[g], m);
-        if (THREAD % 8 == 0) p[g * PAGE + e] = entry >= first && entry < limit ? capped(l, dot[g]) : -INFINITY;
+        float x[8];
+        UNROLL for (int j = 0; j < 8; j++) x[j] = q[g * 256 + c * 8 + j];
+        UNROLL for (int i = 0; i < 4; i++) UNROLL for (int j = 0; j < 8; j++) dot[i][g] += k[i][j] * x[j];
+      }
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+      u32 e = mine + 16 * i, entry = page * PAGE + e;
+      UNROLL for (int g = 0; g < G; g++) {
+        UNROLL for (int m = 4; m > 0; m >>= 1) dot[i][g] += lane_xor(dot[i][g], m);
+        if (THREAD % 8 == 0) p[g * PAGE + e] = entry >= first && entry < limit ? capped(l, dot[i][g]) : -INFINITY;
       }
     }
     BARRIER();
-    for (u32 g = WARP; g < G; g += WARPS) {
+    for (u32 g = WARP; g < G; g += 4) {
       float s0 = p[g * PAGE + LANE], s1 = p[g * PAGE + 32 + LANE];
       float before = state[g];
       float max = fmaxf(before, warp_max(fmaxf(s0, s1)));
@@ -104,12 +117,18 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
         sum[g][1] *= state[2 * G + g];
       }
       u32 most = limit - page * PAGE < PAGE ? limit - page * PAGE : PAGE;
-      UNROLL for (u32 e = team; e < most; e += teams) {
-        float v[2];
-        load2(values + e * dim + 2 * pair, v);
-        UNROLL for (int g = 0; g < G; g++) {
-          sum[g][0] += p[g * PAGE + e] * v[0];
-          sum[g][1] += p[g * PAGE + e] * v[1];
+      for (u32 e = team; e < most; e += 8 * teams) {
+        float v[8][2];
+        UNROLL for (int i = 0; i < 8; i++) {
+          if (e + i * teams < most) load2(values + (e + i * teams) * dim + 2 * pair, v[i]);
+          else v[i][0] = v[i][1] = 0;
+        }
+        UNROLL for (int i = 0; i < 8; i++) {
+          UNROLL for (int g = 0; g < G; g++) {
+            float w = e + i * teams < most ? p[g * PAGE + e + i * teams] : 0.0f;
+            sum[g][0] += w * v[i][0];
+            sum[g][1] += w * v[i][1];
+          }
         }
       }
     }
@@ -127,13 +146,13 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
     }
     BARRIER();
   }
-  for (u32 i = THREAD; i < G * dim; i += THREADS) part[i / dim * (dim + 2) + i % dim] = joined[i / dim * 256 + i % dim];
+  for (u32 i = THREAD; i < G * dim; i += 128) part[i / dim * (dim + 2) + i % dim] = joined[i / dim * 256 + i % dim];
   if (THREAD < G) {
     part[THREAD * (dim + 2) + dim] = state[THREAD];
     part[THREAD * (dim + 2) + dim + 1] = state[G + THREAD];
   }
 }
-#define FEW(T, name, G) KERNEL_BOUNDS(attend_few_##name##_##G, AttendFewArgs, 128) { attend_few<T, G>(a); }
+#define FEW(T, name, G) KERNEL_BOUNDS(attend_few_##name##_##G, AttendFewArgs, 128, 3) { attend_few<T, G>(a); }
 FEW(float, f32, 1) FEW(float, f32, 2) FEW(float, f32, 4) FEW(float, f32, 8)
 FEW(f16, f16, 1) FEW(f16, f16, 2) FEW(f16, f16, 4) FEW(f16, f16, 8)
 FEW(bf16, bf16, 1) FEW(bf16, bf16, 2) FEW(bf16, bf16, 4) FEW(bf16, bf16, 8)
@@ -147,25 +166,33 @@ struct MergeFewArgs {
   u32 at_once;
 };
 KERNEL(merge_few, MergeFewArgs) {
+  SHARED(u32, found, 2 * MOST_HEADS);
   const Look &l = a.look;
   const u32 row = GROUP_Y, head = GROUP_X, dim = l.dim, group = l.heads / l.layer.kv_heads;
   const u32 kv = head / group, blocks = (group + a.at_once - 1) / a.at_once;
-  u32 each = pages_each(l, row, a.splits), before = 0, runs = 0, from;
+  const Seen seen = {found, found + MOST_HEADS};
+  look_at_all(l, row, seen);
+  u32 each = pages_each(l, seen, a.splits), before = 0, runs = 0;
   for (u32 h = 0; h <= kv; h++) {
     before += runs;
-    runs = (pages_seen(l, h, row, &from) + each - 1) / each;
+    runs = (seen.pages[h] + each - 1) / each;
   }
   const u32 block = head % group / a.at_once, g = head % group % a.at_once;
   const float *parts = a.parts + ((((u64)row * blocks + block) * a.splits + before) * a.at_once + g) * (dim + 2);
   const u64 step = (u64)a.at_once * (dim + 2);
-  float max = l.sinks ? l.sinks[head] : -INFINITY;
-  for (u32 i = 0; i < runs; i++) max = fmaxf(max, parts[i * step + dim]);
-  float sum = l.sinks ? weight_of(l.sinks[head], max) : 0.0f;
-  for (u32 i = 0; i < runs; i++) sum += weight_of(parts[i * step + dim], max) * parts[i * step + dim + 1];
+  // Every warp finds out for itself.
+  float max = -INFINITY;
+  for (u32 i = LANE; i < runs; i += 32) max = fmaxf(max, parts[i * step + dim]);
+  max = warp_max(max);
+  if (l.sinks) max = fmaxf(max, l.sinks[head]);
+  float sum = 0;
+  for (u32 i = LANE; i < runs; i += 32) sum += weight_of(parts[i * step + dim], max) * parts[i * step + dim + 1];
+  sum = warp_sum(sum);
+  if (l.sinks) sum += weight_of(l.sinks[head], max);
   float *out = a.out + ((u64)row * l.heads + head) * dim;
   for (u32 d = THREAD; d < dim; d += THREADS) {
     float y = 0;
-    for (u32 i = 0; i < runs; i++) y += weight_of(parts[i * step + dim], max) * parts[i * step + d];
+    UNROLL_BY(4) for (u32 i = 0; i < runs; i++) y += weight_of(parts[i * step + dim], max) * parts[i * step + d];
     out[d] = y / sum;
   }
 }

@@ -1,6 +1,9 @@
 // The dialect that the kernels are written in: CUDA C++, or C++ of the host with a fiber per thread.
 //
 //   KERNEL(name, Arguments)    a kernel; its body sees `a`, the arguments
+//   KERNEL_BOUNDS(name, Arguments, threads, groups)
+//                              the same for groups of so many threads at most, so many of which should run side by
+//                              side on a multiprocessor
 //   GROUP_X … THREAD, THREADS  place in the grid, place in the group, threads of it
 //   SHARED(type, name, count)  memory of a group, in the body's outermost block
 //   BARRIER()                  a rendezvous of the group
@@ -29,8 +32,8 @@ typedef __nv_bfloat16 bf16;
 
 #define DEVICE static __device__ __forceinline__
 #define KERNEL(name, Arguments) extern "C" __global__ void name(const Arguments a)
-#define KERNEL_BOUNDS(name, Arguments, threads) \
-  extern "C" __global__ void __launch_bounds__(threads) name(const Arguments a)
+#define KERNEL_BOUNDS(name, Arguments, threads, groups) \
+  extern "C" __global__ void __launch_bounds__(threads, groups) name(const Arguments a)
 #define GROUP_X (blockIdx.x)
 #define GROUP_Y (blockIdx.y)
 #define GROUP_Z (blockIdx.z)
@@ -43,6 +46,8 @@ typedef __nv_bfloat16 bf16;
 #define BARRIER() __syncthreads()
 #define WARP_BARRIER() __syncwarp()
 #define UNROLL _Pragma("unroll")
+#define UNROLL_BY_TEXT(text) _Pragma(#text)
+#define UNROLL_BY(n) UNROLL_BY_TEXT(unroll n)
 
 template <typename T> DEVICE T lane_xor(T x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
 DEVICE float warp_sum(float x) {

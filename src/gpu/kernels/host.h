@@ -9,7 +9,7 @@
 #define DEVICE static inline
 // Besides the body, what the host calls: `cachat_run_NAME`, which returns what went wrong or null, and
 // `cachat_size_NAME`, the bytes of the arguments.
-#define KERNEL_BOUNDS(name, Arguments, bound)                                                             \
+#define KERNEL_BOUNDS(name, Arguments, bound, groups)                                                             \
   static void cachat_body_##name(const Arguments &a);                                                     \
   static void cachat_thread_##name(const void *a) { cachat_body_##name(*(const Arguments *)a); }          \
   extern "C" CACHAT_SEEN const char *cachat_run_##name(const void *bytes, const u32 *grid, u32 threads,   \
@@ -20,7 +20,7 @@
   }                                                                                                       \
   extern "C" CACHAT_SEEN u32 cachat_size_##name() { return sizeof(Arguments); }                           \
   static void cachat_body_##name(const Arguments &a)
-#define KERNEL(name, Arguments) KERNEL_BOUNDS(name, Arguments, cachat::MOST_THREADS)
+#define KERNEL(name, Arguments) KERNEL_BOUNDS(name, Arguments, cachat::MOST_THREADS, 1)
 #define CACHAT_SEEN __attribute__((visibility("default")))
 
 #define GROUP_X (cachat::here->group[0])
@@ -42,6 +42,7 @@
 #define BARRIER() cachat::meet_group("BARRIER at " CACHAT_PLACE)
 #define WARP_BARRIER() cachat::meet_warp("WARP_BARRIER at " CACHAT_PLACE)
 #define UNROLL
+#define UNROLL_BY(n)
 
 DEVICE u8 *shared_dynamic() { return cachat::here->arena; }
 

@@ -114,6 +114,20 @@ KERNEL(elementwise, ElementwiseArgs) {
   a.out[i] = a.op == OP_ADD ? x + y : a.op == OP_TIMES ? x * y : x / (1.0f + expf(-y));
 }
 
+// gate(g) · u
+enum : u32 { GATE_SILU, GATE_GELU, GATE_CLAMPED };
+DEVICE float gate_of(u32 gate, float g, float u) {
+  if (gate == GATE_GELU) {
+    float t = tanhf(0.79788456080286535588f * g * (1.0f + 0.044715f * g * g));
+    return 0.5f * g * (1.0f + t) * u;
+  }
+  if (gate == GATE_CLAMPED) {
+    g = fminf(g, 7.0f);
+    u = fminf(fmaxf(u, -7.0f), 7.0f) + 1.0f;
+    return g / (1.0f + expf(-1.702f * g)) * u;
+  }
+  return g / (1.0f + expf(-g)) * u;
+}
 // out[row][i] = gate(x[row][i]) · x[row][width + i]
 struct GatedArgs {
   const float *x;
@@ -122,24 +136,13 @@ struct GatedArgs {
   u32 width;
   u32 gate;
 };
-enum : u32 { GATE_SILU, GATE_GELU, GATE_CLAMPED };
 KERNEL(gated, GatedArgs) {
   u64 at = (u64)GROUP_X * THREADS + THREAD;
   if (at >= a.count) return;
   u64 row = at / a.width;
   u32 i = (u32)(at % a.width);
-  float g = a.x[row * 2 * a.width + i], u = a.x[row * 2 * a.width + a.width + i];
-  if (a.gate == GATE_GELU) {
-    float t = tanhf(0.79788456080286535588f * g * (1.0f + 0.044715f * g * g));
-    g = 0.5f * g * (1.0f + t);
-  } else if (a.gate == GATE_CLAMPED) {
-    g = fminf(g, 7.0f);
-    u = fminf(fmaxf(u, -7.0f), 7.0f) + 1.0f;
-    g = g / (1.0f + expf(-1.702f * g));
-  } else {
-    g = g / (1.0f + expf(-g));
-  }
-  a.out[at] = g * u;
+  const float *x = a.x + row * 2 * a.width + i;
+  a.out[at] = gate_of(a.gate, x[0], x[a.width]);
 }
 
 // Columns of rows: runs of `every` numbers, of each `len` from `from` on, to a place of rows `to_width` wide.

@@ -214,26 +214,53 @@ DEVICE u32 part_of(const Stack &s, u32 output) {
   return p;
 }
 
-// out[r][o] = (Σ weight[o] · x[r]) · scales[o] + bias[o], a warp for each of `each` outputs in turn.
+// out[r][o] = (Σ weight[o] · x[r]) · scales[o] + bias[o] + plus[r][o], a warp for each of `each` outputs in turn. What
+// stands before the product is done as `x` is read: the norm of a row (its sum of squares comes with it), or a gate.
 struct MatVecArgs {
   Stack w;
-  const float *x;
-  const float *bias;    // or null
-  const float *scales;  // or null
+  const float *x;       // [rows, inputs]; for a gate [rows, gate | up]
+  const float *norm;    // [inputs], or null
+  const float *bias;    // [outputs], or null
+  const float *scales;  // [outputs], or null
+  const float *plus;    // [rows, outputs], or null; may be `out`
   float *out;
   u32 inputs, outputs, rows, each;
+  float epsilon;
+  u32 gate;             // 0: none, else one more than the gate's number
 };
 // Inputs that a group holds at once, of all rows together.
 #define MAT_VEC_INPUTS 4096
 // Where input i is in shared memory: 4 numbers spare behind every 16, so that lanes hit different banks.
 DEVICE u32 spaced(u32 i) { return i + 4 * (i / 16); }
 
-template <u32 F, int R> DEVICE void dot_part(const u8 *row, u32 from, u32 units, const float *xs, u32 chunk, float *sum) {
-  for (u32 u = LANE; u < units; u += 32) {
+// A part of a row of weights times inputs of R rows in shared memory.
+template <u32 F, int R> DEVICE void dot_part(const u8 *row, u32 from, u32 count, const float *xs, u32 spacing, float *sum) {
+  if (F == W_F16 || F == W_BF16) {
+    // 8 at a time, four loads on their way.
+    for (u32 u = LANE; u < count / 8; u += 128) {
+      u32 w[4][4];
+      UNROLL for (int k = 0; k < 4; k++)
+        if (u + 32 * k < count / 8) bytes16<16>(row + 16 * (u64)(from / 8 + u + 32 * k), w[k]);
+      UNROLL for (int k = 0; k < 4; k++) {
+        if (u + 32 * k >= count / 8) continue;
+        UNROLL for (int r = 0; r < R; r++) {
+          const float *x = xs + r * spacing + spaced(8 * (u + 32 * k));
+          float s = 0;
+          UNROLL for (int i = 0; i < 8; i++) {
+            u32 bits = w[k][i / 2] >> (16 * (i % 2));
+            s += (F == W_F16 ? half_of(bits, f16()) : half_of(bits, bf16())) * x[i];
+          }
+          sum[r] += s;
+        }
+      }
+    }
+    return;
+  }
+  UNROLL_BY(2) for (u32 u = LANE; u < count / 16; u += 32) {
     float w[16];
     decode<F>(row, from / 16 + u, w);
     UNROLL for (int r = 0; r < R; r++) {
-      const float *x = xs + r * (chunk + chunk / 4) + 20 * u;
+      const float *x = xs + r * spacing + 20 * u;
       float s = 0;
       UNROLL for (int i = 0; i < 16; i++) s += w[i] * x[i];
       sum[r] += s;
@@ -241,15 +268,27 @@ template <u32 F, int R> DEVICE void dot_part(const u8 *row, u32 from, u32 units,
   }
 }
 template <int R> DEVICE void mat_vec(const MatVecArgs &a) {
-  const u32 chunk = MAT_VEC_INPUTS / R;
+  const u32 chunk = MAT_VEC_INPUTS / R, spacing = chunk + chunk / 4;
   SHARED(float, xs, MAT_VEC_INPUTS + MAT_VEC_INPUTS / 4);
   SHARED(float, sums, 8 * 8 * R);
+  SHARED(float, squares, 8 * R);
   const u32 base = (GROUP_X * 8 + WARP) * a.each;
+  float square[R];
+  UNROLL for (int r = 0; r < R; r++) square[r] = 0;
   for (u32 from = 0; from < a.inputs; from += chunk) {
     u32 n = a.inputs - from < chunk ? a.inputs - from : chunk;
-    for (int r = 0; r < R; r++) {
-      const float *x = a.x + (u64)((u32)r < a.rows ? r : 0) * a.inputs + from;
-      for (u32 i = THREAD; i < n; i += THREADS) xs[r * (chunk + chunk / 4) + spaced(i)] = x[i];
+    UNROLL for (int r = 0; r < R; r++) {
+      const u64 row = (u32)r < a.rows ? r : 0;
+      const float *x = a.x + row * a.inputs * (a.gate ? 2 : 1) + from;
+      UNROLL_BY(4) for (u32 i = THREAD; i < n; i += 256) {
+        float v = x[i];
+        if (a.gate) v = gate_of(a.gate - 1, v, x[a.inputs + i]);
+        if (a.norm) {
+          square[r] += v * v;
+          v *= a.norm[from + i];
+        }
+        xs[r * spacing + spaced(i)] = v;
+      }
     }
     BARRIER();
     for (u32 i = 0; i < a.each; i++) {
@@ -259,7 +298,7 @@ template <int R> DEVICE void mat_vec(const MatVecArgs &a) {
       if (o < a.outputs) {
         u32 p = part_of(a.w, o);
         const u8 *row = a.w.data[p] + (u64)(o - a.w.first[p]) * a.w.row_bytes[p];
-#define ONE(F) case F: dot_part<F, R>(row, from, n / 16, xs, chunk, sum); break;
+#define ONE(F) case F: dot_part<F, R>(row, from, n, xs, spacing, sum); break;
         EACH_FORMAT(a.w.format[p], ONE)
 #undef ONE
       }
@@ -273,20 +312,32 @@ template <int R> DEVICE void mat_vec(const MatVecArgs &a) {
     }
     BARRIER();
   }
-  WARP_BARRIER();
+  if (a.norm) {
+    UNROLL for (int r = 0; r < R; r++) {
+      float s = warp_sum(square[r]);
+      if (LANE == 0) squares[WARP * R + r] = s;
+    }
+    BARRIER();
+  }
   for (u32 j = LANE; j < a.each * R; j += 32) {
     u32 o = base + j / R, r = j % R;
     if (o >= a.outputs || r >= a.rows) continue;
     float y = sums[WARP * 8 * R + j];
+    if (a.norm) {
+      float all = 0;
+      UNROLL for (int w = 0; w < 8; w++) all += squares[w * R + r];
+      y *= 1.0f / sqrtf(all / (float)a.inputs + a.epsilon);
+    }
     if (a.scales) y *= a.scales[o];
     if (a.bias) y += a.bias[o];
+    if (a.plus) y += a.plus[(u64)r * a.outputs + o];
     a.out[(u64)r * a.outputs + o] = y;
   }
 }
-KERNEL_BOUNDS(mat_vec_1, MatVecArgs, 256) { mat_vec<1>(a); }
-KERNEL_BOUNDS(mat_vec_2, MatVecArgs, 256) { mat_vec<2>(a); }
-KERNEL_BOUNDS(mat_vec_4, MatVecArgs, 256) { mat_vec<4>(a); }
-KERNEL_BOUNDS(mat_vec_8, MatVecArgs, 256) { mat_vec<8>(a); }
+KERNEL_BOUNDS(mat_vec_1, MatVecArgs, 256, 3) { mat_vec<1>(a); }
+KERNEL_BOUNDS(mat_vec_2, MatVecArgs, 256, 2) { mat_vec<2>(a); }
+KERNEL_BOUNDS(mat_vec_4, MatVecArgs, 256, 2) { mat_vec<4>(a); }
+KERNEL_BOUNDS(mat_vec_8, MatVecArgs, 256, 2) { mat_vec<8>(a); }
 
 // Rows from `row` on of a part as plain numbers, 16 a thread.
 struct DequantiseArgs {

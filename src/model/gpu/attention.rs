@@ -26,10 +26,10 @@ pub fn look(
     q: &Rows,
     span: Span,
     sinks: Option<&Buffer>,
-) -> args::Look {
-    args::Look {
+) -> Result<args::Look> {
+    Ok(args::Look {
         layer: layer.layer(),
-        q: q.at(),
+        q: q.at()?,
         sinks: sinks.map_or(0, Buffer::at),
         heads: a.heads as u32,
         dim: a.head_dim as u32,
@@ -37,7 +37,7 @@ pub fn look(
         behind: span.behind as u32,
         window: span.window.unwrap_or(0).min(u32::MAX as usize) as u32,
         cap: a.soft_cap.unwrap_or(0.0),
-    }
+    })
 }
 
 pub fn attend(
@@ -48,7 +48,7 @@ pub fn attend(
     sinks: Option<&Buffer>,
 ) -> Result<Rows> {
     let gpu = q.gpu();
-    let look = look(a, layer, q, span, sinks);
+    let look = look(a, layer, q, span, sinks)?;
     let out = Rows::new(gpu, q.rows, q.width)?;
     let tiled = TILED.contains(&a.head_dim) && layer.element() != Element::F32;
     match q.rows >= MANY && tiled {
@@ -70,7 +70,7 @@ fn many(a: &AttentionShape, layer: &PagedLayer, look: &args::Look, out: &Rows) -
     let variant = Variant::Heads(layer.element(), a.head_dim as u32);
     let arguments = args::AttendMany {
         look: *look,
-        out: out.at(),
+        out: out.at()?,
     };
     out.gpu()
         .launch(Kernel::AttendMany, variant, grid, &arguments)
@@ -92,7 +92,7 @@ fn few(a: &AttentionShape, layer: &PagedLayer, look: &args::Look, out: &Rows) ->
     let arguments = args::AttendFew {
         look: *look,
         parts: parts.at(),
-        out: out.at(),
+        out: out.at()?,
         splits: splits as u32,
         pad: 0,
     };
@@ -102,7 +102,7 @@ fn few(a: &AttentionShape, layer: &PagedLayer, look: &args::Look, out: &Rows) ->
     let arguments = args::MergeFew {
         look: *look,
         parts: parts.at(),
-        out: out.at(),
+        out: out.at()?,
         splits: splits as u32,
         at_once: at_once as u32,
     };
@@ -159,7 +159,7 @@ pub fn window_rows(gpu: &Arc<Gpu>, window: &QueryWindow<RingRow>) -> Result<Rows
         let count = together.count();
         let arguments = args::CopyRows {
             x: begin.ring.at(begin.row),
-            out: out.part(first, count).at(),
+            out: out.part(first, count)?.at()?,
             count: (count * width) as u64,
         };
         let grid = Grid::over(count * width);
@@ -188,7 +188,7 @@ pub fn scores(
     let totals = floats(a.kv_heads * queries * 2)?;
     let both = floats(2 * a.kv_heads * longest)?;
     let arguments = args::Window {
-        look: look(a, layer, q, Span::default(), sinks),
+        look: look(a, layer, q, Span::default(), sinks)?,
         parts: parts.at(),
         totals: totals.at(),
         mean: both.at(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::Result;
 
-use super::rows::Rows;
+use super::rows::{Few, Product, Rows, Waits};
 use crate::gpu::driver::{Kernel, MatMul, Variant};
 use crate::gpu::{Buffer, Element, Gpu, Grid, args};
 use crate::model::error;
@@ -27,7 +27,9 @@ pub struct Precision {
 }
 
 /// A weight matrix `[outputs, inputs]`, stacked, with what stands behind its product.
-pub struct Linear {
+pub struct Linear(Arc<Weights>);
+
+struct Weights {
     gpu: Arc<Gpu>,
     parts: Vec<Part>,
     scales: Option<Buffer>,
@@ -62,39 +64,83 @@ impl Linear {
         });
         let matrices = matrices.collect::<error::Result<Vec<_>>>()?;
         let behind = weights::behind(file, names, scaled)?;
-        let mut linear = Linear::of(gpu, &matrices, inputs, precision)?;
         let upload = |row: Option<Vec<f32>>| row.map(|row| gpu.upload(&row)).transpose();
-        linear.scales = upload(behind.scales)?;
-        linear.bias = upload(behind.bias)?;
-        Ok(linear)
+        let weights = Weights {
+            scales: upload(behind.scales)?,
+            bias: upload(behind.bias)?,
+            ..Weights::of(gpu, &matrices, inputs, precision)?
+        };
+        Ok(Linear(Arc::new(weights)))
     }
 
-    /// Of matrices with the same inputs: type, outputs and bytes of each.
+    /// Of one matrix: type, outputs and bytes.
     pub fn of(
+        gpu: &Arc<Gpu>,
+        matrix: (TensorType, usize, &[u8]),
+        inputs: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        Ok(Linear(Arc::new(Weights::of(
+            gpu,
+            &[matrix],
+            inputs,
+            precision,
+        )?)))
+    }
+
+    /// The parts as kernels are told of them.
+    pub fn stack(&self) -> args::Stack {
+        self.0.stack()
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.0.inputs
+    }
+
+    pub fn outputs(&self) -> usize {
+        self.0.outputs
+    }
+
+    pub fn forward(&self, x: &Rows) -> Result<Rows> {
+        let weights = &self.0;
+        if x.rows <= FEW && weights.parts.len() <= 3 {
+            let waits = Waits::Product {
+                x: x.clone(),
+                weights: weights.clone(),
+            };
+            return Ok(Rows::waiting(&weights.gpu, waits, x.rows, weights.outputs));
+        }
+        let out = Rows::new(&weights.gpu, x.rows, weights.outputs)?;
+        weights.many(x, &out)?;
+        Ok(out)
+    }
+}
+
+impl Weights {
+    /// Of matrices with the same inputs.
+    fn of(
         gpu: &Arc<Gpu>,
         matrices: &[(TensorType, usize, &[u8])],
         inputs: usize,
         precision: Precision,
     ) -> Result<Self> {
-        let mut stacks: Vec<(TensorType, usize, Vec<u8>)> = Vec::new();
-        for &(dtype, outputs, bytes) in matrices {
-            let (dtype, bytes) = match precision.exact || !is_known(dtype) {
-                true => (TensorType::F32, floats(dtype, bytes)?.into()),
-                false => (dtype, bytes.into()),
+        // Neighbours of one type are one part.
+        let mut parts: Vec<Part> = Vec::new();
+        let mut begin = 0;
+        while begin < matrices.len() {
+            let kept = |m: &(TensorType, usize, &[u8])| match precision.exact || !is_known(m.0) {
+                true => TensorType::F32,
+                false => m.0,
             };
-            add(&mut stacks, dtype, outputs, bytes);
+            let format = kept(&matrices[begin]);
+            let like = matrices[begin..].iter().take_while(|m| kept(m) == format);
+            let group = &matrices[begin..begin + like.count()];
+            parts.push(Part::upload(gpu, group, format, inputs)?);
+            begin += group.len();
         }
-        let parts = stacks.into_iter().map(|(format, outputs, bytes)| {
-            Ok(Part {
-                row_bytes: bytes.len() / outputs.max(1),
-                data: gpu.upload(&bytes)?,
-                format,
-                outputs,
-            })
-        });
-        Ok(Linear {
+        Ok(Weights {
             gpu: gpu.clone(),
-            parts: parts.collect::<Result<_>>()?,
+            parts,
             scales: None,
             bias: None,
             inputs,
@@ -103,8 +149,7 @@ impl Linear {
         })
     }
 
-    /// The parts as kernels are told of them.
-    pub fn stack(&self) -> args::Stack {
+    fn stack(&self) -> args::Stack {
         let mut stack = args::Stack {
             data: [0; 3],
             first: [0; 3],
@@ -121,50 +166,6 @@ impl Linear {
             first += part.outputs;
         }
         stack
-    }
-
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    pub fn forward(&self, x: &Rows) -> Result<Rows> {
-        let out = Rows::new(&self.gpu, x.rows, self.outputs)?;
-        match x.rows <= FEW && self.parts.len() <= 3 {
-            true => self.few(x, &out)?,
-            false => self.many(x, &out)?,
-        }
-        Ok(out)
-    }
-
-    fn few(&self, x: &Rows, out: &Rows) -> Result<()> {
-        const WARPS: usize = 8;
-        let at_once = x.rows.next_power_of_two();
-        // Enough groups for the device, and several outputs for each so that it reads `x` once for them.
-        let groups = 4 * self.gpu.driver().multiprocessors() as usize;
-        let each = (self.outputs / (WARPS * groups)).clamp(1, 8);
-        let arguments = args::MatVec {
-            w: self.stack(),
-            x: x.at(),
-            bias: at(&self.bias),
-            scales: at(&self.scales),
-            out: out.at(),
-            inputs: self.inputs as u32,
-            outputs: self.outputs as u32,
-            rows: x.rows as u32,
-            each: each as u32,
-        };
-        let groups = self.outputs.div_ceil(WARPS * each) as u32;
-        let grid = Grid::of([groups, 1, 1], 32 * WARPS as u32);
-        self.gpu.launch(
-            Kernel::MatVec,
-            Variant::Rows(at_once as u32),
-            grid,
-            &arguments,
-        )
     }
 
     fn many(&self, x: &Rows, out: &Rows) -> Result<()> {
@@ -184,7 +185,7 @@ impl Linear {
         for part in &self.parts {
             let element = element(part.format);
             let from = match (element, converted.iter().find(|(of, _)| *of == element)) {
-                (Element::F32, _) => x.at(),
+                (Element::F32, _) => x.at()?,
                 (_, Some((_, buffer))) => buffer.at(),
                 (_, None) => {
                     let buffer = self.converted(x, element, by.as_ref())?;
@@ -202,7 +203,7 @@ impl Linear {
     fn converted(&self, x: &Rows, to: Element, by: Option<&Buffer>) -> Result<Buffer> {
         let buffer = self.gpu.buffer(x.count() * to.bytes())?;
         let arguments = args::Convert {
-            x: x.at(),
+            x: x.at()?,
             out: buffer.at(),
             by: by.map_or(0, Buffer::at),
             width: x.width as u32,
@@ -261,7 +262,7 @@ impl Linear {
                 element,
                 weight,
                 x,
-                out: out.at() + ((first + from) * size_of::<f32>()) as u64,
+                out: out.at()? + ((first + from) * size_of::<f32>()) as u64,
                 rows,
                 inputs: self.inputs,
                 outputs,
@@ -276,7 +277,7 @@ impl Linear {
             return Ok(());
         }
         let arguments = args::Behind {
-            x: out.at(),
+            x: out.at()?,
             by: by.map_or(0, Buffer::at),
             scales: at(&self.scales),
             bias: at(&self.bias),
@@ -292,28 +293,78 @@ impl Linear {
     }
 }
 
+impl Product for Weights {
+    fn few(&self, few: &Few<'_>) -> Result<()> {
+        const WARPS: usize = 8;
+        let rows = few.x.rows;
+        // Enough groups for the device, and several outputs for each so that it reads `x` once for them.
+        let groups = 4 * self.gpu.driver().multiprocessors() as usize;
+        let each = (self.outputs / (WARPS * groups)).clamp(1, 8);
+        let mut arguments = args::MatVec {
+            w: self.stack(),
+            x: 0,
+            norm: 0,
+            bias: at(&self.bias),
+            scales: at(&self.scales),
+            plus: few.plus.unwrap_or(0),
+            out: few.out,
+            inputs: self.inputs as u32,
+            outputs: self.outputs as u32,
+            rows: rows as u32,
+            each: each as u32,
+            epsilon: 0.0,
+            gate: 0,
+        };
+        match few.x.waits() {
+            Some(Waits::Norm { x, weight, epsilon }) => {
+                (arguments.x, arguments.norm) = (x.at()?, weight.at());
+                arguments.epsilon = *epsilon;
+            }
+            Some(Waits::Gate { x, gate }) => {
+                (arguments.x, arguments.gate) = (x.at()?, gate + 1);
+            }
+            Some(Waits::Product { .. }) | None => arguments.x = few.x.at()?,
+        }
+        let groups = self.outputs.div_ceil(WARPS * each) as u32;
+        let grid = Grid::of([groups, 1, 1], 32 * WARPS as u32);
+        let variant = Variant::Rows(rows.next_power_of_two() as u32);
+        self.gpu.launch(Kernel::MatVec, variant, grid, &arguments)
+    }
+}
+
 fn at(buffer: &Option<Buffer>) -> u64 {
     buffer.as_ref().map_or(0, Buffer::at)
 }
 
-fn add(
-    stacks: &mut Vec<(TensorType, usize, Vec<u8>)>,
-    dtype: TensorType,
-    outputs: usize,
-    bytes: Vec<u8>,
-) {
-    match stacks.last_mut() {
-        Some((of, rows, stack)) if *of == dtype => {
-            *rows += outputs;
-            stack.extend_from_slice(&bytes);
+impl Part {
+    /// Matrices one below the other, as `format`: their own, or f32.
+    fn upload(
+        gpu: &Arc<Gpu>,
+        matrices: &[(TensorType, usize, &[u8])],
+        format: TensorType,
+        inputs: usize,
+    ) -> Result<Self> {
+        let outputs: usize = matrices.iter().map(|(_, outputs, _)| outputs).sum();
+        let row_bytes = format.bytes(inputs).unwrap_or(0);
+        let data = gpu.buffer(outputs * row_bytes)?;
+        let mut at = data.at();
+        for &(dtype, outputs, bytes) in matrices {
+            match dtype == format {
+                true => gpu.write(at, bytes)?,
+                false => {
+                    let numbers = quants::dequantize(dtype, bytes)?;
+                    gpu.write(at, bytemuck::cast_slice(&numbers))?;
+                }
+            }
+            at += (outputs * row_bytes) as u64;
         }
-        _ => stacks.push((dtype, outputs, bytes)),
+        Ok(Part {
+            data,
+            format,
+            outputs,
+            row_bytes,
+        })
     }
-}
-
-fn floats(dtype: TensorType, bytes: &[u8]) -> Result<Vec<u8>> {
-    let numbers = quants::dequantize(dtype, bytes)?;
-    Ok(bytemuck::cast_slice(&numbers).to_vec())
 }
 
 /// Whether the kernels can unpack it.

@@ -29,7 +29,7 @@ use crate::gpu::{Buffer, Element, Gpu, Grid, args};
 use crate::policy::{Needs, Observed};
 pub use covers::covers;
 use linear::{Linear, Precision};
-use rows::{Op, Rows};
+use rows::{Op, Rows, Waits};
 
 /// Our kernels on a device.
 pub struct Executor {
@@ -54,7 +54,7 @@ impl Executor {
 
 /// A vector, and how long it is.
 pub struct Vector {
-    buffer: Buffer,
+    buffer: Arc<Buffer>,
     len: usize,
 }
 
@@ -119,8 +119,8 @@ impl Backend for Executor {
     ) -> Result<Linear> {
         let (dtype, bytes) = weights::slice_of(file, name, shape, index)?;
         let [_, outputs, inputs] = shape;
-        let matrix = [(dtype, outputs, bytes)];
-        Ok(Linear::of(&self.gpu, &matrix, inputs, self.precision)?)
+        let matrix = (dtype, outputs, bytes);
+        Ok(Linear::of(&self.gpu, matrix, inputs, self.precision)?)
     }
 
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Vector> {
@@ -129,7 +129,7 @@ impl Backend for Executor {
 
     fn vector(&self, host: Vec<f32>) -> Result<Vector> {
         Ok(Vector {
-            buffer: self.gpu.upload(&host)?,
+            buffer: Arc::new(self.gpu.upload(&host)?),
             len: host.len(),
         })
     }
@@ -182,11 +182,11 @@ impl Backend for Executor {
         let arguments = args::Embed {
             w: table.stack(),
             tokens: at,
-            out: out.at(),
+            out: out.at()?,
             width: out.width as u32,
             vocabulary: table.outputs() as u32,
         };
-        let grid = Grid::of([tokens.len() as u32, 1, 1], 64);
+        let grid = Grid::of([tokens.len() as u32, 1, 1], 256);
         self.gpu
             .launch(Kernel::Embed, Variant::Only, grid, &arguments)?;
         Ok(out)
@@ -197,19 +197,12 @@ impl Backend for Executor {
     }
 
     fn rms_norm(&self, x: &Rows, weight: &Vector, epsilon: f32) -> Result<Rows> {
-        let out = Rows::new(&self.gpu, x.rows, x.width)?;
-        let arguments = args::RmsNorm {
-            x: x.at(),
-            weight: weight.buffer.at(),
-            out: out.at(),
-            width: x.width as u32,
+        let waits = Waits::Norm {
+            x: x.clone(),
+            weight: weight.buffer.clone(),
             epsilon,
         };
-        let threads = x.width.div_ceil(4).next_multiple_of(32).clamp(64, 512) as u32;
-        let grid = Grid::of([x.rows as u32, 1, 1], threads);
-        self.gpu
-            .launch(Kernel::RmsNorm, Variant::Only, grid, &arguments)?;
-        Ok(out)
+        Ok(Rows::waiting(&self.gpu, waits, x.rows, x.width))
     }
 
     fn linear(&self, weight: &Linear, x: &Rows) -> Result<Rows> {
@@ -217,22 +210,20 @@ impl Backend for Executor {
     }
 
     fn gated(&self, gate: Gate, gate_up: &Rows) -> Result<Rows> {
-        let out = Rows::new(&self.gpu, gate_up.rows, gate_up.width / 2)?;
-        let arguments = args::Gated {
-            x: gate_up.at(),
-            out: out.at(),
-            count: out.count() as u64,
-            width: out.width as u32,
+        let waits = Waits::Gate {
+            x: gate_up.clone(),
             gate: match gate {
                 Gate::Silu => 0,
                 Gate::Gelu => 1,
                 Gate::Clamped => 2,
             },
         };
-        let grid = Grid::over(out.count());
-        self.gpu
-            .launch(Kernel::Gated, Variant::Only, grid, &arguments)?;
-        Ok(out)
+        Ok(Rows::waiting(
+            &self.gpu,
+            waits,
+            gate_up.rows,
+            gate_up.width / 2,
+        ))
     }
 
     fn opened(&self, x: Rows, gate: &Rows) -> Result<Rows> {
@@ -346,8 +337,8 @@ impl Backend for Executor {
         let first_row = ring.as_ref().map_or(0, |ring| ring.row);
         let arguments = args::Append {
             layer,
-            qkv: qkv.at(),
-            q: out.at(),
+            qkv: qkv.at()?,
+            q: out.at()?,
             ring: ring.as_ref().map_or(0, |ring| ring.ring.at(0)),
             frequencies: place
                 .angles
@@ -393,7 +384,7 @@ impl Backend for Executor {
         span: Span,
         sinks: Option<&Vector>,
     ) -> Result<Rows> {
-        let sinks = sinks.map(|sinks| &sinks.buffer);
+        let sinks = sinks.map(|sinks| &*sinks.buffer);
         Ok(attention::attend(a, layer, q, span, sinks)?)
     }
 
@@ -406,7 +397,7 @@ impl Backend for Executor {
     ) -> Result<Vec<Observed>> {
         let layer = &state.layer;
         let q = attention::window_rows(&self.gpu, &state.window)?;
-        let sinks = sinks.map(|sinks| &sinks.buffer);
+        let sinks = sinks.map(|sinks| &*sinks.buffer);
         let scores = attention::scores(a, layer, &q, sinks)?;
         let mut entries = match needs.keys || needs.values {
             true => layer.read_entries()?,
@@ -438,7 +429,7 @@ impl Backend for Executor {
     }
 
     fn slice(&self, x: &Rows, start: usize, rows: usize) -> Result<Rows> {
-        Ok(x.part(start, rows))
+        Ok(x.part(start, rows)?)
     }
 
     fn put(&self, x: &mut Rows, start: usize, rows: &Rows) -> Result<()> {
@@ -446,7 +437,7 @@ impl Backend for Executor {
     }
 
     fn last(&self, x: Rows, rows: usize) -> Result<Rows> {
-        Ok(x.part(x.rows - rows, rows))
+        Ok(x.part(x.rows - rows, rows)?)
     }
 
     fn to_host(&self, x: Rows) -> Result<Vec<f32>> {
