@@ -66,6 +66,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
 
     fn device(&self) -> String;
     fn kv_dtype(&self) -> (&'static str, usize);
+    /// Whether weights are dequantised to f32.
+    fn exact(&self) -> bool;
     /// Everything but the weights that decides on keys and values.
     fn precision(&self) -> String;
 
