@@ -233,6 +233,16 @@ struct MatVecArgs {
 // Where input i is in shared memory: 4 numbers spare behind every 16, so that lanes hit different banks.
 DEVICE u32 spaced(u32 i) { return i + 4 * (i / 16); }
 
+// 4 numbers that stand aligned to 16 bytes.
+DEVICE void load4(const float *p, float *out) {
+#if defined(__CUDACC__)
+  float4 v = *(const float4 *)p;
+  out[0] = v.x; out[1] = v.y; out[2] = v.z; out[3] = v.w;
+#else
+  for (int i = 0; i < 4; i++) out[i] = p[i];
+#endif
+}
+
 // A part of N rows of weights, one below the other, times inputs of R rows in shared memory: what is read of `x`
 // serves all N, and the loads of all N are on their way at once.
 template <u32 F, int R, int N>
@@ -305,14 +315,24 @@ template <int R> DEVICE void mat_vec(const MatVecArgs &a) {
     UNROLL for (int r = 0; r < R; r++) {
       const u64 row = (u32)r < a.rows ? r : 0;
       const float *x = a.x + row * a.inputs * (a.gate ? 2 : 1) + from;
-      UNROLL_BY(4) for (u32 i = THREAD; i < n; i += 256) {
-        float v = x[i];
-        if (a.gate) v = gate_of(a.gate - 1, v, x[a.inputs + i]);
-        if (a.norm) {
-          square[r] += v * v;
-          v *= a.norm[from + i];
+      UNROLL_BY(4) for (u32 i = 4 * THREAD; i < n; i += 1024) {
+        float v[4];
+        load4(x + i, v);
+        if (a.gate) {
+          float u[4];
+          load4(x + a.inputs + i, u);
+          UNROLL for (int j = 0; j < 4; j++) v[j] = gate_of(a.gate - 1, v[j], u[j]);
         }
-        xs[r * spacing + spaced(i)] = v;
+        if (a.norm) {
+          float w[4];
+          load4(a.norm + from + i, w);
+          UNROLL for (int j = 0; j < 4; j++) {
+            square[r] += v[j] * v[j];
+            v[j] *= w[j];
+          }
+        }
+        float *to = xs + r * spacing + spaced(i);
+        UNROLL for (int j = 0; j < 4; j++) to[j] = v[j];
       }
     }
     BARRIER();

@@ -304,7 +304,7 @@ impl Product for Weights {
         let each = match self.outputs / (WARPS * groups) {
             0 | 1 => 1,
             2 | 3 => 2,
-            4..8 => 4,
+            4..64 => 4,
             _ => 8,
         };
         let mut arguments = args::MatVec {
