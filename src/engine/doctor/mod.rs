@@ -2,6 +2,8 @@
 
 pub mod cases;
 pub mod machine;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;
@@ -9,10 +11,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::model::LoadOptions;
 use crate::model::error::Result;
 use crate::model::gguf::GgufFile;
 use crate::model::load::{Opened, load_on};
-use crate::model::{LoadOptions, Network};
 use crate::testing::write_tiny_gguf;
 pub use cases::{Case, Way};
 use trace::Trace;
@@ -42,6 +44,26 @@ pub struct Difference {
 }
 
 impl Difference {
+    fn of(way: &Way, bound: f32, trace: Result<Trace>, exact: &Trace) -> Difference {
+        let (logits, scores, error) = match trace {
+            Ok(trace) => {
+                let scores = way.load.exact.then(|| trace.scores_off(exact));
+                (Some(trace.logits_off(exact)), scores, None)
+            }
+            Err(error) => (None, None, Some(error.to_string())),
+        };
+        let mut difference = Difference {
+            way: way.name,
+            ok: false,
+            logits,
+            scores,
+            bound,
+            error,
+        };
+        difference.ok = difference.largest().is_some_and(|off| off <= bound);
+        difference
+    }
+
     /// The larger of both.
     pub fn largest(&self) -> Option<f32> {
         [self.logits, self.scores]
@@ -86,7 +108,10 @@ impl Doctor {
             let reference = Way::reference(self.threads);
             let exact = Trace::of(crate::model::load(file, &reference, &|_| {})?)?;
             let begun = Instant::now();
-            let ways = self.ways.iter().map(|way| self.compare(file, way, &exact));
+            let ways = self.ways.iter().map(|way| {
+                let trace = load_on(&self.opened, file, &way.load, &|_| {}).and_then(Trace::of);
+                Difference::of(way, way.bound(case), trace, &exact)
+            });
             let ways: Vec<Difference> = ways.collect();
             Ok(Outcome {
                 case: case.name(),
@@ -95,28 +120,6 @@ impl Doctor {
                 ways,
             })
         })
-    }
-
-    fn compare(&self, file: &Arc<GgufFile>, way: &Way, exact: &Trace) -> Difference {
-        let network: Result<Arc<dyn Network>> = load_on(&self.opened, file, &way.load, &|_| {});
-        let trace = network.and_then(Trace::of);
-        let mut difference = Difference {
-            way: way.name,
-            ok: false,
-            logits: None,
-            scores: None,
-            bound: way.bound,
-            error: None,
-        };
-        match trace {
-            Ok(trace) => {
-                difference.logits = Some(trace.logits_off(exact));
-                difference.scores = way.load.exact.then(|| trace.scores_off(exact));
-                difference.ok = difference.largest().is_some_and(|off| off <= way.bound);
-            }
-            Err(error) => difference.error = Some(error.to_string()),
-        }
-        difference
     }
 }
 
