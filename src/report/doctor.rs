@@ -27,7 +27,7 @@ pub fn machine(machine: &Machine) -> String {
                 human::bytes(free)
             )),
         ),
-        (None, Some(why)) => format!("cannot be used: {why}"),
+        (None, Some(why)) => format!("not used by the kernels: {why}"),
         (None, None) if machine.features.contains(&"metal") => "Metal".to_owned(),
         (None, None) => "not used: this build has no support for one".to_owned(),
     };
@@ -185,7 +185,7 @@ mod tests {
         );
         about.card = None;
         about.no_card = Some("no driver".into());
-        assert!(machine(&about).ends_with("GPU     cannot be used: no driver"));
+        assert!(machine(&about).ends_with("GPU     not used by the kernels: no driver"));
         about.no_card = None;
         about.features.clear();
         assert!(machine(&about).ends_with("this build has no support for one"));

@@ -1,6 +1,10 @@
 //! The self-test itself: on the emulated device, and where something is wrong.
 
 use super::*;
+use crate::gpu::emulated::Emulated;
+use crate::gpu::{Element, Gpu};
+use crate::model::decoder::Decoder;
+use crate::model::gpu::Executor;
 use crate::model::{ComputePath, DeviceKind};
 
 fn doctor(path: ComputePath) -> Doctor {
@@ -29,6 +33,20 @@ fn the_emulated_device_is_well() {
         assert!(outcome.ok, "{outcome:?}");
         assert_eq!(outcome.ways.len(), 3);
     }
+}
+
+/// Also what is recorded is tested: what a GPU does for most tokens.
+#[test]
+fn tokens_run_as_they_were_recorded() {
+    let device = Arc::new(Emulated::new(1).unwrap());
+    let gpu = Gpu::new(Box::new(device.clone()));
+    let network = Case::all()[0].with_file(|file| {
+        let executor = Executor::new(gpu, Element::F16, false, true);
+        Decoder::load(executor, file, &|_| {})
+    });
+    Trace::of(Arc::new(network.unwrap())).unwrap();
+    let counts = device.counts();
+    assert!(counts.replays > 2 && counts.products > 0, "{counts:?}");
 }
 
 #[test]

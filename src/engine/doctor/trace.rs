@@ -12,7 +12,7 @@ const PROMPT: usize = 200;
 /// Entries behind this are kept, of those before some.
 const RECENT: u32 = 176;
 /// Tokens that are decoded, the last ones by what was recorded of the first.
-const DECODED: u32 = 5;
+const DECODED: u32 = 8;
 
 /// The logits of every step, and the window's scores of every head.
 pub struct Trace {
