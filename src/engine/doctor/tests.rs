@@ -50,7 +50,7 @@ fn tokens_run_as_they_were_recorded() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes a minute"]
 fn the_emulated_device_is_well_in_every_case() {
     let doctor = doctor(ComputePath::Emulated(1));
     let failed: Vec<Outcome> = examined(&doctor, &Case::all())
