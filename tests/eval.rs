@@ -207,6 +207,77 @@ fn a_run_that_was_ended_goes_on_to_the_same_table() {
     assert!(String::from_utf8_lossy(&other.stderr).contains("other conditions"));
 }
 
+/// What is asked and how is all that a run's answers depend on.
+#[test]
+fn a_run_goes_on_under_the_same_conditions_only() {
+    let place = Place::new();
+    let [longbench, ..] = data(&place);
+    let write = |name: &str, content: Value| {
+        let path = place.path(name);
+        std::fs::write(&path, content.to_string()).unwrap();
+        path
+    };
+    let prompts = write("p.json", json!({"qasper": "Article: {context}\n{input}"}));
+    let lengths = write("l.json", json!({"qasper": 3}));
+    let out = place.path("run");
+    let run = |more: &[&str]| {
+        let fixed = ["--policies", "snapkv", "--budgets", "40,40", "--out"];
+        let out = place.eval(&[&[text(&longbench)], &fixed[..], &[text(&out)], more].concat());
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        (out.status.code(), said)
+    };
+    let both = ["--prompts", text(&prompts), "--max-gen", text(&lengths)];
+    let resume = |more: &[&str]| run(&[&["--resume"], more].concat());
+    assert_eq!(run(&both).0, Some(0));
+    assert_eq!(resume(&both).0, Some(0));
+    for other in [&[][..], &both[..2], &both[2..]] {
+        let (code, said) = resume(other);
+        assert_eq!(code, Some(1), "{other:?}");
+        assert!(said.contains("other conditions"), "{said}");
+    }
+    for (path, content) in [
+        (&prompts, json!({"qasper": "Read: {context}\n{input}"})),
+        (&lengths, json!({"qasper": 4})),
+        (
+            &longbench,
+            json!({"input": "Who?", "context": words(9), "answers": ["x"]}),
+        ),
+    ] {
+        let before = std::fs::read(path).unwrap();
+        std::fs::write(path, content.to_string()).unwrap();
+        assert_eq!(resume(&both).0, Some(1), "{}", path.display());
+        std::fs::write(path, before).unwrap();
+        assert_eq!(resume(&both).0, Some(0));
+    }
+    // A folder of something else is left as it is.
+    let mine = place.path("mine");
+    std::fs::create_dir(&mine).unwrap();
+    std::fs::write(mine.join("table.md"), "mine").unwrap();
+    let foreign = place.eval(&[text(&longbench), "--budgets", "40", "--out", text(&mine)]);
+    assert_eq!(foreign.status.code(), Some(1));
+    assert_eq!(std::fs::read(mine.join("table.md")).unwrap(), b"mine");
+}
+
+/// Names of sets come from files: a terminal that shows the table does not obey them.
+#[test]
+fn a_table_is_harmless_and_a_set_called_all_is_not_the_total() {
+    let place = Place::new();
+    let row = |set: &str| json!({"context": words(20), "questions": ["b?"], "answers": ["c"], "dataset": set, "max_tokens": 4});
+    let path = place.rows("mine.jsonl", &[row("all"), row("x\u{1b}[2J")]);
+    let out = place.path("run");
+    let run = place.eval(&[text(&path), "--budgets", "40", "--out", text(&out)]);
+    let table = std::fs::read_to_string(out.join("table.md")).unwrap();
+    assert_eq!(String::from_utf8(run.stdout).unwrap(), table);
+    assert!(
+        table.contains("| plain/all ") && table.contains("| all "),
+        "{table}"
+    );
+    assert!(
+        table.contains("x␛[2J") && !table.contains('\u{1b}'),
+        "{table}"
+    );
+}
+
 #[test]
 fn a_wrong_row_is_named_by_file_and_line() {
     let place = Place::new();
@@ -234,6 +305,7 @@ fn a_wrong_row_is_named_by_file_and_line() {
         (&["--tasks", "needle", "--lengths", "1x"], 2),
         (&["--tasks", "needle", "--lengths", "9k"], 2),
         (&["--tasks", "needle", "--mode", "never"], 2),
+        (&["--tasks", "needle", "--limit", "0"], 2),
         (&["nothing.jsonl"], 1),
     ] {
         assert_eq!(place.eval(args).status.code(), Some(code), "{args:?}");

@@ -232,10 +232,11 @@ impl Archive {
         }
     }
 
-    /// Bytes in memory that are still to be written to the disk.
-    pub fn waiting(&self) -> usize {
+    /// The most bytes in memory that were still to be written to the disk at once, since this was asked
+    /// last: whoever looks from time to time misses it.
+    pub fn most_waiting(&self) -> usize {
         match &self.place {
-            Place::Disk { writer, .. } => writer.waiting(),
+            Place::Disk { writer, .. } => writer.most_waiting(),
             Place::Memory(_) => 0,
         }
     }

@@ -63,6 +63,8 @@ pub struct Writer {
 struct State {
     /// Bytes that wait.
     waiting: AtomicUsize,
+    /// The most that waited since it was asked for last.
+    most: AtomicUsize,
     number: AtomicUsize,
     trouble: Mutex<Option<String>>,
 }
@@ -107,7 +109,9 @@ impl Writer {
     /// `[head][page row]` of a layer. False where the disk is too far behind: the segment is given up.
     pub fn layer(&self, segment: u64, layer: usize, pages: Vec<HeadPages>) -> bool {
         let bytes = bytes_of(&pages);
-        if self.state.waiting.fetch_add(bytes, SeqCst) + bytes > WAITING {
+        let waiting = self.state.waiting.fetch_add(bytes, SeqCst) + bytes;
+        self.state.most.fetch_max(waiting, SeqCst);
+        if waiting > WAITING {
             self.state.waiting.fetch_sub(bytes, SeqCst);
             self.abandon(segment);
             self.state.complain("the disk is too slow for it".into());
@@ -137,9 +141,11 @@ impl Writer {
         let _ = told.recv_timeout(most);
     }
 
-    /// Bytes that are still to be written.
-    pub fn waiting(&self) -> usize {
-        self.state.waiting.load(SeqCst)
+    /// The most bytes that were to be written at once since this was asked last.
+    pub fn most_waiting(&self) -> usize {
+        self.state
+            .most
+            .swap(self.state.waiting.load(SeqCst), SeqCst)
     }
 
     /// What went wrong since this was asked last.

@@ -1,19 +1,20 @@
 //! `cachat eval`: what policies cost, over data files and made tasks.
 
 mod args;
+mod conditions;
 mod meter;
 
 use std::io::Write;
 
 use super::CliError;
-use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::session::Model;
-use crate::eval::data::Sample;
+use crate::eval::plan::{Item, Plan};
 use crate::eval::runner::Runner;
 use crate::eval::{Key, Mode, Record, Store, Summary, Variant, plots};
 use crate::model::thinking::{Effort, Enable, Thinking};
 pub use args::EvalArgs;
+use conditions::conditions;
 use meter::Meter;
 
 /// Evaluates and prints.
@@ -32,18 +33,20 @@ pub fn run(args: EvalArgs, dirs: &Dirs) -> Result<(), CliError> {
     });
     // A template that tells the date tells the same one in every run.
     model.template.began_at(chrono::DateTime::UNIX_EPOCH.into());
-    let samples = args.samples(&model)?;
-    if samples.is_empty() {
+    let plan = args.plan(&model)?;
+    // Before the rows are looked at: a file that changes in between is found by its rows.
+    let conditions = conditions(&args, &settings, &model, &variants)?;
+    let items = plan.items(&model.tokenizer)?;
+    if items.is_empty() {
         return Err(CliError::failed("the data files have no rows"));
     }
-    let conditions = conditions(&args, &settings, &model, &variants);
     let store = match &args.out {
         Some(folder) => Some(Store::open(folder, &conditions, args.resume)?),
         None => None,
     };
-    let records = answers(&args, &model, &variants, &samples, store)?;
+    let records = answers(&args, &model, &variants, (&plan, &items), store)?;
     let summary = Summary::of(&records);
-    let table = crate::eval::markdown(&summary);
+    let table = super::safe::shown(&crate::eval::markdown(&summary));
     if let Some(folder) = &args.out {
         let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
         let drawn = plots(&records, &summary).map_err(|e| failed(&e))?;
@@ -62,7 +65,7 @@ pub fn run(args: EvalArgs, dirs: &Dirs) -> Result<(), CliError> {
         report["conditions"] = conditions;
         return super::safe::write_json(&mut out, &report);
     }
-    Ok(write!(out, "{}", super::safe::shown(&table))?)
+    Ok(write!(out, "{table}")?)
 }
 
 /// All answers, in the order of the table; those that a store has are not given again.
@@ -70,10 +73,10 @@ fn answers(
     args: &EvalArgs,
     model: &Model,
     variants: &[Variant],
-    samples: &[Sample],
+    (plan, items): (&Plan, &[Item]),
     mut store: Option<Store>,
 ) -> Result<Vec<Record>, CliError> {
-    let mut meter = Meter::new(samples.len() * args.mode.len());
+    let mut meter = Meter::new(items.len() * args.mode.len());
     let mut records = Vec::new();
     for &mode in &args.mode {
         let runner = Runner {
@@ -82,16 +85,17 @@ fn answers(
             mode,
             most: args.max_length.unwrap_or(usize::MAX),
         };
-        for sample in samples {
+        for item in items {
             let known = store
                 .as_ref()
-                .and_then(|store| kept(store, sample, variants, mode));
+                .and_then(|store| kept(store, item, variants, mode));
             let was_known = known.is_some();
             let answered = match known {
                 Some(known) => known,
                 None => {
-                    meter.begin(&sample.dataset);
-                    let Some(found) = runner.run(sample, &mut meter)? else {
+                    meter.begin(&item.dataset);
+                    let sample = plan.sample(item, &model.tokenizer)?;
+                    let Some(found) = runner.run(&sample, &mut meter)? else {
                         meter.clear();
                         if args.out.is_some() {
                             let hint = "cachat: the answers so far are kept; go on with --resume";
@@ -113,12 +117,12 @@ fn answers(
 }
 
 /// The sample's answers, where the store has them all.
-fn kept(store: &Store, sample: &Sample, variants: &[Variant], mode: Mode) -> Option<Vec<Record>> {
+fn kept(store: &Store, item: &Item, variants: &[Variant], mode: Mode) -> Option<Vec<Record>> {
     let mut keys = Vec::new();
     for variant in variants {
-        for question in 0..sample.questions.len() {
+        for question in 0..item.questions {
             keys.push(Key {
-                sample: sample.id.clone(),
+                sample: item.id.clone(),
                 mode: mode.name().into(),
                 policy: variant.policy().into(),
                 budget: variant.budget(),
@@ -127,49 +131,4 @@ fn kept(store: &Store, sample: &Sample, variants: &[Variant], mode: Mode) -> Opt
         }
     }
     keys.iter().map(|key| store.get(key)).collect()
-}
-
-/// What the answers depend on.
-fn conditions(
-    args: &EvalArgs,
-    settings: &Settings,
-    model: &Model,
-    variants: &[Variant],
-) -> serde_json::Value {
-    let d = model.network.description();
-    let files = args.files.iter().map(|path| path.display().to_string());
-    let variants = variants
-        .iter()
-        .map(|v| format!("{}@{}", v.policy(), v.budget()));
-    serde_json::json!({
-        "model": d.name,
-        "fingerprint": fingerprint(model),
-        "device": model.network.device(),
-        "kv_dtype": model.network.kv_dtype().0,
-        "exact": settings.exact,
-        "window": settings.window,
-        "kernel": settings.kernel,
-        "alpha": settings.alpha,
-        "slack": settings.slack,
-        "files": files.collect::<Vec<_>>(),
-        "tasks": args.tasks.iter().map(|task| task.name).collect::<Vec<_>>(),
-        "lengths": args.lengths,
-        "modes": args.mode.iter().map(|mode| mode.name()).collect::<Vec<_>>(),
-        "variants": variants.collect::<Vec<_>>(),
-        "limit": args.limit,
-        "seed": args.seed,
-        "max_length": args.max_length,
-        "noise": args.noise,
-        "text": args.text,
-    })
-}
-
-/// The weights', so that answers of two models do not mix.
-fn fingerprint(model: &Model) -> String {
-    let bytes = model.network.identity().fingerprint;
-    bytes
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }

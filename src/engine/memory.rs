@@ -16,25 +16,29 @@ impl ProcessMemory {
 
     /// As it is now; where the system does not tell what is mapped, nothing is.
     pub fn now() -> ProcessMemory {
-        ProcessMemory {
+        told().unwrap_or_else(|| ProcessMemory {
             resident: memory_stats::memory_stats().map_or(0, |m| m.physical_mem as u64),
-            mapped: mapped().unwrap_or(0),
-        }
+            mapped: 0,
+        })
     }
 }
 
+/// Both from one reading: what is mapped comes and goes between two.
 #[cfg(target_os = "linux")]
-fn mapped() -> Option<u64> {
+fn told() -> Option<ProcessMemory> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
         Some(kib * 1024)
     };
-    Some(line("RssFile:")? + line("RssShmem:").unwrap_or(0))
+    Some(ProcessMemory {
+        resident: line("VmRSS:")?,
+        mapped: line("RssFile:").unwrap_or(0) + line("RssShmem:").unwrap_or(0),
+    })
 }
 
 #[cfg(not(target_os = "linux"))]
-fn mapped() -> Option<u64> {
+fn told() -> Option<ProcessMemory> {
     None
 }

@@ -15,7 +15,7 @@ pub(super) fn way(network: &dyn Network) -> Option<Way> {
     let element = network.kv_dtype().1;
     (network.device() == "cpu").then_some(Way {
         host: true,
-        exact: false,
+        exact: network.exact(),
         element,
     })
 }
@@ -36,4 +36,30 @@ pub(super) fn for_text(
     let fit = Fit::running(d, way, evictor);
     fit.refuse("reading it", tokens, free::now())
         .map_err(ModelError::Memory)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::gguf::GgufFile;
+    use crate::model::{LoadOptions, load};
+    use crate::testing::{TinySpec, write_tiny_gguf};
+
+    #[test]
+    fn the_way_is_the_networks() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        write_tiny_gguf(file.path(), &TinySpec::llama()).unwrap();
+        let file = Arc::new(GgufFile::open(file.path()).unwrap());
+        for exact in [false, true] {
+            let options = LoadOptions {
+                exact,
+                ..LoadOptions::default()
+            };
+            let network = load(&file, &options, &|_| {}).unwrap();
+            let way = way(&*network).unwrap();
+            assert_eq!((way.exact, way.element), (exact, if exact { 4 } else { 2 }));
+        }
+    }
 }

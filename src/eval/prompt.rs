@@ -99,8 +99,45 @@ impl Writer<'_> {
         Ok(ids)
     }
 
+    /// A conversation up to where the answer to its next question begins, behind `answers` to those before:
+    /// in the model's template, or as a text to go on with.
+    ///
+    /// # Errors
+    /// What the template or the tokenizer say.
+    pub fn turn(
+        &self,
+        sample: &Sample,
+        texts: &Texts,
+        answers: &[String],
+    ) -> Result<Vec<u32>, EvalError> {
+        let asked = sample.questions.iter().zip(&texts.questions);
+        let mut said = asked.clone().zip(answers);
+        let Some((next, text)) = asked.clone().nth(answers.len()) else {
+            return Ok(Vec::new());
+        };
+        if !next.rule.chat {
+            let mut before = texts.context.clone();
+            said.by_ref().for_each(|((question, text), answer)| {
+                before.extend([text.as_str(), &question.lead, answer]);
+            });
+            return self.tokens(next, &before, text, &next.lead);
+        }
+        let mut messages = Vec::new();
+        for ((question, text), answer) in said {
+            messages.push(asked_in(texts, messages.len(), text));
+            messages.push(Message {
+                role: Role::Assistant,
+                content: [question.lead.trim_start(), answer].concat(),
+            });
+        }
+        messages.push(asked_in(texts, messages.len(), text));
+        let mut ids = self.chat(&messages)?;
+        ids.extend(self.model.tokenizer.encode_on(next.lead.trim_start())?);
+        Ok(ids)
+    }
+
     /// A conversation up to where its answer begins.
-    pub fn chat(&self, messages: &[Message]) -> Result<Vec<u32>, EvalError> {
+    fn chat(&self, messages: &[Message]) -> Result<Vec<u32>, EvalError> {
         let Model {
             template,
             tokenizer,
@@ -154,8 +191,16 @@ impl Writer<'_> {
     }
 }
 
+/// A question behind `said` messages of a conversation; the first has the text before it.
+fn asked_in(texts: &Texts, said: usize, text: &str) -> Message {
+    user(match said {
+        0 => [texts.context.as_str(), text].concat(),
+        _ => text.trim_start().to_owned(),
+    })
+}
+
 /// A question, as a conversation has it.
-pub fn user(content: String) -> Message {
+fn user(content: String) -> Message {
     let role = Role::User;
     Message { role, content }
 }

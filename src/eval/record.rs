@@ -29,7 +29,7 @@ pub struct Record {
     pub kept_share: f64,
     pub answer: String,
     pub answer_tokens: usize,
-    /// `eos`, `length` or `line`.
+    /// `eos`, `length` or `line`; [`NO_ROOM`] where the question was not asked.
     pub stop: String,
     pub references: Vec<String>,
     pub metric: String,
@@ -40,6 +40,9 @@ pub struct Record {
     pub top1: Option<f64>,
     pub seconds: f64,
 }
+
+/// How a question ended for which the conversation had no room: there is no answer, and no score.
+pub const NO_ROOM: &str = "no room";
 
 /// What tells an answer from all others of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +55,11 @@ pub struct Key {
 }
 
 impl Record {
+    /// Whether there was an answer.
+    pub fn asked(&self) -> bool {
+        self.stop != NO_ROOM
+    }
+
     pub fn key(&self) -> Key {
         Key {
             sample: self.sample.clone(),

@@ -1,12 +1,13 @@
 //! The file of answers: a line is written when an answer is there, so that a run that was ended goes on.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::EvalError;
 use super::record::{Key, Record};
+use crate::disk;
 use crate::unseen::json;
 
 /// The names of a run's files.
@@ -30,11 +31,13 @@ fn wrong(path: &Path, what: impl ToString) -> EvalError {
 }
 
 impl Store {
-    /// A folder for a run under `conditions`: a new one, or with `resume` one that may have answers of a
-    /// run under the same. A line that was cut off is dropped.
+    /// A folder for a run under `conditions`: a new or an empty one, or with `resume` one that may have
+    /// answers of a run under the same. A line that was cut off is dropped. Nobody else can open it while
+    /// it is held.
     ///
     /// # Errors
-    /// What the system says, answers that are there already or belong to other conditions.
+    /// What the system says, files that are no run's, answers that are there already or belong to other
+    /// conditions.
     pub fn open(
         folder: &Path,
         conditions: &serde_json::Value,
@@ -43,8 +46,9 @@ impl Store {
         std::fs::create_dir_all(folder).map_err(|e| wrong(folder, e))?;
         let path = folder.join(ANSWERS);
         let said = folder.join(CONDITIONS);
-        let there = path.exists();
-        if there && !resume {
+        // A run that ended before its first line was written is one that has not begun.
+        let there = said.exists();
+        if there && !resume && path.exists() {
             let what = "there are answers already; go on with --resume, or name another folder";
             return Err(wrong(&path, what));
         }
@@ -55,12 +59,20 @@ impl Store {
                 let what = "these answers were given under other conditions; name another folder";
                 return Err(wrong(&said, what));
             }
-        } else {
-            std::fs::write(&said, text).map_err(|e| wrong(&said, e))?;
+        } else if others(folder).map_err(|e| wrong(folder, e))? {
+            let what = "there are files that are no run's; name a new folder, or an empty one";
+            return Err(wrong(folder, what));
         }
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(|e| wrong(&path, e))?;
+        let mut file = disk::open(&path, options).map_err(|e| wrong(&path, e))?;
+        // Where files cannot be locked, they are not.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(wrong(&path, "another run is writing there"));
+        }
+        if !there {
+            disk::write_new(&said, text.as_bytes()).map_err(|e| wrong(&said, e))?;
+        }
         let records: Vec<Record> = whole(&mut file).map_err(|e| wrong(&path, e))?;
         let known = records.iter().map(Record::key).zip(0..).collect();
         Ok(Store {
@@ -100,6 +112,17 @@ impl Store {
     }
 }
 
+/// Whether a folder has anything but an empty file of answers.
+fn others(folder: &Path) -> io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() != ANSWERS || entry.metadata()?.len() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The records of all whole lines; the file ends behind them.
 fn whole(file: &mut File) -> io::Result<Vec<Record>> {
     let mut bytes = Vec::new();
@@ -122,4 +145,41 @@ fn whole(file: &mut File) -> io::Result<Vec<Record>> {
     file.set_len(end as u64)?;
     file.seek(SeekFrom::Start(end as u64))?;
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(folder: &Path, resume: bool) -> Result<Store, String> {
+        let conditions = serde_json::json!({"model": "tiny"});
+        Store::open(folder, &conditions, resume).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_run_has_its_folder_for_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let store = open(&path, false).unwrap();
+        let held = open(&path, true).err().unwrap();
+        assert!(held.ends_with("another run is writing there"), "{held}");
+        drop(store);
+        assert!(open(&path, false).err().unwrap().contains("--resume"));
+        drop(open(&path, true).unwrap());
+        // Ended before it said what it was.
+        std::fs::remove_file(path.join(CONDITIONS)).unwrap();
+        drop(open(&path, false).unwrap());
+        for name in ["table.md", "run.json", ANSWERS] {
+            let foreign = folder.path().join(name).with_extension("folder");
+            std::fs::create_dir(&foreign).unwrap();
+            std::fs::write(foreign.join(name), "mine").unwrap();
+            for resume in [false, true] {
+                let error = open(&foreign, resume).err().unwrap();
+                assert!(error.contains("name a"), "{error}");
+            }
+            let left: Vec<_> = std::fs::read_dir(&foreign).unwrap().collect();
+            assert_eq!(left.len(), 1, "{name}");
+            assert_eq!(std::fs::read(foreign.join(name)).unwrap(), b"mine");
+        }
+    }
 }

@@ -66,6 +66,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
 
     fn device(&self) -> String;
     fn kv_dtype(&self) -> (&'static str, usize);
+    /// Whether weights are dequantised to f32.
+    fn exact(&self) -> bool;
     /// Everything but the weights that decides on keys and values.
     fn precision(&self) -> String;
 
@@ -206,8 +208,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
         span: Span,
         sinks: Option<&Self::Vector>,
     ) -> Result<Self::Rows>;
-    /// The same of `rows` rows, each as if none had come behind it: bit for bit what it would have been
-    /// alone.
+    /// The same of `rows` rows that are decoded, each as if none had come behind it: bit for bit what it
+    /// would have been alone. Rows that are read may be rounded otherwise.
     fn attend_one_by_one(
         &self,
         a: &AttentionShape,
@@ -217,6 +219,9 @@ pub trait Backend: Send + Sync + Sized + 'static {
         span: Span,
         sinks: Option<&Self::Vector>,
     ) -> Result<Self::Rows> {
+        if rows == 1 {
+            return self.attend(a, layer, &q, span, sinks);
+        }
         for row in 0..rows {
             let span = Span {
                 behind: span.behind + rows - 1 - row,

@@ -17,6 +17,9 @@ pub trait Network: Send + Sync {
     /// Element type of the cache and its size in bytes.
     fn kv_dtype(&self) -> (&'static str, usize);
 
+    /// Whether its weights are dequantised to f32.
+    fn exact(&self) -> bool;
+
     /// Bytes of the weights in memory.
     fn weight_bytes(&self) -> u64;
 

@@ -34,8 +34,9 @@ scores! {
         "the window's strongest attention, with the head's mean as floor (DefensiveKV, arXiv 2510.13334)";
     "key-norm" = KeyNorm, "keys of a low norm (arXiv 2406.11430)";
     "expected" = Expected,
-        "attention that queries like the window's are expected to pay (arXiv 2510.00636)";
-    "tova" = Tova, "the newest query's attention (TOVA, arXiv 2401.06104)";
+        "attention that queries like the window's are expected to pay (adapted from arXiv 2510.00636, which takes the whole prompt's)";
+    "tova" = Tova,
+        "the newest query's attention, each KV head its own (adapted from TOVA, arXiv 2401.06104)";
     "change" = Change, "attention times the distance of the value from the output";
     "wide-reach" = Reach::WIDE, "reach, two before and twenty after a peak";
 }

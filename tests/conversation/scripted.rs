@@ -57,6 +57,9 @@ impl Network for Scripted {
     fn kv_dtype(&self) -> (&'static str, usize) {
         self.inner.kv_dtype()
     }
+    fn exact(&self) -> bool {
+        self.inner.exact()
+    }
     fn weight_bytes(&self) -> u64 {
         self.inner.weight_bytes()
     }

@@ -46,7 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "heap", "human", "random", "unseen", "policy", "archive", "model", "engine",
+            "disk", "heap", "human", "random", "unseen", "policy", "archive", "model", "engine",
         ],
     ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),

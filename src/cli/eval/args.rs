@@ -11,9 +11,10 @@ use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::event::Compare;
 use crate::engine::session::Model;
-use crate::eval::data::{Prompts, Sample};
+use crate::eval::data::Prompts;
+use crate::eval::plan::Plan;
 use crate::eval::synthetic::{Haystack, Task};
-use crate::eval::{EvalError, Mode, Variant, plan};
+use crate::eval::{EvalError, Mode, Variant};
 use crate::policy::budget::smallest;
 use crate::policy::{Budget, Preset};
 
@@ -24,7 +25,13 @@ A text is read once; every policy and budget selects its cache from that reading
   LongBench  input, context, answers, dataset, all_classes, _id (tables: --prompts, --max-gen)
   RULER      input, outputs         L-Eval     input, instructions[], outputs[], source, evaluation
   BABILong   input, question, target
-  plain      context, questions[], answers[][], metric, max_tokens
+  plain      context, questions[], answers[][], metric, max_tokens, classes[]
+The metric of a plain row is one of
+  f1 (unless it says), exact, contains, match-all, match-part, rouge-l, lcs, choice, choices, number, label,
+  classification, count, retrieval, edit-similarity, printed, truth, exam, f1-zh, rouge-l-zh, retrieval-zh
+Scores can be held against published ones as far as rows are asked as published: without --prompts in words
+of our own; Chinese is cut by characters; L-Eval's free answers are judged by words, and its short answers
+and made needles get fewer tokens. docs/evaluation.md says all of it.
 
 Examples:
   cachat eval --quick
@@ -80,7 +87,7 @@ pub struct EvalArgs {
     pub mode: Vec<Mode>,
 
     /// Samples of each set, drawn by the seed [default: all of data files, 10 of made tasks]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = samples)]
     pub limit: Option<usize>,
 
     /// The same seed makes and draws the same samples
@@ -114,16 +121,13 @@ pub struct EvalArgs {
     pub eviction: EvictionArgs,
 }
 
-/// Samples of each made task, unless it is said.
-const MADE: usize = 10;
-
 impl EvalArgs {
     /// The settings in force.
     pub fn settings(&self, dirs: &Dirs) -> Result<Settings, CliError> {
         settings(dirs, &self.model, Some(&self.eviction), None, None)
     }
 
-    /// What `--quick` stands for.
+    /// What `--quick` stands for, and what was said twice once.
     pub fn filled(mut self) -> EvalArgs {
         if self.quick {
             self.tasks = ["needle", "multikey", "fwe"]
@@ -145,6 +149,12 @@ impl EvalArgs {
         if self.mode.is_empty() {
             self.mode = vec![Mode::With];
         }
+        once(&mut self.files, PathBuf::clone);
+        once(&mut self.tasks, |task| task.name);
+        once(&mut self.lengths, |&length| length);
+        once(&mut self.mode, |mode| mode.name());
+        // Answers are known by what a budget is called.
+        once(&mut self.budgets, Budget::to_string);
         self
     }
 
@@ -192,11 +202,8 @@ impl EvalArgs {
         Haystack::of(&all).ok_or_else(|| CliError::failed("--text has no words in it"))
     }
 
-    /// Everything that is asked, in the order of the table.
-    pub fn samples(&self, model: &Model) -> Result<Vec<Sample>, CliError> {
-        let prompts = Prompts::read(self.prompts.as_deref(), self.max_gen.as_deref());
-        let prompts = prompts.map_err(EvalError::from)?;
-        let mut all = plan::of_files(&self.files, &prompts, self.limit, self.seed)?;
+    /// Where everything that is asked comes from.
+    pub fn plan(&self, model: &Model) -> Result<Plan, CliError> {
         let context = model.network.description().context;
         let over = self.lengths.iter().find(|&&length| length > context);
         if let Some(length) = over.filter(|_| !self.tasks.is_empty()) {
@@ -204,16 +211,28 @@ impl EvalArgs {
                 "--lengths {length} is over the model's context of {context} tokens"
             )));
         }
-        all.extend(plan::of_tasks(
-            &self.tasks,
-            &self.lengths,
-            self.limit.unwrap_or(MADE),
-            self.seed,
-            &self.haystack()?,
-            &model.tokenizer,
-        )?);
-        Ok(all)
+        let prompts = Prompts::read(self.prompts.as_deref(), self.max_gen.as_deref());
+        Ok(Plan {
+            files: self.files.clone(),
+            prompts: prompts.map_err(EvalError::from)?,
+            tasks: self.tasks.clone(),
+            lengths: self.lengths.clone(),
+            haystack: self.haystack()?,
+            limit: self.limit,
+            seed: self.seed,
+        })
     }
+}
+
+/// Leaves the first of those that are alike.
+fn once<T, K: PartialEq>(values: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    let mut known: Vec<K> = Vec::new();
+    values.retain(|value| {
+        let key = key(value);
+        let new = !known.contains(&key);
+        known.push(key);
+        new
+    });
 }
 
 /// The made tasks by name, RULER's names too.
@@ -240,4 +259,48 @@ fn tokens(text: &str) -> Result<usize, String> {
         .and_then(|n| n.checked_mul(unit));
     let tokens = tokens.filter(|&n| n > 0);
     tokens.ok_or_else(|| "it is a number of tokens such as 1000 or 4k".to_owned())
+}
+
+/// A number of samples.
+fn samples(text: &str) -> Result<usize, String> {
+    let samples = text.parse().ok().filter(|&n: &usize| n > 0);
+    samples.ok_or_else(|| "it is a number of samples, 1 at least".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::metric::Metric;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: EvalArgs,
+    }
+
+    #[test]
+    fn the_help_names_every_metric() {
+        let help = <Line as clap::CommandFactory>::command();
+        let help = help.get_after_help().unwrap().to_string();
+        let words: Vec<&str> = help.split([' ', ',', '\n']).collect();
+        for (name, _) in Metric::NAMES {
+            assert!(words.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_done_once() {
+        let line = "x a.jsonl a.jsonl --budgets 128,25%,128,25% --mode with,later,with \
+                    --tasks needle,niah,vt --lengths 1k,1024,2k";
+        let args = <Line as clap::Parser>::try_parse_from(line.split_whitespace());
+        let args = args.unwrap_or_else(|e| panic!("{e}")).args.filled();
+        assert_eq!(args.files.len(), 1);
+        assert_eq!(args.budgets, [Budget::Tokens(128), Budget::Share(0.25)]);
+        assert_eq!(args.mode, [Mode::With, Mode::Later]);
+        assert_eq!(args.lengths, [1024, 2048]);
+        assert_eq!(args.tasks.len(), 2);
+        let none = <Line as clap::Parser>::try_parse_from(["x", "--quick", "--limit", "0"]);
+        let error = none.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.contains("1 at least"), "{error}");
+    }
 }

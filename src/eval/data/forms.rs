@@ -168,6 +168,7 @@ fn plain(row: &Row, stem: &str) -> Result<Sample, Wrong> {
             let names = Metric::NAMES.map(|(name, _)| name).join(", ");
             format!("`metric` is \"{name}\", which is none of {names}")
         })?;
+        answerable(metric, &answers, &classes)?;
         questions.push(Question {
             text: format!("\n\n{asked}"),
             lead: String::new(),
@@ -178,4 +179,39 @@ fn plain(row: &Row, stem: &str) -> Result<Sample, Wrong> {
     }
     let dataset = row.text_or("dataset", stem)?;
     Ok(of("plain", dataset, context.into(), questions))
+}
+
+/// Refuses what the metric could never find right, or would find right by mistake: the published multiple
+/// choice takes every reference without a letter from A to D for A.
+fn answerable(metric: Metric, answers: &[String], classes: &[String]) -> Result<(), Wrong> {
+    let letters = |answer: &str| -> usize {
+        let word = answer.split_whitespace().next().unwrap_or_default();
+        let mut letters = word.chars().filter(|c| c.is_alphanumeric());
+        match letters.clone().all(|c| matches!(c, 'A'..='D')) {
+            true => letters.by_ref().count(),
+            false => 0,
+        }
+    };
+    let fits = |answer: &String| match metric {
+        Metric::Choice => letters(answer) == 1,
+        Metric::Choices => letters(answer) > 0,
+        _ => true,
+    };
+    if let Some(answer) = answers.iter().find(|answer| !fits(answer)) {
+        let wanted = match metric {
+            Metric::Choice => "one letter",
+            _ => "letters",
+        };
+        let answer: String = answer.chars().take(40).collect();
+        return Err(format!(
+            "`answers` has \"{}\", which does not begin with {wanted} from A to D: the metric {} knows no \
+             others; `exact` and `contains` take any",
+            answer.escape_debug(),
+            metric.name()
+        ));
+    }
+    if metric == Metric::Classification && classes.is_empty() {
+        return Err("the metric classification needs `classes`".into());
+    }
+    Ok(())
 }

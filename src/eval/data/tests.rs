@@ -8,10 +8,15 @@ fn read_text(name: &str, text: &str) -> Result<Vec<Sample>, String> {
     let path = folder.path().join(name);
     std::fs::write(&path, text).unwrap();
     let mut all = Vec::new();
-    let read = read(&path, &Prompts::default(), &mut |sample| {
-        all.push(sample);
-        true
-    });
+    let read = read(
+        &path,
+        Place::START,
+        &Prompts::default(),
+        &mut |sample, _| {
+            all.push(sample);
+            Ok(true)
+        },
+    );
     match read {
         Ok(()) => Ok(all),
         Err(error) => {
@@ -116,12 +121,12 @@ fn babilong_and_plain_rows() {
     let sample = one(
         "mine.jsonl",
         &serde_json::json!({
-        "context": "a", "questions": ["b?", "c?"], "answers": [["d", "e"], "f"],
-        "metric": ["exact", "choice"], "max_tokens": 5, "id": 9}),
+        "context": "a", "questions": ["b?", "c?"], "answers": [["d", "e"], "B, C."],
+        "metric": ["exact", "choices"], "max_tokens": 5, "id": 9}),
     );
     assert_eq!(sample.id, "plain/mine/1/9");
     assert_eq!(sample.questions[0].answers, ["d", "e"]);
-    assert_eq!(sample.questions[1].rule, Rule::new(Metric::Choice, 5));
+    assert_eq!(sample.questions[1].rule, Rule::new(Metric::Choices, 5));
 }
 
 #[test]
@@ -149,6 +154,22 @@ fn a_wrong_row_is_named_with_its_line_and_what_is_missing() {
         (
             r#"{"context": "", "questions": ["b"], "answers": ["c"], "metric": "bleu"}"#,
             "`metric` is \"bleu\"",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["E"], "metric": "choice"}"#,
+            "`answers` has \"E\", which does not begin with one letter from A to D",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["AB"], "metric": "choice"}"#,
+            "`answers` has \"AB\"",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["the first"], "metric": "choices"}"#,
+            "the metric choices knows no others",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["A"], "metric": "classification"}"#,
+            "needs `classes`",
         ),
         (
             r#"{"input": "", "context": "", "answers": ["c"], "dataset": "mmlu"}"#,

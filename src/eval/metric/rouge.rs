@@ -25,15 +25,18 @@ pub fn rouge_l(said: &str, answer: &str) -> f64 {
     2.0 * (precision * recall / (precision + recall + 1e-8))
 }
 
-/// Words of the sentences. A sentence of nothing but white space is one of one empty word.
+/// Words of the sentences, up to [`MOST`] in all. A sentence of nothing but white space is one of one
+/// empty word.
 fn sentences(text: &str) -> Vec<Vec<&str>> {
+    let mut left = MOST;
     let parts = text.split('.').filter(|part| !part.is_empty());
-    let words = parts.map(|part| part.split_whitespace().take(MOST).collect::<Vec<_>>());
-    let filled = words.map(|words| match words.is_empty() {
-        true => vec![""],
-        false => words,
+    let bounded = parts.map_while(|part| {
+        let words: Vec<&str> = part.split_whitespace().take(left).collect();
+        let words = if words.is_empty() { vec![""] } else { words };
+        left = left.checked_sub(words.len())?;
+        Some(words)
     });
-    filled.collect()
+    bounded.collect()
 }
 
 /// The F of the longest common subsequence of lower-case words of letters and digits: the package
@@ -120,6 +123,22 @@ mod tests {
         (" . a b", "a b", 0.7999999952000001),
         ("x y z x y. z z y x", "z y x. x y z y", 0.999999995),
     ];
+
+    /// Whatever a data file holds, the work has a bound: of many sentences as of one.
+    #[test]
+    fn long_references_are_compared_up_to_a_bound() {
+        let words = |n: usize| "x ".repeat(n);
+        for text in [
+            words(20 * MOST),
+            "x. ".repeat(20 * MOST),
+            " .".repeat(20 * MOST),
+        ] {
+            let all = sentences(&text);
+            assert_eq!(all.iter().map(Vec::len).sum::<usize>(), MOST);
+        }
+        let long = "x. ".repeat(1_000_000);
+        assert!((rouge_l("x", &long) - 0.999999995).abs() < 1e-9);
+    }
 
     #[test]
     fn the_longest_common_subsequence_is_of_words() {

@@ -16,13 +16,14 @@ pub use error::DrawError;
 pub fn plots(records: &[Record], summary: &Summary) -> Result<Vec<(String, String)>, DrawError> {
     let mut all = Vec::new();
     for mode in summary.modes() {
-        let rows = summary.widest(mode);
+        let mut rows = summary.widest(mode);
+        rows.retain(|row| row.n > 0);
         for (name, axis) in [("score", Axis::Score), ("kl", Axis::Divergence)] {
             if let Some(svg) = curves(&rows, mode, axis)? {
                 all.push((format!("{name}-{mode}.svg"), svg));
             }
         }
-        let of_mode = records.iter().filter(|r| r.mode == mode);
+        let of_mode = records.iter().filter(|r| r.mode == mode && r.asked());
         if let Some(svg) = depths::depths(&of_mode.collect::<Vec<_>>(), mode)? {
             all.push((format!("needles-{mode}.svg"), svg));
         }

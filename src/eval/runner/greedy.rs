@@ -21,6 +21,7 @@ pub struct Teacher {
 }
 
 /// What an answer was.
+#[derive(Default)]
 pub struct Answered {
     pub text: String,
     pub tokens: usize,

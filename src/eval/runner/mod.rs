@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::data::{Question, Sample};
 use super::error::EvalError;
-use super::prompt::{Prompt, Writer, user};
-use super::record::Record;
+use super::prompt::{Prompt, Writer};
+use super::record::{NO_ROOM, Record};
 use super::variant::{Mode, Variant};
 use super::watch::Watch;
 use crate::archive::Archive;
@@ -19,7 +19,6 @@ use crate::engine::lane::{Lane, Reader};
 use crate::engine::picture::full_bytes;
 use crate::engine::session::Model;
 use crate::heap;
-use crate::model::message::{Message, Role};
 use greedy::{Answered, Greedy, Teacher};
 
 /// Answers samples.
@@ -90,6 +89,14 @@ impl Selected {
             bytes: lane.layers().used_bytes() as u64,
             full: full_bytes(lane.layers()),
             entries: lane.evictor().bound_per_head(),
+        }
+    }
+
+    /// Where there is nothing, everything is kept.
+    fn share(&self) -> f64 {
+        match self.full {
+            0 => 1.0,
+            full => self.bytes as f64 / full as f64,
         }
     }
 }
@@ -166,13 +173,15 @@ impl Run<'_, '_> {
         let mut full = self.lane(Evictor::none(params))?;
         let shared = self.prompt.shared;
         let text = &self.prompt.questions[0][..shared];
-        if select(&mut full, text, watch)?.is_none() {
+        // Where prompts have nothing in common before their questions, nothing is evicted.
+        if shared > 0 && select(&mut full, text, watch)?.is_none() {
             return Ok(None);
         }
         let mut teachers: Vec<Teacher> = Vec::new();
         for (v, variant) in self.variants().iter().enumerate() {
             let mut base = full.fork(self.evictor(variant, shared));
-            if base.evictor().bounded() && select(&mut base, text, watch)?.is_none() {
+            let selects = shared > 0 && base.evictor().bounded();
+            if selects && select(&mut base, text, watch)?.is_none() {
                 return Ok(None);
             }
             let selected = Selected::of(&base);
@@ -201,22 +210,21 @@ impl Run<'_, '_> {
     fn turns(&self, archived: bool, watch: &mut dyn Watch) -> Records {
         let mut out = Vec::new();
         for (v, variant) in self.variants().iter().enumerate() {
-            let params = variant.0.params;
-            let mut lane = self.lane(Evictor::none(params))?;
-            let mut messages: Vec<Message> = Vec::new();
+            let mut lane = self.lane(Evictor::none(variant.0.params))?;
+            let mut answers: Vec<String> = Vec::new();
             for (q, question) in self.sample.questions.iter().enumerate() {
                 watch.progress(self.share(v * self.sample.questions.len() + q));
-                let text = self.prompt.texts.questions[q].as_str();
-                let content = match q {
-                    0 => [self.prompt.texts.context.as_str(), text].concat(),
-                    _ => text.trim_start().to_owned(),
+                // The conversation is full: this question and those behind it are not asked.
+                let tokens = match answers.len() == q {
+                    true => self
+                        .writer
+                        .turn(self.sample, &self.prompt.texts, &answers)?,
+                    false => Vec::new(),
                 };
-                messages.push(user(content));
-                let tokens = self.writer.chat(&messages)?;
                 let needed = tokens.len().saturating_add(question.rule.max_tokens);
-                if needed > self.writer.most {
-                    // The conversation is full: later questions are not asked of any variant.
-                    break;
+                if tokens.is_empty() || needed > self.writer.most {
+                    out.push(self.unasked(variant, q, tokens.len()));
+                    continue;
                 }
                 lane.set_evictor(self.evictor(variant, tokens.len()));
                 let behind = !archived && q > 0 && tokens.starts_with(lane.tokens());
@@ -240,13 +248,27 @@ impl Run<'_, '_> {
                     return Ok(None);
                 };
                 out.push(self.record(variant, q, tokens.len(), &selected, &answered));
-                messages.push(Message {
-                    role: Role::Assistant,
-                    content: answered.text,
-                });
+                answers.push(answered.text);
             }
         }
         Ok(Some(out))
+    }
+
+    /// Of a question that was not asked: so that whoever goes on does not try again.
+    fn unasked(&self, variant: &Variant, q: usize, prompt_tokens: usize) -> Record {
+        let selected = Selected {
+            bytes: 0,
+            full: 0,
+            entries: None,
+        };
+        let answered = Answered {
+            stop: NO_ROOM,
+            ..Answered::default()
+        };
+        Record {
+            score: 0.0,
+            ..self.record(variant, q, prompt_tokens, &selected, &answered)
+        }
     }
 
     fn greedy<'a>(
@@ -294,7 +316,7 @@ impl Run<'_, '_> {
             prompt_tokens,
             lost_tokens: self.prompt.texts.lost,
             bytes: selected.bytes,
-            kept_share: selected.bytes as f64 / selected.full.max(1) as f64,
+            kept_share: selected.share(),
             answer: answered.text.clone(),
             answer_tokens: answered.tokens,
             stop: answered.stop.into(),

@@ -3,7 +3,8 @@
 use super::*;
 use crate::engine::sampling::FileSampling;
 use crate::eval::Unwatched;
-use crate::eval::data::{Prompts, read};
+use crate::eval::data::{Place, Prompts, read};
+use crate::eval::prompt::Texts;
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
@@ -41,10 +42,15 @@ fn sample(name: &str, row: &serde_json::Value) -> Sample {
     let path = folder.path().join(name);
     std::fs::write(&path, row.to_string()).unwrap();
     let mut found = None;
-    read(&path, &Prompts::default(), &mut |sample| {
-        found = Some(sample);
-        false
-    })
+    read(
+        &path,
+        Place::START,
+        &Prompts::default(),
+        &mut |sample, _| {
+            found = Some(sample);
+            Ok(false)
+        },
+    )
     .unwrap();
     found.unwrap()
 }
@@ -231,4 +237,115 @@ fn over_long_prompts_lose_their_middle_and_say_so() {
         writer.write(&sample),
         Err(EvalError::TooLong { .. })
     ));
+}
+
+/// The beginning of an answer and how a row is asked are the same in a conversation.
+#[test]
+fn a_turn_is_asked_as_its_row_says() {
+    let model = model();
+    let text = "A long row of words, of which some matter. ".repeat(6);
+    let ruler = serde_json::json!({"index": 0, "input": format!("{text}\nWhat is it?"), "outputs": ["17"],
+        "length": 100, "answer_prefix": " It is"});
+    let raw = serde_json::json!({"input": "def f(", "context": text, "answers": ["x):"], "length": 9,
+        "dataset": "lcc", "language": "python", "all_classes": null, "_id": "7"});
+    for sample in [sample("niah.jsonl", &ruler), sample("lcc.jsonl", &raw)] {
+        let writer = Writer {
+            model: &model,
+            most: 2048,
+        };
+        let prompt = writer.write(&sample).unwrap();
+        let turn = writer.turn(&sample, &prompt.texts, &[]).unwrap();
+        assert_eq!(turn, prompt.questions[0], "{}", sample.id);
+        let alone = run(&model, &sample, &variants(), Mode::With);
+        let turns = run(&model, &sample, &variants(), Mode::Turns);
+        for (a, b) in alone.iter().zip(&turns) {
+            assert_eq!((&a.answer, a.prompt_tokens), (&b.answer, b.prompt_tokens));
+        }
+    }
+    // A second turn has the whole of the first before it.
+    let mut two = sample("lcc.jsonl", &raw);
+    two.questions.push(two.questions[0].clone());
+    two.questions[0].lead = "x".into();
+    let texts = Texts {
+        context: "a".into(),
+        questions: vec!["b".into(), "c".into()],
+        lost: 0,
+    };
+    let writer = Writer {
+        model: &model,
+        most: 2048,
+    };
+    let said = |tokens: Vec<u32>| -> String {
+        let bytes: Vec<u8> = tokens
+            .iter()
+            .flat_map(|&id| model.tokenizer.token_bytes(id))
+            .collect();
+        String::from_utf8(bytes).unwrap()
+    };
+    let turn = said(writer.turn(&two, &texts, &["y".into()]).unwrap());
+    assert!(turn.ends_with("abxyc"), "{turn}");
+    two.questions[1].rule.chat = true;
+    let turn = said(writer.turn(&two, &texts, &["y".into()]).unwrap());
+    assert!(turn.contains("ab") && turn.contains("xy"), "{turn}");
+}
+
+/// Every question of a conversation has a record, also where it was full.
+#[test]
+fn questions_without_room_are_recorded() {
+    let model = model();
+    let sample = leval();
+    let longest = {
+        let writer = Writer {
+            model: &model,
+            most: 2048,
+        };
+        let prompt = writer.write(&sample).unwrap();
+        prompt.questions.iter().map(Vec::len).max().unwrap()
+    };
+    let variants = variants();
+    let runner = Runner {
+        model: &model,
+        variants: &variants,
+        mode: Mode::Turns,
+        most: longest + 16 + 24,
+    };
+    let records = runner.run(&sample, &mut Unwatched).unwrap().unwrap();
+    assert_eq!(records.len(), sample.questions.len() * variants.len());
+    for record in &records {
+        assert_eq!(record.asked(), record.question == 0, "{record:?}");
+        assert_eq!(record.asked(), record.answer_tokens > 0);
+    }
+}
+
+/// Prompts that begin with their questions: nothing is evicted, and every policy answers as the full cache.
+#[test]
+fn nothing_is_evicted_where_prompts_share_nothing() {
+    let model = model();
+    let sample = leval();
+    let variants = variants();
+    let runner = Runner {
+        model: &model,
+        variants: &variants,
+        mode: Mode::Later,
+        most: 2048,
+    };
+    let writer = Writer {
+        model: &model,
+        most: 2048,
+    };
+    let mut prompt = writer.write(&sample).unwrap();
+    prompt.shared = 0;
+    let run = Run {
+        runner: &runner,
+        writer,
+        sample: &sample,
+        prompt,
+        archive: Arc::new(Archive::in_memory(model.network.identity(), u64::MAX)),
+    };
+    let records = run.later(&mut Unwatched).unwrap().unwrap();
+    assert_eq!(records.len(), 3 * variants.len());
+    for record in &records {
+        assert_eq!(record.answer, records[record.question].answer);
+        assert_eq!((record.bytes, record.kept_share), (0, 1.0));
+    }
 }

@@ -1,6 +1,6 @@
 //! The table for people.
 
-use super::{Pair, Row, Summary};
+use super::{ALL, Pair, Row, Summary};
 
 /// Markdown: scores in hundredths, as the field writes them.
 pub fn markdown(summary: &Summary) -> String {
@@ -9,7 +9,16 @@ pub fn markdown(summary: &Summary) -> String {
         "set", "mode", "policy", "budget", "n", "score", "95 %", "to full", "KL", "kept",
         "KV cache",
     ];
-    table(&mut out, &heads, summary.rows.iter().map(row));
+    let rows = summary.rows.iter();
+    table(&mut out, &heads, rows.map(|r| row(r, set(r, summary))));
+    for mode in summary.modes() {
+        let left_out = summary.widest(mode).first().map_or(0, |row| row.left_out);
+        if left_out > 0 {
+            out.push_str(&format!(
+                "\nQuestions left out in the mode {mode}, since a conversation had no room for them: {left_out}\n"
+            ));
+        }
+    }
     if !summary.paired.is_empty() {
         out.push_str("\nOver the same texts of all sets:\n\n");
         let heads = ["mode", "policy", "against", "n", "difference", "95 %"];
@@ -18,20 +27,35 @@ pub fn markdown(summary: &Summary) -> String {
     out
 }
 
-fn row(row: &Row) -> Vec<String> {
+/// A set's name, with its kind where there is another row of that name.
+fn set(row: &Row, summary: &Summary) -> String {
+    let mut rows = summary.rows.iter();
+    match row.task != ALL && rows.any(|r| r.dataset == row.dataset && r.task != row.task) {
+        true => format!("{}/{}", row.task, row.dataset),
+        false => row.dataset.clone(),
+    }
+}
+
+fn row(row: &Row, set: String) -> Vec<String> {
     let dash = || "-".to_owned();
+    // Of no texts there is nothing to say.
+    let counted = |cell: String| if row.n > 0 { cell } else { dash() };
     vec![
-        row.dataset.clone(),
+        set,
         row.mode.clone(),
         row.policy.clone(),
         row.budget.clone(),
         row.n.to_string(),
-        hundredths(row.score),
-        format!("{} – {}", hundredths(row.low), hundredths(row.high)),
+        counted(hundredths(row.score)),
+        counted(format!(
+            "{} – {}",
+            hundredths(row.low),
+            hundredths(row.high)
+        )),
         row.vs_full.map_or_else(dash, signed),
         row.kl_mean.map_or_else(dash, |kl| format!("{kl:.4}")),
-        format!("{} %", hundredths(row.kept_share)),
-        format!("{:.2} MiB", row.bytes as f64 / 1_048_576.0),
+        counted(format!("{} %", hundredths(row.kept_share))),
+        counted(format!("{:.2} MiB", row.bytes as f64 / 1_048_576.0)),
     ]
 }
 

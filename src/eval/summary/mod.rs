@@ -5,7 +5,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::record::Record;
 pub use markdown::markdown;
 use stats::{Estimate, bootstrap};
 
-/// Over all sets.
+/// Task and set of the rows over all sets; no task of a data file is called so.
 const ALL: &str = "all";
 
 /// Means of a set under a variant; intervals are over texts.
@@ -36,6 +36,8 @@ pub struct Row {
     pub kl_mean: Option<f64>,
     pub kept_share: f64,
     pub bytes: u64,
+    /// Questions that not every variant was asked, since a conversation was full: they count for none.
+    pub left_out: usize,
 }
 
 /// A mean difference over the same texts of all sets.
@@ -125,15 +127,16 @@ impl Summary {
     /// A mode's rows over all sets; those of its only set where it has one.
     pub fn widest(&self, mode: &str) -> Vec<&Row> {
         let of_mode = self.rows.iter().filter(|row| row.mode == mode);
-        let sets = distinct(of_mode.clone().map(|row| row.dataset.as_str()));
+        let sets = distinct(of_mode.clone().map(|row| (&row.task, &row.dataset)));
         let alone = sets.len() == 1;
-        of_mode.filter(|row| alone || row.dataset == ALL).collect()
+        of_mode.filter(|row| alone || row.task == ALL).collect()
     }
 
-    fn add(&mut self, task: &str, dataset: &str, records: &[&Record]) {
-        let full = scores(&of(records, "full", None));
-        for (policy, budget) in variants(records) {
-            let own = of(records, policy, Some(budget));
+    fn add(&mut self, task: &str, dataset: &str, every: &[&Record]) {
+        let (records, left_out) = of_all(every);
+        let full = scores(&of(&records, "full", None));
+        for (policy, budget) in variants(every) {
+            let own = of(&records, policy, Some(budget));
             let scores = scores(&own);
             let Estimate {
                 mean: score,
@@ -144,7 +147,7 @@ impl Summary {
             self.rows.push(Row {
                 task: task.into(),
                 dataset: dataset.into(),
-                mode: own.first().map_or(String::new(), |r| r.mode.clone()),
+                mode: every.first().map_or(String::new(), |r| r.mode.clone()),
                 policy: policy.into(),
                 budget: budget.into(),
                 length: lengths
@@ -160,13 +163,15 @@ impl Summary {
                 kl_mean: mean(own.iter().filter_map(|r| r.kl)),
                 kept_share: mean(own.iter().map(|r| r.kept_share)).unwrap_or(0.0),
                 bytes: mean(own.iter().map(|r| r.bytes as f64)).unwrap_or(0.0) as u64,
+                left_out: left_out.len(),
             });
         }
     }
 
     /// Every variant against the full cache, and against the first policy at its budget.
-    fn pair(&mut self, mode: &str, records: &[&Record]) {
-        let variants = variants(records);
+    fn pair(&mut self, mode: &str, every: &[&Record]) {
+        let (records, _) = of_all(every);
+        let variants = variants(every);
         let full = variants.iter().find(|(policy, _)| *policy == "full");
         for &(policy, budget) in variants.iter().filter(|(policy, _)| *policy != "full") {
             let others = variants
@@ -177,7 +182,7 @@ impl Summary {
                 .next()
                 .filter(|(first, _)| *first != policy);
             for &(other, at) in full.into_iter().chain(first) {
-                let of = |policy, budget| scores(&of(records, policy, Some(budget)));
+                let of = |policy, budget| scores(&of(&records, policy, Some(budget)));
                 let differences = differences(&of(policy, budget), &of(other, at));
                 let Estimate { mean, low, high } = bootstrap(&differences);
                 self.paired.push(Pair {
@@ -192,6 +197,23 @@ impl Summary {
             }
         }
     }
+}
+
+/// Answers to the questions that were put to every variant, and one record of each other question.
+fn of_all<'r>(records: &[&'r Record]) -> (Vec<&'r Record>, Vec<&'r Record>) {
+    let variants = variants(records).len();
+    let mut asked: HashMap<(&str, usize), usize> = HashMap::new();
+    for record in records {
+        *asked.entry((&record.sample, record.question)).or_default() += usize::from(record.asked());
+    }
+    let of_all = |record: &&&Record| {
+        let asked = asked.get(&(record.sample.as_str(), record.question));
+        asked.is_some_and(|&n| n == variants)
+    };
+    let (kept, mut others): (Vec<&Record>, Vec<&Record>) = records.iter().partition(of_all);
+    let mut known = HashSet::new();
+    others.retain(|record| known.insert((record.sample.as_str(), record.question)));
+    (kept, others)
 }
 
 fn values(scores: &BTreeMap<&str, f64>) -> Vec<f64> {

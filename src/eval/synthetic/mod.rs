@@ -174,6 +174,16 @@ impl Task {
         Task::ALL.into_iter().find(of)
     }
 
+    /// The set of its samples of this length.
+    pub fn set(&self, length: usize) -> String {
+        format!("{}-{length}", self.name)
+    }
+
+    /// What [`Task::make`] calls its sample.
+    pub fn id(&self, length: usize, index: usize, seed: u64) -> String {
+        format!("synthetic/{}/{seed}/{index}", self.set(length))
+    }
+
     /// Sample `index` of this task, whose prompt and answer take `length` tokens at most, and nearly so
     /// many. The same arguments make the same sample.
     ///
@@ -207,11 +217,10 @@ impl Task {
             task: self.name,
             length,
         })?;
-        let dataset = format!("{}-{length}", self.name);
         Ok(Sample {
-            id: format!("synthetic/{dataset}/{seed}/{index}"),
+            id: self.id(length, index, seed),
             task: self.name.into(),
-            dataset,
+            dataset: self.set(length),
             context: made.context,
             questions: vec![Question {
                 text: made.question,

@@ -128,18 +128,23 @@ impl Needles {
     }
 }
 
-/// One that is not known yet.
+/// One that is not known yet. Of two words there are some thousands: where they run out, more are joined.
 fn different(
     known: &mut std::collections::HashSet<String>,
     mut make: impl FnMut() -> String,
 ) -> String {
-    loop {
-        let made = make();
-        // Some thousands of pairs of words are all there are: then one comes twice.
-        if known.insert(made.clone()) || known.len() > 4000 {
-            return made;
+    const TRIES: usize = 16;
+    let mut made = make();
+    for again in 1.. {
+        if known.insert(made.clone()) {
+            break;
         }
+        made = match again % TRIES {
+            0 => format!("{made}-{}", make()),
+            _ => make(),
+        };
     }
+    made
 }
 
 /// The sentences with `needles` before those at `places` (ascending), and where in bytes each begins.
@@ -176,5 +181,22 @@ fn listed(all: &[&str]) -> String {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [before @ .., last] => format!("{}, and {last}", before.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_different_when_pairs_of_words_run_out() {
+        let mut random = Random::new(2);
+        let mut known = std::collections::HashSet::new();
+        let all = words::ADJECTIVES.len() * words::NOUNS.len();
+        let keys: Vec<String> = (0..2 * all)
+            .map(|_| different(&mut known, || words::pair(&mut random)))
+            .collect();
+        let distinct: std::collections::HashSet<&String> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
     }
 }

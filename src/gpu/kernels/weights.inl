@@ -233,39 +233,64 @@ struct MatVecArgs {
 // Where input i is in shared memory: 4 numbers spare behind every 16, so that lanes hit different banks.
 DEVICE u32 spaced(u32 i) { return i + 4 * (i / 16); }
 
-// A part of a row of weights times inputs of R rows in shared memory.
-template <u32 F, int R> DEVICE void dot_part(const u8 *row, u32 from, u32 count, const float *xs, u32 spacing, float *sum) {
+// A part of N rows of weights, one below the other, times inputs of R rows in shared memory: what is read of `x`
+// serves all N, and the loads of all N are on their way at once.
+template <u32 F, int R, int N>
+DEVICE void dot_part(const u8 *row, u32 row_bytes, u32 from, u32 count, const float *xs, u32 spacing, float (*sum)[R]) {
   if (F == W_F16 || F == W_BF16) {
-    // 8 at a time, four loads on their way.
-    for (u32 u = LANE; u < count / 8; u += 128) {
-      u32 w[4][4];
-      UNROLL for (int k = 0; k < 4; k++)
-        if (u + 32 * k < count / 8) bytes16<16>(row + 16 * (u64)(from / 8 + u + 32 * k), w[k]);
-      UNROLL for (int k = 0; k < 4; k++) {
+    const int K = 8 / N > 4 ? 4 : 8 / N;  // 8 numbers at a time, so many times at once
+    for (u32 u = LANE; u < count / 8; u += 32 * K) {
+      u32 w[K][N][4];
+      UNROLL for (int k = 0; k < K; k++) UNROLL for (int n = 0; n < N; n++) {
+        if (u + 32 * k < count / 8) bytes16<16>(row + (u64)n * row_bytes + 16 * (u64)(from / 8 + u + 32 * k), w[k][n]);
+        else w[k][n][0] = w[k][n][1] = w[k][n][2] = w[k][n][3] = 0;
+      }
+      UNROLL for (int k = 0; k < K; k++) {
         if (u + 32 * k >= count / 8) continue;
         UNROLL for (int r = 0; r < R; r++) {
-          const float *x = xs + r * spacing + spaced(8 * (u + 32 * k));
-          float s = 0;
-          UNROLL for (int i = 0; i < 8; i++) {
-            u32 bits = w[k][i / 2] >> (16 * (i % 2));
-            s += (F == W_F16 ? half_of(bits, f16()) : half_of(bits, bf16())) * x[i];
+          const float *at = xs + r * spacing + spaced(8 * (u + 32 * k));
+          float x[8];
+          UNROLL for (int i = 0; i < 8; i++) x[i] = at[i];
+          UNROLL for (int n = 0; n < N; n++) UNROLL for (int i = 0; i < 8; i++) {
+            u32 bits = w[k][n][i / 2];
+            float v = F == W_F16 ? half_of(bits >> (16 * (i % 2)), f16())
+                                 : bits_float(i % 2 ? bits & 0xffff0000u : bits << 16);
+            sum[n][r] += v * x[i];
           }
-          sum[r] += s;
         }
       }
     }
     return;
   }
-  UNROLL_BY(2) for (u32 u = LANE; u < count / 16; u += 32) {
-    float w[16];
-    decode<F>(row, from / 16 + u, w);
+  for (u32 u = LANE; u < count / 16; u += 32) {
+    float w[N][16];
+    UNROLL for (int n = 0; n < N; n++) decode<F>(row + (u64)n * row_bytes, from / 16 + u, w[n]);
     UNROLL for (int r = 0; r < R; r++) {
       const float *x = xs + r * spacing + 20 * u;
-      float s = 0;
-      UNROLL for (int i = 0; i < 16; i++) s += w[i] * x[i];
-      sum[r] += s;
+      UNROLL for (int i = 0; i < 16; i++) UNROLL for (int n = 0; n < N; n++) sum[n][r] += w[n][i] * x[i];
     }
   }
+}
+// N outputs from `o` on, of one part, for a chunk of inputs; to `sums`, or added to them.
+template <int R, int N>
+DEVICE void outputs_of(const MatVecArgs &a, u32 o, u32 from, u32 n, const float *xs, u32 spacing, float *sums) {
+  float sum[N][R];
+  UNROLL for (int i = 0; i < N; i++) UNROLL for (int r = 0; r < R; r++) sum[i][r] = 0;
+  if (o < a.outputs) {
+    u32 p = part_of(a.w, o);
+    const u8 *row = a.w.data[p] + (u64)(o - a.w.first[p]) * a.w.row_bytes[p];
+#define ONE(F) case F: dot_part<F, R, N>(row, a.w.row_bytes[p], from, n, xs, spacing, sum); break;
+    EACH_FORMAT(a.w.format[p], ONE)
+#undef ONE
+  }
+  UNROLL for (int i = 0; i < N; i++) UNROLL for (int r = 0; r < R; r++) {
+    float s = warp_sum(sum[i][r]);
+    if (LANE == 0) sums[i * R + r] = from == 0 ? s : sums[i * R + r] + s;
+  }
+}
+// Whether `count` outputs from `o` on are there, and of one part.
+DEVICE bool together(const MatVecArgs &a, u32 o, u32 count) {
+  return o + count <= a.outputs && part_of(a.w, o) == part_of(a.w, o + count - 1);
 }
 template <int R> DEVICE void mat_vec(const MatVecArgs &a) {
   const u32 chunk = MAT_VEC_INPUTS / R, spacing = chunk + chunk / 4;
@@ -291,23 +316,18 @@ template <int R> DEVICE void mat_vec(const MatVecArgs &a) {
       }
     }
     BARRIER();
-    for (u32 i = 0; i < a.each; i++) {
+    float *to = sums + WARP * 8 * R;
+    for (u32 i = 0; i < a.each;) {
       u32 o = base + i;
-      float sum[R];
-      UNROLL for (int r = 0; r < R; r++) sum[r] = 0;
-      if (o < a.outputs) {
-        u32 p = part_of(a.w, o);
-        const u8 *row = a.w.data[p] + (u64)(o - a.w.first[p]) * a.w.row_bytes[p];
-#define ONE(F) case F: dot_part<F, R>(row, from, n, xs, spacing, sum); break;
-        EACH_FORMAT(a.w.format[p], ONE)
-#undef ONE
-      }
-      UNROLL for (int r = 0; r < R; r++) {
-        float s = warp_sum(sum[r]);
-        if (LANE == 0) {
-          float *at = sums + (WARP * 8 + i) * R + r;
-          *at = from == 0 ? s : *at + s;
-        }
+      if (R == 1 && i + 4 <= a.each && together(a, o, 4)) {
+        outputs_of<R, 4>(a, o, from, n, xs, spacing, to + i * R);
+        i += 4;
+      } else if (R == 1 && i + 2 <= a.each && together(a, o, 2)) {
+        outputs_of<R, 2>(a, o, from, n, xs, spacing, to + i * R);
+        i += 2;
+      } else {
+        outputs_of<R, 1>(a, o, from, n, xs, spacing, to + i * R);
+        i += 1;
       }
     }
     BARRIER();

@@ -14,6 +14,8 @@ use crate::model::weights::{self, Scaled};
 
 /// Rows that are multiplied as the weights are unpacked.
 const FEW: usize = 8;
+/// Inputs up to which a gate is part of a product with few rows.
+const GATED: usize = 4096;
 /// Bytes of unpacked weights at once.
 const PIECE: usize = 64 << 20;
 
@@ -297,9 +299,14 @@ impl Product for Weights {
     fn few(&self, few: &Few<'_>) -> Result<()> {
         const WARPS: usize = 8;
         let rows = few.x.rows;
-        // Enough groups for the device, and several outputs for each so that it reads `x` once for them.
-        let groups = 4 * self.gpu.driver().multiprocessors() as usize;
-        let each = (self.outputs / (WARPS * groups)).clamp(1, 8);
+        // Enough groups for the device, and several outputs for each, so that what is read of `x` serves them all.
+        let groups = self.gpu.driver().multiprocessors() as usize;
+        let each = match self.outputs / (WARPS * groups) {
+            0 | 1 => 1,
+            2 | 3 => 2,
+            4..8 => 4,
+            _ => 8,
+        };
         let mut arguments = args::MatVec {
             w: self.stack(),
             x: 0,
@@ -320,10 +327,13 @@ impl Product for Weights {
                 (arguments.x, arguments.norm) = (x.at()?, weight.at());
                 arguments.epsilon = *epsilon;
             }
-            Some(Waits::Gate { x, gate }) => {
+            // Every group would make all of it anew: of many inputs that is dearer than a launch.
+            Some(Waits::Gate { x, gate }) if self.inputs <= GATED => {
                 (arguments.x, arguments.gate) = (x.at()?, gate + 1);
             }
-            Some(Waits::Product { .. }) | None => arguments.x = few.x.at()?,
+            Some(Waits::Gate { .. } | Waits::Product { .. }) | None => {
+                arguments.x = few.x.at()?;
+            }
         }
         let groups = self.outputs.div_ceil(WARPS * each) as u32;
         let grid = Grid::of([groups, 1, 1], 32 * WARPS as u32);

@@ -94,6 +94,10 @@ impl Backend for Executor {
         format!("{device} kernels {element} exact: {}", self.precision.exact)
     }
 
+    fn exact(&self) -> bool {
+        self.precision.exact
+    }
+
     fn block_rows(&self, d: &Description) -> usize {
         const MACS: usize = 400_000_000_000;
         let rows = MACS / d.layer_macs().max(1);

@@ -63,6 +63,10 @@ impl<T: KvElement> Backend for Host<T> {
         (T::NAME, std::mem::size_of::<T>())
     }
 
+    fn exact(&self) -> bool {
+        self.exact
+    }
+
     fn precision(&self) -> String {
         format!("host {} exact: {}", T::NAME, self.exact)
     }

@@ -120,7 +120,7 @@ impl<B: Backend> Attention<B> {
             behind,
             ..self.span()
         };
-        let a = match one_by_one && wanted > 1 {
+        let a = match one_by_one {
             true => {
                 b.attend_one_by_one(&self.shape, layer, q, wanted, span, self.sinks.as_ref())?
             }

@@ -49,8 +49,7 @@ pub struct Portable {
 }
 
 impl Portable {
-    /// `cache` is the type of keys and values, `rows` that of activations; `exact` keeps the weights
-    /// in f32.
+    /// `cache` is the type of keys and values, `rows` that of activations; `exact` keeps weights in f32.
     pub fn new(device: Device, exact: bool, cache: DType, rows: DType) -> Self {
         Portable {
             masks: Masks::new(&device, cache),
@@ -84,9 +83,12 @@ impl Backend for Portable {
         (self.cache.as_str(), self.cache.size_in_bytes())
     }
 
+    fn exact(&self) -> bool {
+        self.exact
+    }
+
     fn precision(&self) -> String {
-        let (cache, rows) = (self.cache.as_str(), self.rows.as_str());
-        let device = self.device();
+        let (device, [cache, rows]) = (self.device(), [self.cache, self.rows].map(|t| t.as_str()));
         format!("{device} {cache} rows: {rows} exact: {}", self.exact)
     }
 

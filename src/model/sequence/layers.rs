@@ -212,7 +212,7 @@ impl<T: Held> Layers for T {
         let (held, window) = (&self.held(seen).layer, &self.held(layer).window);
         let q = b.last_query(window)?;
         let (shape, span) = (&attention.shape, attention.span());
-        let a = b.attend(shape, held, &q, span, attention.sinks.as_ref())?;
+        let a = b.attend_one_by_one(shape, held, q, 1, span, attention.sinks.as_ref())?;
         b.to_host(b.linear(&attention.out, &a)?)
     }
 }

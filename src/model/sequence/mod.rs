@@ -35,6 +35,10 @@ impl<B: Backend> Network for Decoder<B> {
         self.backend.kv_dtype()
     }
 
+    fn exact(&self) -> bool {
+        self.backend.exact()
+    }
+
     fn weight_bytes(&self) -> u64 {
         self.weight_bytes
     }

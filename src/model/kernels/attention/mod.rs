@@ -60,12 +60,13 @@ impl<'a> Queries<'a> {
     }
 }
 
-/// Attention over each head's entries, causal; `out` is `[rows, heads, head_dim]`.
+/// Attention of rows that are read, over each head's entries, causal; `out` is `[rows, heads, head_dim]`.
 pub fn attend<T: KvElement>(pool: &Pool, layer: &HostLayer<T>, queries: &Queries, out: &mut [f32]) {
     attend_with(fastest(), pool, layer, queries, out);
 }
 
-/// [`attend`], each row as if none had come behind it: bit for bit what it would have been alone.
+/// Attention of rows that are decoded, in f32, each as if none had come behind it: bit for bit what it
+/// would have been alone.
 pub fn attend_one_by_one<T: KvElement>(
     pool: &Pool,
     layer: &HostLayer<T>,
@@ -102,7 +103,6 @@ pub fn attend_one_by_one_with<T: KvElement>(
         };
         let call = Call { layer, queries };
         let plan = Plan::of_each(&call, pool.threads());
-        // As one row is: in f32.
         run((level, false), pool, &call, &plan, &mut out[some]);
     }
 }
@@ -127,7 +127,7 @@ pub fn attend_with<T: KvElement>(
 ) {
     let call = Call { layer, queries };
     if call.check().is_some() {
-        let in_pairs = level.has_pairs() && pairs::pays(&call);
+        let in_pairs = level.has_pairs() && pairs::takes::<T>();
         let plan = Plan::new(&call, pool.threads(), in_pairs);
         run((level, in_pairs), pool, &call, &plan, out);
     }

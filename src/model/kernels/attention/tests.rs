@@ -95,7 +95,7 @@ fn rows_one_by_one_are_what_each_is_alone() {
                         ..Queries::last(&q[row * width..][..width], 1, heads, 0.5)
                     };
                     let mut alone = vec![f32::NAN; width];
-                    attend_with(level, &pool, &then, &queries, &mut alone);
+                    attend_one_by_one_with(level, &pool, &then, &queries, &mut alone);
                     assert!(found == alone, "{level:?} {lens:?} {window:?} row {row}");
                 }
             }
@@ -176,8 +176,7 @@ fn check_queries<T: KvElement>(layer: &HostLayer<T>, queries: &Queries, threads:
 /// weight off, relatively, and a result at most twice that. Values are rounded to a 4,096th of their
 /// entry's greatest at worst, and weights to a 4,096th of their page's greatest.
 fn bound<T: KvElement>(level: Level, layer: &HostLayer<T>, queries: &Queries) -> f32 {
-    let call = Call { layer, queries };
-    if !(level.has_pairs() && super::pairs::pays(&call)) {
+    if !(level.has_pairs() && super::pairs::takes::<T>()) {
         return 1e-5;
     }
     let longest = |x: &[f32]| {

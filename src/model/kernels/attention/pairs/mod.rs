@@ -21,16 +21,15 @@ use std::any::TypeId;
 use std::f32::consts::{LN_2, LOG2_E};
 use sweep::State;
 
-/// Query rows from which on it pays. A draft's few rows are computed as decoding would compute them.
-const LEAST_ROWS: usize = 17;
 /// Stacked rows whose scores are in work at once.
 const BLOCK: usize = 4 * ROWS;
 /// The same as whole vectors.
 const PADDED: usize = BLOCK.next_multiple_of(16);
-/// Whether a call is for this way.
-pub(super) fn pays<T: KvElement>(call: &Call<T>) -> bool {
-    // The exact mode's entries are f32.
-    call.queries.rows >= LEAST_ROWS && TypeId::of::<T>() != TypeId::of::<f32>()
+
+/// Whether rows that are read go this way: all of them or none, so that a row does not depend on how many
+/// are read with it. The exact mode's entries are f32.
+pub(super) fn takes<T: KvElement>() -> bool {
+    TypeId::of::<T>() != TypeId::of::<f32>()
 }
 
 /// How an item's matrices are laid out.
@@ -105,6 +104,7 @@ impl<T: KvElement> PairTask for Attend<'_, '_, T> {
                 key_scale: &mut key_scale,
                 exponent: &mut exponent,
                 inverse: &mut inverse,
+                broken: false,
             },
             scores,
             weights: bytemuck::cast_slice_mut(weights),

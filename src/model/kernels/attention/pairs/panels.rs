@@ -28,6 +28,8 @@ pub(super) struct Panels<'a> {
     pub exponent: &'a mut [f32; PAGE],
     /// And that is this, upside down.
     pub inverse: &'a mut [f32; PAGE],
+    /// Whether an entry holds what is no number.
+    pub broken: bool,
 }
 
 /// Stacks an item's queries; `scales` takes `by` too. Padding rows are zero.
@@ -89,6 +91,7 @@ pub(super) fn pack<P: Pairs, T: KvElement>(
             to.inverse[e] = f32::NAN;
         }
     }
+    to.broken = to.inverse.iter().any(|x| x.is_nan());
 }
 
 #[inline(always)]

@@ -63,6 +63,17 @@ impl<T: KvElement> State<'_, '_, T> {
                 self.scores[i * PAGE..][..PAGE].fill(0.0);
                 continue;
             }
+            let mut seen = [0.0; PAGE];
+            let inverse = match self.panels.broken {
+                false => &*self.panels.inverse,
+                true => {
+                    // A weight of 0 would not hide what is no number from a row that does not see it.
+                    let slots = sight.slots(rows.start + (from + i) / group, index);
+                    let slots = slots.start.min(PAGE)..slots.end.min(PAGE);
+                    seen[slots.clone()].copy_from_slice(&self.panels.inverse[slots]);
+                    &seen
+                }
+            };
             let scores = &mut self.scores[i * PAGE..][..PAGE];
             let sums = &mut self.sums[(from + i) * lanes..][..lanes];
             // SAFETY: `scores` and the scales hold `PAGE` elements, a multiple of LANES, `sums` LANES.
@@ -74,7 +85,7 @@ impl<T: KvElement> State<'_, '_, T> {
                     let w = exp2(s, s.sub(s.load(x), max));
                     s.store(x, w);
                     all = s.add(all, w);
-                    sum = s.fma(w, s.load(self.panels.inverse.as_ptr().add(v)), sum);
+                    sum = s.fma(w, s.load(inverse.as_ptr().add(v)), sum);
                 }
                 let before = s.mul(s.load(sums.as_ptr()), s.splat(shrink[i]));
                 s.store(sums.as_mut_ptr(), s.fma(sum, s.splat(part[i]), before));

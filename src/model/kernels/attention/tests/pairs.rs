@@ -67,7 +67,7 @@ fn a_row_depends_on_nothing_that_it_does_not_see() {
     let q = noise.vec(rows * heads * dim);
     for level in pairs() {
         let all = attention(level, 1, &whole, &Queries::last(&q, rows, heads, 0.125));
-        for cut in [17, 50, 100, 199] {
+        for cut in [1, 5, 16, 17, 50, 100, 199] {
             let mut layer = HostLayer {
                 heads: whole.heads.clone(),
             };
@@ -80,7 +80,7 @@ fn a_row_depends_on_nothing_that_it_does_not_see() {
     }
 }
 
-/// The exact mode, few rows and the observation window's scores.
+/// The exact mode, decoding and the observation window's scores.
 #[test]
 fn what_is_not_for_pairs_is_as_it_was_to_the_bit() {
     let (dim, heads, rows) = (64, 6, 70);
@@ -101,7 +101,12 @@ fn what_is_not_for_pairs_is_as_it_was_to_the_bit() {
         let both = [level, beside];
         let [a, b] = both.map(|level| attention(level, 2, &exact, &queries));
         assert_eq!(a, b, "{level:?} {beside:?}");
-        let [a, b] = both.map(|level| attention(level, 2, &half, &few));
+        let decoded = |level| {
+            let mut out = vec![f32::NAN; few.q.len()];
+            attend_one_by_one_with(level, &pool, &half, &few, &mut out);
+            out
+        };
+        let [a, b] = both.map(decoded);
         assert_eq!(a, b, "{level:?} {beside:?}");
         let [a, b] = both.map(|level| window_scores_with(level, &pool, &half, &queries));
         assert_eq!(a, b, "{level:?} {beside:?}");
@@ -128,6 +133,54 @@ fn what_is_no_number_shows_in_all_rows_that_see_it() {
             let out = attention(level, 2, &layer, &Queries::last(&q, rows, 1, 0.125));
             for (r, row) in out.chunks(dim).enumerate().skip(bad) {
                 assert!(row.iter().any(|x| !x.is_finite()), "{level:?} row {r}");
+            }
+        }
+    }
+}
+
+/// And in no others: those are to the bit what they are where a number stands there.
+#[test]
+fn what_is_no_number_does_not_reach_rows_that_do_not_see_it() {
+    let (dim, rows, bad, window, group) = (64, 150, 70, 40, 2);
+    let layer = |wrong: Option<(bool, f32)>| {
+        let mut noise = Noise(26);
+        let mut head = Head::<f16>::new(dim);
+        for e in 0..rows {
+            let (mut key, mut value) = (noise.vec(dim), noise.vec(dim));
+            if let Some((of_key, x)) = wrong.filter(|_| e == bad) {
+                let to = if of_key { &mut key } else { &mut value };
+                to[5] = x;
+            }
+            head.append(e as u32, &key, &value);
+        }
+        HostLayer { heads: vec![head] }
+    };
+    let mut noise = Noise(27);
+    let q = noise.vec(rows * group * dim);
+    for soft_cap in [None, Some(3.0)] {
+        let span = Span {
+            behind: 0,
+            window: Some(window),
+        };
+        let queries = Queries {
+            span,
+            soft_cap,
+            ..Queries::last(&q, rows, group, 0.125)
+        };
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for of_key in [false, true] {
+                for level in pairs() {
+                    let right = attention(level, 1, &layer(None), &queries);
+                    let found = attention(level, 1, &layer(Some((of_key, wrong))), &queries);
+                    let each = right.chunks(group * dim).zip(found.chunks(group * dim));
+                    for (row, (right, found)) in each.enumerate() {
+                        let what = format!("{level:?} {wrong} {of_key} {soft_cap:?} row {row}");
+                        match (bad..bad + window).contains(&row) {
+                            true => assert!(found.iter().any(|x| !x.is_finite()), "{what}"),
+                            false => assert_eq!(right, found, "{what}"),
+                        }
+                    }
+                }
             }
         }
     }
