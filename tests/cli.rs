@@ -981,3 +981,32 @@ fn a_slip_in_the_name_of_a_command_does_not_begin_a_chat() {
     let said = "there is no command `bencch`; did you mean `cachat bench`?";
     refused(&output, 2, &[said]);
 }
+
+/// Made models only: nothing is fetched and no file of a model is there.
+#[test]
+fn the_doctor_finds_the_cpu_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let doctor = |arguments: &[&str]| {
+        let mut cachat = std::process::Command::new(BIN);
+        cachat.env("CACHAT_HOME", folder.path()).arg("doctor");
+        let cachat = cachat.args(arguments).stdin(Stdio::null());
+        cachat.output().unwrap()
+    };
+    let output = doctor(&["--device", "cpu"]);
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{said}{}", stderr(&output));
+    assert!(said.starts_with("cachat  "), "{said}");
+    let cases = said.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(cases > 20, "{said}");
+    let all = format!("{cases} of {cases} cases are ok on cpu");
+    assert!(said.contains(&all), "{said}");
+    if !cfg!(feature = "cuda") {
+        let output = doctor(&["--device", "cuda", "--json"]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("cuda cannot be used"), "{said}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["ok"], Value::Bool(false));
+        assert!(report["machine"]["products"].is_string(), "{report}");
+    }
+}

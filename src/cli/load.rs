@@ -179,6 +179,16 @@ pub fn open(
     })
 }
 
+/// Where models run.
+pub fn device(settings: &Settings) -> DeviceKind {
+    match settings.device {
+        DeviceChoice::Auto => DeviceKind::Auto,
+        DeviceChoice::Cpu => DeviceKind::Cpu,
+        DeviceChoice::Cuda(n) => DeviceKind::Cuda(n),
+        DeviceChoice::Metal => DeviceKind::Metal,
+    }
+}
+
 /// Only its weights: the file needs no vocabulary.
 pub fn weights(
     settings: &Settings,
@@ -186,12 +196,7 @@ pub fn weights(
     progress: &(dyn Fn(f32) + Sync),
 ) -> Result<Arc<dyn Network>, CliError> {
     let options = LoadOptions {
-        device: match settings.device {
-            DeviceChoice::Auto => DeviceKind::Auto,
-            DeviceChoice::Cpu => DeviceKind::Cpu,
-            DeviceChoice::Cuda(n) => DeviceKind::Cuda(n),
-            DeviceChoice::Metal => DeviceKind::Metal,
-        },
+        device: device(settings),
         threads: settings.threads,
         kv_dtype: match settings.kv_dtype {
             KvDtype::Auto => None,

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod crash;
+pub mod doctor;
 mod error;
 pub mod eval;
 pub mod inspect;
@@ -87,6 +88,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory over context lengths and policies
     Bench(bench::BenchArgs),
+    /// Say what this machine and its devices can do, and test that they compute what they should
+    Doctor(doctor::DoctorArgs),
     /// Answer one question under several policies and compare them
     Compare(compare::CompareArgs),
     /// Measure what policies cost: answers over data files and made tasks
@@ -125,6 +128,7 @@ fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
         Some(Command::Ask(args)) => ask::run(args, dirs),
         Some(Command::Inspect(args)) => inspect::run(args, dirs),
         Some(Command::Bench(args)) => bench::run(args, dirs),
+        Some(Command::Doctor(args)) => doctor::run(args, dirs),
         Some(Command::Compare(args)) => compare::run(args, dirs),
         Some(Command::Eval(args)) => eval::run(args, dirs),
         Some(Command::Tokenize(args)) => tokenize::run(args, dirs),

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod catalogue;
 pub mod compare;
 pub mod comparison;
+pub mod doctor;
 pub mod drafting;
 pub mod event;
 pub mod evict;

@@ -1,6 +1,6 @@
 //! From a model file to a network on a device.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
 use half::f16;
@@ -121,13 +121,42 @@ pub fn load(
     options: &LoadOptions,
     progress: &(dyn Fn(f32) + Sync),
 ) -> Result<Arc<dyn Network>> {
-    let network = load_any(file, options, progress)?;
+    load_on(&Opened::default(), file, options, progress)
+}
+
+/// A GPU that is opened for the first model and serves those after it too: opening takes longer than to load
+/// a small one. One model computes at a time.
+#[derive(Default)]
+pub struct Opened(OnceLock<Arc<Gpu>>);
+
+impl Opened {
+    fn gpu(&self, options: &LoadOptions) -> Result<Option<Arc<Gpu>>> {
+        if let Some(gpu) = self.0.get() {
+            return Ok(Some(gpu.clone()));
+        }
+        let gpu = driver(options)?.map(Gpu::new);
+        Ok(gpu.map(|gpu| self.0.get_or_init(|| gpu).clone()))
+    }
+}
+
+/// The same for several models on one device.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_on(
+    opened: &Opened,
+    file: &Arc<GgufFile>,
+    options: &LoadOptions,
+    progress: &(dyn Fn(f32) + Sync),
+) -> Result<Arc<dyn Network>> {
+    let network = load_any(opened, file, options, progress)?;
     // No half of another model's weights.
     file.check_unchanged()?;
     Ok(network)
 }
 
 fn load_any(
+    opened: &Opened,
     file: &Arc<GgufFile>,
     options: &LoadOptions,
     progress: &(dyn Fn(f32) + Sync),
@@ -138,7 +167,7 @@ fn load_any(
         true => DType::F32,
         false => DType::F16,
     });
-    if let Some(network) = on_gpu(file, options, dtype, &description, progress)? {
+    if let Some(network) = on_gpu(opened, file, options, dtype, &description, progress)? {
         return Ok(network);
     }
     let device = options.device.open()?;
@@ -163,6 +192,7 @@ fn load_any(
 
 /// The network run by the GPU's kernels, where there is a GPU that has them and a model that they cover.
 fn on_gpu(
+    opened: &Opened,
     file: &Arc<GgufFile>,
     options: &LoadOptions,
     cache: DType,
@@ -182,11 +212,11 @@ fn on_gpu(
         tracing::info!("the GPU's kernels do not run this model: {why}");
         return Ok(None);
     }
-    let Some(driver) = driver(options)? else {
+    let Some(gpu) = opened.gpu(options)? else {
         return Ok(None);
     };
     let half = description.family.half_activations;
-    let executor = Executor::new(Gpu::new(driver), element, options.exact, half);
+    let executor = Executor::new(gpu, element, options.exact, half);
     Ok(Some(Arc::new(Decoder::load(executor, file, progress)?)))
 }
 

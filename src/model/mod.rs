@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod begun;
 mod block;
+pub mod card;
 pub mod decoder;
 pub mod description;
 pub mod detokenize;

@@ -31,13 +31,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "model",
         &[
-            "aside", "dirs", "disk", "heap", "device", "policy", "cache", "archive",
+            "aside", "dirs", "disk", "heap", "device", "gpu", "policy", "cache", "archive",
         ],
     ),
+    // Made models: for tests, and for the self-test of devices.
+    ("testing", &["random", "model"]),
     (
         "engine",
         &[
-            "dirs", "heap", "human", "policy", "cache", "archive", "model",
+            "dirs", "heap", "human", "policy", "cache", "archive", "model", "testing",
         ],
     ),
     // The evidence: only the command line may import it.
@@ -63,8 +65,6 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model", "engine", "eval", "config", "report", "tui",
         ],
     ),
-    // For tests only: nobody may import it.
-    ("testing", &["random", "model"]),
 ];
 
 /// Kernels are tied to each other for speed: their circles may stay.

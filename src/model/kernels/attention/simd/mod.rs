@@ -100,6 +100,19 @@ impl Level {
         Level(Kind::Portable)
     }
 
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Portable => "portable",
+            Kind::PortablePairs => "portable, in pairs",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Vnni => "avx512-vnni",
+        }
+    }
+
     /// All that can run here, the fastest last.
     pub fn available() -> Vec<Self> {
         #[allow(unused_mut)]

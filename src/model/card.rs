@@ -1,0 +1,44 @@
+//! The graphics card, as its driver describes it.
+
+/// A card that can run the kernels.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Card {
+    pub ordinal: usize,
+    pub name: String,
+    /// Its compute capability: `9.0`.
+    pub capability: String,
+    /// The newest CUDA that its driver knows: `13.0`.
+    pub cuda: String,
+    pub multiprocessors: u32,
+    pub memory_bytes: u64,
+    pub free_bytes: Option<u64>,
+}
+
+/// Card `ordinal`, or why it cannot be used; `None` where this build has no support for any.
+#[cfg(feature = "cuda")]
+pub fn card(ordinal: usize) -> Option<Result<Card, String>> {
+    use super::plain::plain;
+    use crate::gpu::cuda::Cuda;
+    use crate::gpu::driver::Driver;
+
+    let version = |(major, minor): (u32, u32)| format!("{major}.{minor}");
+    let card = Cuda::open(ordinal).map(|open| {
+        let info = open.info();
+        Card {
+            ordinal,
+            name: info.name.clone(),
+            capability: version(info.capability),
+            cuda: version(info.driver),
+            multiprocessors: info.multiprocessors,
+            memory_bytes: info.memory,
+            free_bytes: open.memory().map(|(free, _)| free),
+        }
+    });
+    Some(card.map_err(|error| plain(&error)))
+}
+
+/// Builds without CUDA have none.
+#[cfg(not(feature = "cuda"))]
+pub fn card(_ordinal: usize) -> Option<Result<Card, String>> {
+    None
+}
