@@ -7,7 +7,7 @@ use candle_core::Result;
 
 use super::args::{self, Arguments};
 use super::driver::{ARGUMENTS, Driver, Kernel, Launch, MatMul, Variant};
-use super::memory::{Buffer, Page, Pool, class};
+use super::pool::{Pool, class};
 
 /// Most words that are poked at once.
 const POKES: usize = 2048;
@@ -95,21 +95,6 @@ impl Gpu {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Memory of at least `bytes` bytes; what is in it is anything.
-    pub fn buffer(self: &Arc<Self>, bytes: usize) -> Result<Buffer> {
-        let bytes = class(bytes);
-        let at = self.take(|pool, driver| pool.take(driver, bytes))?;
-        Ok(Buffer::new(self.clone(), at, bytes))
-    }
-
-    /// A buffer with these bytes.
-    pub fn upload<T: bytemuck::NoUninit>(self: &Arc<Self>, data: &[T]) -> Result<Buffer> {
-        let bytes: &[u8] = bytemuck::cast_slice(data);
-        let buffer = self.buffer(bytes.len())?;
-        self.write(buffer.at(), bytes)?;
-        Ok(buffer)
-    }
-
     /// Writes behind all that was enqueued.
     pub fn write(&self, at: u64, data: &[u8]) -> Result<()> {
         let mut queue = self.queue();
@@ -117,14 +102,8 @@ impl Gpu {
         self.driver.upload(at, data)
     }
 
-    /// A page of a layer; of a full device an error.
-    pub fn page(self: &Arc<Self>, bytes: usize) -> Result<Page> {
-        let at = self.take(|pool, driver| pool.take_page(driver, bytes))?;
-        Ok(Page::new(self.clone(), at, bytes))
-    }
-
     /// Takes memory; where there is none left, once more when what nobody uses went back.
-    fn take(&self, take: impl Fn(&mut Pool, &dyn Driver) -> Result<u64>) -> Result<u64> {
+    pub(super) fn take(&self, take: impl Fn(&mut Pool, &dyn Driver) -> Result<u64>) -> Result<u64> {
         if let Ok(at) = take(&mut self.queue().pool, self.driver()) {
             return Ok(at);
         }

@@ -8,6 +8,7 @@ pub mod driver;
 pub mod emulated;
 pub mod executor;
 pub mod memory;
+mod pool;
 
 pub use driver::Element;
 pub use executor::{Gpu, Grid};

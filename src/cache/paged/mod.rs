@@ -4,6 +4,7 @@
 //! A page holds keys `[64, head_dim]` and behind them values `[64, head_dim]`. Lengths are on the device as they
 //! were at some position; a kernel adds how many came since, so that decoding a token writes nothing but its row.
 
+mod head;
 mod moves;
 mod pages;
 mod ring;
@@ -15,6 +16,7 @@ use candle_core::Result;
 
 use super::{PAGE, Store};
 use crate::gpu::{Element, Gpu, args, memory::Page};
+use head::Head;
 pub use ring::{Ring, RingRow};
 use table::Table;
 
@@ -29,12 +31,6 @@ pub struct PagedLayer {
     table: Option<Arc<Table>>,
     /// The step of decoding that appended last, or 0.
     step: u64,
-}
-
-#[derive(Clone, Default)]
-struct Head {
-    positions: Vec<u32>,
-    pages: Vec<Arc<Page>>,
 }
 
 impl PagedLayer {
@@ -79,7 +75,7 @@ impl PagedLayer {
                 && Arc::get_mut(last).is_none()
             {
                 let own = self.gpu.page(page_bytes)?;
-                moves::copy(&self.gpu, last.at(), own.at(), page_bytes)?;
+                head::copy(&self.gpu, last.at(), own.at(), page_bytes)?;
                 *last = Arc::new(own);
                 changed.push((h, head.pages.len() - 1));
             }

@@ -5,27 +5,12 @@ use std::sync::Arc;
 use candle_core::Result;
 
 use super::super::{PAGE, layer::in_order};
-use super::{Head, PagedLayer};
+use super::PagedLayer;
+use super::head::Head;
 use crate::gpu::{Gpu, Grid, args, driver::Kernel, driver::Variant, memory::Page};
 
 /// What a place of a new page is filled with where there is nothing.
 const NOTHING: u32 = u32::MAX;
-
-/// Copies within the device.
-pub(super) fn copy(gpu: &Arc<Gpu>, from: u64, to: u64, bytes: usize) -> Result<()> {
-    let count = bytes / size_of::<f32>();
-    let arguments = args::CopyRows {
-        x: from,
-        out: to,
-        count: count as u64,
-    };
-    gpu.launch(
-        Kernel::CopyRows,
-        Variant::Only,
-        Grid::over(count),
-        &arguments,
-    )
-}
 
 /// Entries of new pages: where they come from, among `from`.
 #[derive(Default)]

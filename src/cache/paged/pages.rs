@@ -6,8 +6,9 @@ use candle_core::Result;
 use half::{bf16, f16};
 
 use super::super::{HeadPages, PAGE, PageBytes};
+use super::PagedLayer;
+use super::head::Head;
 use super::moves::Plan;
-use super::{Head, PagedLayer};
 use crate::gpu::Element;
 
 impl PagedLayer {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Result;
 
-use super::Head;
+use super::head::Head;
 use crate::gpu::{Buffer, Gpu};
 
 /// `[kv_heads, most]` addresses of pages, and behind them `[kv_heads]` lengths as they were when `position` was the

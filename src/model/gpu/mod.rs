@@ -4,9 +4,11 @@
 //! two words that are poked, so that the launches of one token are those of the next and run as one recorded graph.
 //! What it does not cover ([`covers`]) takes the portable path.
 
+mod append;
 mod attention;
 mod covers;
 mod linear;
+mod parts;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -16,10 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
-    error::{ModelError, Result},
+    error::Result,
     gguf::GgufFile,
     rope::Rope,
-    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, RopePairing, Span},
+    shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
 };
 use crate::cache::paged::{PagedLayer, RingRow};
@@ -29,6 +31,7 @@ use crate::gpu::{Buffer, Element, Gpu, Grid, args};
 use crate::policy::{Needs, Observed};
 pub use covers::covers;
 use linear::{Linear, Precision};
+use parts::{Angles, Vector, not_covered};
 use rows::{Op, Rows, Waits};
 
 /// Our kernels on a device.
@@ -50,25 +53,6 @@ impl Executor {
             ropes: Mutex::default(),
         }
     }
-}
-
-/// A vector, and how long it is.
-pub struct Vector {
-    buffer: Arc<Buffer>,
-    len: usize,
-}
-
-/// What turns queries and keys: the kernels make angles of positions.
-pub struct Angles {
-    frequencies: Arc<Buffer>,
-    magnitude: f32,
-}
-
-/// What this backend has no kernels for; [`covers`] keeps it away.
-fn not_covered<T>(what: &str) -> Result<T> {
-    Err(ModelError::Description(format!(
-        "the GPU has no kernels for {what}"
-    )))
 }
 
 impl Backend for Executor {
@@ -326,58 +310,7 @@ impl Backend for Executor {
         qkv: Rows,
         place: Place<'_, Angles>,
     ) -> Result<Rows> {
-        let out = Rows::new(&self.gpu, place.rows, a.heads * a.head_dim)?;
-        let layer = state.layer.extend(place.start, place.rows)?;
-        let wanted = state.window.wants(place.rows);
-        let ring = attention::ring(&self.gpu, &state.window, wanted, out.width)?;
-        let from = place.rows - wanted;
-        let rotary = a.rotary.filter(|_| place.angles.is_some());
-        let norm = |v: Option<&Vector>| v.map_or(0, |v| v.buffer.at());
-        let whole = |v: Option<&Vector>| u32::from(v.is_some_and(|v| v.len != a.head_dim));
-        let (q, k, v) = match &norms {
-            Some(norms) => (Some(norms.q), norms.k, norms.v),
-            None => (None, None, None),
-        };
-        let first_row = ring.as_ref().map_or(0, |ring| ring.row);
-        let arguments = args::Append {
-            layer,
-            qkv: qkv.at()?,
-            q: out.at()?,
-            ring: ring.as_ref().map_or(0, |ring| ring.ring.at(0)),
-            frequencies: place
-                .angles
-                .filter(|_| rotary.is_some())
-                .map_or(0, |angles| angles.frequencies.at()),
-            q_norm: norm(q),
-            k_norm: norm(k),
-            v_norm: norm(v),
-            ring_from: from as u32,
-            ring_to: ((place.start + from) as u32).wrapping_sub(first_row as u32),
-            heads: a.heads as u32,
-            dim: a.head_dim as u32,
-            rows: place.rows as u32,
-            turned: rotary.map_or(0, |rotary| rotary.dim) as u32,
-            interleaved: rotary.map_or(0, |r| u32::from(r.pairing == RopePairing::Interleaved)),
-            whole: whole(q) | whole(k) << 1,
-            epsilon: norms.as_ref().map_or(0.0, |norms| norms.epsilon),
-            magnitude: place.angles.map_or(1.0, |angles| angles.magnitude),
-            scale: a.scale,
-            growth: a.temperature.map_or(0.0, |t| t.scale),
-            every: a.temperature.map_or(0, |t| t.every.max(1)) as u32,
-            pad: 0,
-        };
-        let heads = (a.heads + 2 * a.kv_heads) as u32;
-        let threads = a.head_dim.next_multiple_of(32).min(128) as u32;
-        let grid = Grid::of([place.rows as u32, heads, 1], threads);
-        let variant = Variant::Of(self.element);
-        self.gpu.launch(Kernel::Append, variant, grid, &arguments)?;
-        if let Some(places) = ring {
-            for row in places.row..places.row + wanted {
-                let ring = places.ring.clone();
-                state.window.push(RingRow { ring, row });
-            }
-        }
-        Ok(out)
+        append::append(&self.gpu, a, norms, state, &qkv, &place)
     }
 
     fn attend(
