@@ -29,7 +29,7 @@ pub struct Record {
     pub kept_share: f64,
     pub answer: String,
     pub answer_tokens: usize,
-    /// `eos`, `length` or `line`; [`NO_ROOM`] where the question was not asked.
+    /// `eos`, `length` or `line`; `no room` where the question was not asked.
     pub stop: String,
     pub references: Vec<String>,
     pub metric: String,

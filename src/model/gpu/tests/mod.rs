@@ -2,3 +2,4 @@
 
 mod against_host;
 mod counted;
+mod layers;
