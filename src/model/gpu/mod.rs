@@ -2,7 +2,7 @@
 //!
 //! A decoded token is a dozen launches a layer whatever the number of heads; nothing in it depends on the host but
 //! two words that are poked, so that the launches of one token are those of the next and run as one recorded graph.
-//! What it does not cover ([`covers`]) takes the portable path.
+//! What it does not cover ([`covers`](covers())) takes the portable path.
 
 mod append;
 mod attention;
