@@ -18,6 +18,10 @@ pub fn covers(d: &Description) -> Option<&'static str> {
         if !sixteen(a.head_dim) || a.head_dim > 256 {
             return Some("its heads are larger than 256, or no multiple of 16");
         }
+        // As many as a group of threads looks at together.
+        if a.kv_heads > 128 {
+            return Some("it has more than 128 heads of keys and values");
+        }
         if !sixteen(layer.feed_forward) {
             return Some("its MLP is no multiple of 16 wide");
         }

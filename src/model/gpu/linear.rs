@@ -126,6 +126,11 @@ impl Weights {
         inputs: usize,
         precision: Precision,
     ) -> Result<Self> {
+        if !inputs.is_multiple_of(16) {
+            candle_core::bail!(
+                "the GPU's kernels take {inputs} inputs only in sixteens; use --device cpu"
+            );
+        }
         // Neighbours of one type are one part.
         let mut parts: Vec<Part> = Vec::new();
         let mut begin = 0;
