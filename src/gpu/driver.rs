@@ -210,7 +210,7 @@ pub fn out_of_memory(bytes: usize, free: Option<u64>) -> candle_core::Error {
         format!(", {} MiB are free", mib(free))
     });
     candle_core::Error::Msg(format!(
-        "the GPU's memory is full: {} MiB more are needed{left}; use a smaller --budget or a shorter text",
+        "the GPU's memory is full: {} MiB more are needed{left}; use a smaller --budget or a shorter text, a smaller model, or --device cpu",
         mib(bytes as u64)
     ))
 }

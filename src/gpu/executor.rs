@@ -166,8 +166,11 @@ impl Gpu {
     pub fn begin_step(&self, token: u32) -> Result<u64> {
         let mut queue = self.queue();
         self.run(&mut queue)?;
+        if queue.poke_buffer == 0 {
+            queue.poke_buffer = self.own(&mut queue, class(16 * POKES))?;
+        }
         if queue.step.at == 0 {
-            queue.step.at = queue.pool.take(self.driver(), class(64))?;
+            queue.step.at = self.own(&mut queue, class(64))?;
         }
         let at = queue.step.at;
         queue.step = Step {
@@ -233,21 +236,33 @@ impl Gpu {
     pub fn trim(&self) -> Result<()> {
         let mut queue = self.queue();
         self.run(&mut queue)?;
+        self.trim_idle(&mut queue);
+        Ok(())
+    }
+
+    /// The same when nothing is noted.
+    fn trim_idle(&self, queue: &mut Queue) {
         // What was recorded may use what is given back.
         if let Some((_, recorded)) = queue.recorded.take() {
             self.driver.forget(recorded);
         }
         queue.last.clear();
         queue.pool.trim(self.driver());
-        Ok(())
+    }
+
+    /// Memory for the queue itself, when nothing is noted.
+    fn own(&self, queue: &mut Queue, bytes: usize) -> Result<u64> {
+        if let Ok(at) = queue.pool.take(self.driver(), bytes) {
+            return Ok(at);
+        }
+        self.trim_idle(queue);
+        queue.pool.take(self.driver(), bytes)
     }
 
     fn send_pokes(&self, queue: &mut Queue) -> Result<()> {
+        // There are none before the first step, which brings the buffer.
         if queue.pokes.is_empty() {
             return Ok(());
-        }
-        if queue.poke_buffer == 0 {
-            queue.poke_buffer = queue.pool.take(self.driver(), class(16 * POKES))?;
         }
         let pokes = std::mem::take(&mut queue.pokes);
         self.driver

@@ -241,7 +241,9 @@ fn driver(options: &LoadOptions) -> Result<Option<Box<dyn Driver>>> {
         match Cuda::open(ordinal) {
             Ok(driver) => return Ok(Some(Box::new(driver))),
             // Another device will do.
-            Err(_) if options.device == DeviceKind::Auto => {}
+            Err(why) if options.device == DeviceKind::Auto => {
+                tracing::warn!("the GPU's kernels are not used: {why}");
+            }
             Err(error) => return Err(failed("cuda", error)),
         }
     }

@@ -65,40 +65,52 @@ impl PagedLayer {
             1 => self.gpu.step_at(start as u32),
             _ => None,
         };
-        let mut changed = Vec::new();
-        let page_bytes = self.page_bytes();
-        for (h, head) in self.heads.iter_mut().enumerate() {
-            let len = head.positions.len();
-            // A page that others see is copied before it is written to.
-            if len % PAGE > 0
-                && let Some(last) = head.pages.last_mut()
-                && Arc::get_mut(last).is_none()
-            {
-                let own = self.gpu.page(page_bytes)?;
-                head::copy(&self.gpu, last.at(), own.at(), page_bytes)?;
-                *last = Arc::new(own);
-                changed.push((h, head.pages.len() - 1));
-            }
-            while head.pages.len() * PAGE < len + rows {
-                changed.push((h, head.pages.len()));
-                head.pages.push(Arc::new(self.gpu.page(page_bytes)?));
-            }
-            head.positions
-                .extend((start..start + rows).map(|p| p as u32));
-        }
         if self.heads.is_empty() {
             return Ok(self.without_entries(step.map(|(_, at)| at), start + rows));
         }
+        let new = self.new_pages(rows)?;
+        // From here on only the table can fail, and then everything is as it was.
+        let before = self.heads.clone();
+        let mut changed = Vec::with_capacity(new.len());
+        for (h, copied, page) in new {
+            let pages = &mut self.heads[h].pages;
+            if copied && let Some(last) = pages.pop() {
+                head::copy(&self.gpu, last.at(), page.at(), self.page_bytes())?;
+            }
+            changed.push((h, self.heads[h].pages.len()));
+            self.heads[h].pages.push(Arc::new(page));
+        }
+        for head in &mut self.heads {
+            head.positions
+                .extend((start..start + rows).map(|p| p as u32));
+        }
+        let place = (start, rows);
+        let updated = Table::update(&mut self.table, &self.gpu, &self.heads, &changed, place);
+        if let Err(error) = updated {
+            self.heads = before;
+            self.step = 0;
+            return Err(error);
+        }
         self.step = step.map_or(0, |(number, _)| number);
-        Table::update(
-            &mut self.table,
-            &self.gpu,
-            &self.heads,
-            &changed,
-            start,
-            rows,
-        )?;
         Ok(self.told(step.map(|(_, at)| at)))
+    }
+
+    /// The pages that `rows` more entries need: of which head, whether it takes the place of its last one, which
+    /// others see and which is copied before it is written to, and the page.
+    fn new_pages(&mut self, rows: usize) -> Result<Vec<(usize, bool, Page)>> {
+        let bytes = self.page_bytes();
+        let mut new = Vec::new();
+        for (h, head) in self.heads.iter_mut().enumerate() {
+            let len = head.positions.len();
+            let seen = |page: &mut Arc<Page>| Arc::get_mut(page).is_none();
+            if len % PAGE > 0 && head.pages.last_mut().is_some_and(seen) {
+                new.push((h, true, self.gpu.page(bytes)?));
+            }
+            for _ in head.pages.len()..(len + rows).div_ceil(PAGE) {
+                new.push((h, false, self.gpu.page(bytes)?));
+            }
+        }
+        Ok(new)
     }
 
     /// The layer as kernels are told of it.
@@ -127,7 +139,8 @@ impl PagedLayer {
             return self.without_entries(None, 0);
         };
         // Every head has had as many since.
-        let since = self.heads[0].positions.len() as u32 - table.len_of_first();
+        let held = self.heads[0].positions.len() as u32;
+        let since = held.wrapping_sub(table.len_of_first());
         args::Layer {
             pages: table.pages_at(),
             lens: table.lens_at(),
@@ -135,7 +148,7 @@ impl PagedLayer {
             // What a step's kernels find on the device is not told: it differs from step to step.
             newest: match now {
                 Some(_) => 0,
-                None => (table.position() + since).wrapping_sub(1),
+                None => table.position().wrapping_add(since).wrapping_sub(1),
             },
             position: table.position(),
             most: table.most() as u32,
@@ -156,7 +169,7 @@ impl PagedLayer {
     fn of(&self, heads: Vec<Head>) -> Result<Self> {
         let mut table = None;
         if heads.iter().any(|head| !head.pages.is_empty()) {
-            Table::update(&mut table, &self.gpu, &heads, &[], 0, 0)?;
+            Table::update(&mut table, &self.gpu, &heads, &[], (0, 0))?;
         }
         Ok(PagedLayer {
             gpu: self.gpu.clone(),

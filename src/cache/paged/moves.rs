@@ -42,7 +42,8 @@ impl Plan {
         }
         let mut words = self.from.clone();
         words.extend(&self.to);
-        words.extend(bytemuck::cast_slice::<u32, u64>(&self.index));
+        let pair = |pair: &[u32]| u64::from(pair[0]) | u64::from(pair[1]) << 32;
+        words.extend(self.index.chunks_exact(2).map(pair));
         let told = gpu.upload(&words)?;
         let arguments = args::Gather {
             from: told.at(),

@@ -48,8 +48,7 @@ impl Table {
         gpu: &Arc<Gpu>,
         heads: &[Head],
         changed: &[(usize, usize)],
-        start: usize,
-        rows: usize,
+        (start, rows): (usize, usize),
     ) -> Result<()> {
         if heads.is_empty() {
             return Ok(());

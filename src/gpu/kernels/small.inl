@@ -2,7 +2,7 @@
 
 // Writes single words: what differs from token to token (its id, its position, new pages).
 struct PokeArgs {
-  const u64 *pairs;  // [count][address, value | bytes << 62 …]: see below
+  const u64 *pairs;  // [count][address, value]
   u32 count;
   u32 pad;
 };

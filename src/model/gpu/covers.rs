@@ -8,6 +8,9 @@ pub fn covers(d: &Description) -> Option<&'static str> {
     if !sixteen(d.hidden) {
         return Some("its width is no multiple of 16");
     }
+    if !sixteen(d.per_layer) {
+        return Some("what its layers are told is no multiple of 16 wide");
+    }
     for layer in &d.layers {
         let Some(a) = layer.attention() else {
             return Some("it has layers with a state");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::against_host::emulated;
 use crate::cache::paged::PagedLayer;
 use crate::cache::{HostLayer, LayerState, QueryWindow, State, Store};
-use crate::gpu::Element;
+use crate::gpu::emulated::Emulated;
+use crate::gpu::{Element, Gpu};
 use crate::model::backend::{Backend, HeadNorms, Place};
 use crate::model::gpu::Executor;
 use crate::model::gpu::parts::{Angles, Vector};
@@ -357,4 +358,29 @@ fn tokens_are_taken_back_and_entries_put_back_and_forks_part() {
     assert_eq!(again.positions(1), whole.1.layer.positions(1));
     let entries = |layer: &PagedLayer| layer.read_entries().unwrap();
     assert_eq!(entries(&again), entries(&whole.1.layer));
+}
+
+/// What was there stays when the device is full in the middle of a token, and goes on when there is room again.
+#[test]
+fn a_full_device_leaves_the_layer_as_it_was() {
+    let a = shape(4, 4, 64);
+    let element = Element::F16;
+    let limited = Emulated::limited(3, 9 << 20).unwrap();
+    let gpu = Gpu::new(Box::new(limited));
+    let executor = Executor::new(gpu.clone(), element, false, true);
+    let mut layer = executor.empty_layer(Some(&a)).unwrap();
+    // Two slabs of 256 pages fit.
+    let held: Vec<_> = (0..507)
+        .map(|_| gpu.page(2 * 64 * 64 * 2).unwrap())
+        .collect();
+    layer.extend(0, 64).unwrap();
+    for fork in [None, Some(layer.clone())] {
+        let (before, bytes) = (layer.lens(), layer.allocated_bytes());
+        assert!(layer.extend(64, 70).is_err());
+        assert_eq!((layer.lens(), layer.allocated_bytes()), (before, bytes));
+        drop(fork);
+    }
+    drop(held);
+    layer.extend(64, 70).unwrap();
+    assert_eq!(layer.lens(), [134; 4]);
 }
