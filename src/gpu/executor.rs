@@ -227,11 +227,6 @@ impl Gpu {
         self.queue().step.open
     }
 
-    /// Bytes had from the driver, for weights, cache and everything else.
-    pub fn reserved(&self) -> usize {
-        self.queue().pool.reserved
-    }
-
     /// Gives back what nobody uses.
     pub fn trim(&self) -> Result<()> {
         let mut queue = self.queue();

@@ -15,8 +15,6 @@ const SLAB: usize = 4 << 20;
 pub(super) struct Pool {
     free: BTreeMap<usize, BTreeSet<u64>>,
     pages: HashMap<usize, Pages>,
-    /// Bytes had from the driver.
-    pub reserved: usize,
 }
 
 #[derive(Default)]
@@ -39,7 +37,6 @@ impl Pool {
             return Ok(at);
         }
         let at = driver.alloc(bytes)?;
-        self.reserved += bytes;
         Ok(at)
     }
 
@@ -53,7 +50,6 @@ impl Pool {
         }
         let count = (SLAB / bytes).max(1);
         let slab = driver.alloc(count * bytes)?;
-        self.reserved += count * bytes;
         let pages = self.pages.entry(bytes).or_default();
         pages.slabs.push((slab, count));
         pages
@@ -71,7 +67,6 @@ impl Pool {
         for (bytes, addresses) in std::mem::take(&mut self.free) {
             for at in addresses {
                 driver.free(at, bytes);
-                self.reserved -= bytes;
             }
         }
         for (&bytes, pages) in &mut self.pages {
@@ -85,7 +80,6 @@ impl Pool {
                     free.remove(&(slab + (i * bytes) as u64));
                 });
                 driver.free(slab, count * bytes);
-                self.reserved -= count * bytes;
                 false
             });
         }
