@@ -22,6 +22,21 @@ pub fn table(file: &GgufFile, name: &str, rows: usize, cols: usize) -> Result<Op
     Ok(Some(table))
 }
 
+/// Type, outputs and bytes of each of the named matrices `NAME.weight`, all over the same inputs.
+pub fn matrices<'a>(
+    file: &'a GgufFile,
+    names: &[(String, usize)],
+    inputs: usize,
+) -> Result<Vec<(TensorType, usize, &'a [u8])>> {
+    let matrix = |(name, outputs): &(String, usize)| {
+        let name = format!("{name}.weight");
+        let (dtype, dims, bytes) = file.tensor_data(&name)?;
+        expect_matrix(name, &dims, *outputs, inputs)?;
+        Ok((dtype, *outputs, bytes))
+    };
+    names.iter().map(matrix).collect()
+}
+
 /// Type and bytes of matrix `index` of the tensor `NAME.weight`, `[count, outputs, inputs]`.
 pub fn matrix_of<'a>(
     file: &'a GgufFile,

@@ -58,13 +58,7 @@ impl Linear {
         scaled: Scaled,
         precision: Precision,
     ) -> error::Result<Self> {
-        let matrices = names.iter().map(|(name, outputs)| {
-            let name = format!("{name}.weight");
-            let (dtype, dims, bytes) = file.tensor_data(&name)?;
-            weights::expect_matrix(name, &dims, *outputs, inputs)?;
-            Ok((dtype, *outputs, bytes))
-        });
-        let matrices = matrices.collect::<error::Result<Vec<_>>>()?;
+        let matrices = weights::matrices(file, names, inputs)?;
         let behind = weights::behind(file, names, scaled)?;
         let upload = |row: Option<Vec<f32>>| row.map(|row| gpu.upload(&row)).transpose();
         let weights = Weights {

@@ -46,13 +46,7 @@ impl Linear {
         device: &Device,
         precision: Precision,
     ) -> error::Result<Linear> {
-        let matrices = names.iter().map(|(name, outputs)| {
-            let name = format!("{name}.weight");
-            let (dtype, dims, bytes) = file.tensor_data(&name)?;
-            weights::expect_matrix(name, &dims, *outputs, inputs)?;
-            Ok((dtype, *outputs, bytes))
-        });
-        let matrices = matrices.collect::<error::Result<Vec<_>>>()?;
+        let matrices = weights::matrices(file, names, inputs)?;
         let behind = weights::behind(file, names, scaled)?;
         let (scales, bias) = (
             behind.scales.unwrap_or_default(),
