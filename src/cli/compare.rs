@@ -13,6 +13,7 @@ use crate::dirs::Dirs;
 use crate::engine::compare::{CompareEvent, MAX_TOKENS, PolicyRun};
 use crate::engine::event::{CachePicture, Compare, Event};
 use crate::engine::session::{Session, TurnError, Watcher};
+use crate::model::thoughts::{self, Part};
 use crate::policy::Preset;
 use crate::report::compare::{conditions, table};
 
@@ -123,18 +124,34 @@ pub fn run(args: CompareArgs, dirs: &Dirs) -> Result<(), CliError> {
     }
 }
 
-/// The answer; where it leaves the full cache's, a mark.
+/// The answer, its thoughts quoted before it; where it leaves the full cache's, a mark.
 fn marked(run: &PolicyRun) -> String {
-    let shown = |text: &str| super::safe::shown(text);
-    let (same, rest) = run.answer.split_at(run.same_bytes);
-    let mark = if run.first_divergence.is_some() {
-        "▸"
-    } else {
-        ""
-    };
-    format!("{}{mark}{}", shown(same), shown(rest))
-        .trim()
-        .to_owned()
+    let mut at = 0;
+    let (mut thoughts, mut answer) = (String::new(), String::new());
+    let mut mark = run.first_divergence.map(|_| run.same_bytes);
+    for (part, text) in thoughts::parts(&run.answer) {
+        let here = mark.map(|mark| mark.saturating_sub(at));
+        at += text.len();
+        let out = match part {
+            Part::Mark => continue,
+            Part::Thought => &mut thoughts,
+            Part::Answer => &mut answer,
+        };
+        match here.and_then(|here| text.split_at_checked(here)) {
+            Some((same, rest)) => {
+                out.extend([&super::safe::shown(same), "▸", &super::safe::shown(rest)]);
+                mark = None;
+            }
+            None => out.push_str(&super::safe::shown(text)),
+        }
+    }
+    if mark.is_some() {
+        answer.push('▸');
+    }
+    match thoughts.trim() {
+        "" => answer.trim().to_owned(),
+        told => format!("{}{}", thoughts::quoted(told), answer.trim()),
+    }
 }
 
 /// Shows on a terminal's stderr how far it is, and hears Ctrl-C.
@@ -192,4 +209,42 @@ impl Watcher for Meter {
     }
 
     fn picture(&mut self, _: CachePicture) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PolicyRun, marked};
+    use crate::engine::event::Stop;
+
+    #[test]
+    fn thoughts_are_quoted_and_the_mark_stands_where_answers_part() {
+        let run = |answer: &str, same: &str, parts: bool| {
+            marked(&PolicyRun {
+                policy: "snapkv".into(),
+                budget: Some(64),
+                kv_used_bytes: 1,
+                kv_full_bytes: 1,
+                prefill_seconds: 1.0,
+                prefill_tokens_per_second: 1.0,
+                decode_tokens_per_second: 1.0,
+                generated_tokens: 1,
+                stop: Stop::Eos,
+                retained_mass: 1.0,
+                kl: Vec::new(),
+                kl_mean: None,
+                top1_agree: None,
+                first_divergence: parts.then_some(1),
+                same_bytes: same.len(),
+                answer: answer.into(),
+            })
+        };
+        let thought = "<think>\nLet me see.\n</think>\n\nSeven.";
+        assert_eq!(run(thought, thought, false), "> Let me see.\n\nSeven.");
+        let (same, parted) = ("<think>\nLet me", "> Let me▸ see.\n\nSeven.");
+        assert_eq!(run(thought, same, true), parted);
+        // Within a mark: the next words differ.
+        assert_eq!(run(thought, "<thi", true), "> ▸\n> Let me see.\n\nSeven.");
+        assert_eq!(run("It is seven.", "It is", true), "It is▸ seven.");
+        assert_eq!(run("It is", "It is", true), "It is▸");
+    }
 }

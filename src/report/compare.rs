@@ -1,6 +1,7 @@
 //! A comparison of policies as a table.
 
 use crate::engine::compare::{Past, Plan, PolicyRun};
+use crate::model::thoughts;
 
 /// Heads of the columns.
 const HEADS: [&str; 10] = [
@@ -75,7 +76,7 @@ pub fn table(runs: &[&PolicyRun]) -> String {
     out
 }
 
-/// The table and the answers as Markdown.
+/// The table and the answers, without their thoughts, as Markdown.
 pub fn markdown(plan: &Plan, runs: &[&PolicyRun]) -> String {
     let line = |cells: [String; 10]| format!("| {} |\n", cells.join(" | "));
     let mut out = format!("## Comparison\n\n{}.\n\n", conditions(plan));
@@ -85,7 +86,8 @@ pub fn markdown(plan: &Plan, runs: &[&PolicyRun]) -> String {
         out.push_str(&line(cells(run)));
     }
     for run in runs {
-        out.push_str(&format!("\n### {}\n\n{}\n", run.policy, run.answer.trim()));
+        let answer = thoughts::answer(&run.answer);
+        out.push_str(&format!("\n### {}\n\n{}\n", run.policy, answer.trim()));
     }
     out
 }

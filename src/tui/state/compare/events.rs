@@ -4,7 +4,6 @@ use super::{Column, Stage};
 use crate::engine::event::{CompareEvent, Stop};
 use crate::tui::conversation::Level;
 use crate::tui::state::{Effect, Phase, State};
-use crate::tui::text::safe;
 
 impl State {
     /// What the engine says about it.
@@ -38,17 +37,12 @@ impl State {
             CompareEvent::Measuring { run, share } => c.at(run, Stage::Measuring(share)),
             CompareEvent::Diverged { run } => {
                 if let Some(column) = c.columns.get_mut(run) {
-                    column.diverged = true;
+                    column.said.diverge();
                 }
             }
             CompareEvent::Text { run, piece } => {
-                let piece = safe::visible(&piece);
                 if let Some(column) = c.columns.get_mut(run) {
-                    match (column.diverged, column.other.is_empty()) {
-                        (false, _) => column.same.push_str(&piece),
-                        (true, true) => column.other.push_str(&piece),
-                        (true, false) => column.rest.push_str(&piece),
-                    }
+                    column.said.push(&piece);
                 }
             }
             CompareEvent::Finished { run, result } => {
@@ -60,6 +54,7 @@ impl State {
                     },
                 );
                 if let Some(column) = c.columns.get_mut(run) {
+                    column.said.finish();
                     column.run = Some(*result);
                 }
             }

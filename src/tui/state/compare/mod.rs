@@ -3,9 +3,11 @@
 mod events;
 mod keep;
 mod keys;
+mod said;
 mod start;
 mod words;
 
+pub use said::{Said, Voice};
 pub(in crate::tui::state) use words::last_word;
 
 use super::State;
@@ -36,12 +38,8 @@ pub struct Column {
     pub policy: String,
     pub budget: Option<usize>,
     pub stage: Stage,
-    /// The answer as far as it is the full cache's, the first token that is not, and what follows;
-    /// safe to show.
-    pub same: String,
-    pub other: String,
-    pub rest: String,
-    pub diverged: bool,
+    /// The answer, safe to show.
+    pub said: Said,
     pub run: Option<PolicyRun>,
 }
 
