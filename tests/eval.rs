@@ -347,14 +347,14 @@ fn texts_are_followed_and_a_run_of_them_goes_on() {
     let place = Place::new();
     let (book, note) = (place.path("book.txt"), place.path("note.md"));
     std::fs::write(&book, words(120)).unwrap();
-    std::fs::write(&note, words(30)).unwrap();
+    std::fs::write(&note, words(45)).unwrap();
     let out = place.path("run");
-    let run = |more: &[&str]| {
+    let run = |follow: &str, more: &[&str]| {
         let fixed = [
             "--lengths",
             "300,400",
             "--follow",
-            "40",
+            follow,
             "--budgets",
             "30,50%",
             "--limit",
@@ -369,7 +369,7 @@ fn texts_are_followed_and_a_run_of_them_goes_on() {
         ];
         place.eval(&[&texts, &fixed[..], &["--out", text(&out)], more].concat())
     };
-    let whole = run(&["--json"]);
+    let whole = run("40", &["--json"]);
     assert!(
         whole.status.success(),
         "{}",
@@ -421,7 +421,7 @@ fn texts_are_followed_and_a_run_of_them_goes_on() {
     let path = out.join("answers.jsonl");
     let answers = std::fs::read(&path).unwrap();
     std::fs::write(&path, &answers[..answers.len() / 2]).unwrap();
-    let again = run(&["--resume"]);
+    let again = run("40", &["--resume"]);
     assert!(
         again.status.success(),
         "{}",
@@ -429,9 +429,9 @@ fn texts_are_followed_and_a_run_of_them_goes_on() {
     );
     assert_eq!(String::from_utf8(again.stdout).unwrap(), table);
     // Another text, or other tokens to follow, is another run.
-    assert_eq!(run(&["--resume", "--follow", "41"]).status.code(), Some(2));
-    std::fs::write(&note, words(31)).unwrap();
-    assert_eq!(run(&["--resume"]).status.code(), Some(1));
+    assert_eq!(run("41", &["--resume"]).status.code(), Some(1));
+    std::fs::write(&note, words(46)).unwrap();
+    assert_eq!(run("40", &["--resume"]).status.code(), Some(1));
     for (more, code, why) in [
         (&["--lengths", "40"][..], 2, "leaves nothing to read"),
         (&["--lengths", "9k"], 2, "over the model's context"),
