@@ -11,8 +11,8 @@ use crate::eval::Record;
 
 /// Rows of a map: parts of the text, the beginning on top.
 const PARTS: usize = 5;
-/// Maps beside each other.
-const BESIDE: usize = 4;
+/// Maps beside each other at most.
+const BESIDE: usize = 6;
 /// Pixels of a map, of what stands around its cells, and of the title above all maps.
 const SIZE: (i32, i32) = (230, 200);
 const LEFT: i32 = 62;
@@ -55,10 +55,22 @@ pub fn depths(records: &[&Record], mode: &str) -> Result<Option<String>, DrawErr
     if maps.is_empty() {
         return Ok(None);
     }
-    let beside = maps.len().min(BESIDE) as i32;
-    let below = maps.len().div_ceil(BESIDE) as i32;
+    // The full cache by itself, then a row for each budget.
+    let full = usize::from(maps[0].0 == "full");
+    let rest = &maps[full..];
+    let budget = |map: &(String, Cells)| map.0.rsplit(' ').next().map(str::to_owned);
+    let of_first = rest
+        .iter()
+        .take_while(|map| budget(map) == budget(&rest[0]));
+    let beside = of_first.count().clamp(1, BESIDE);
+    let empty = if rest.is_empty() {
+        0
+    } else {
+        full * (beside - 1)
+    };
+    let below = (maps.len() + empty).div_ceil(beside) as i32;
     // Wide enough for the title.
-    let size = ((SIZE.0 * beside).max(470), SIZE.1 * below + TITLE);
+    let size = ((SIZE.0 * beside as i32).max(470), SIZE.1 * below + TITLE);
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (size.0 as u32, size.1 as u32));
@@ -73,7 +85,8 @@ pub fn depths(records: &[&Record], mode: &str) -> Result<Option<String>, DrawErr
             BLACK,
         )?;
         for (i, (name, cells)) in maps.iter().enumerate() {
-            let (column, row) = ((i % BESIDE) as i32, (i / BESIDE) as i32);
+            let place = if i > 0 { i + empty } else { 0 };
+            let (column, row) = ((place % beside) as i32, (place / beside) as i32);
             let at = (SIZE.0 * column, SIZE.1 * row + TITLE);
             map(&root, at, name, (cells, &lengths))?;
         }

@@ -27,11 +27,13 @@ pub fn plots(records: &[Record], summary: &Summary) -> Result<Vec<(String, Strin
         let of_scores = Figure {
             title: &title,
             upwards: "mean score, with 95 % intervals",
+            factors: false,
             full,
         };
         let of_kl = Figure {
             title: &title,
             upwards: "KL to the full cache, nats",
+            factors: true,
             full: None,
         };
         let scores = rows.iter().map(|row| score(row)).collect::<Vec<_>>();
@@ -51,6 +53,7 @@ pub fn plots(records: &[Record], summary: &Summary) -> Result<Vec<(String, Strin
     let figure = Figure {
         title: "how texts go on",
         upwards: "KL to the full cache, nats, with 95 % intervals",
+        factors: true,
         full: None,
     };
     if let Some(svg) = curves(&figure, &points)? {
