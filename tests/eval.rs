@@ -340,3 +340,168 @@ fn made_tasks_are_answered_in_every_mode() {
         (Some(1000), Some(2))
     );
 }
+
+/// Texts of one's own: how they go on, in files that go on after an end.
+#[test]
+fn texts_are_followed_and_a_run_of_them_goes_on() {
+    let place = Place::new();
+    let (book, note) = (place.path("book.txt"), place.path("note.md"));
+    std::fs::write(&book, words(120)).unwrap();
+    std::fs::write(&note, words(45)).unwrap();
+    let out = place.path("run");
+    let run = |follow: &str, more: &[&str]| {
+        let fixed = [
+            "--lengths",
+            "300,400",
+            "--follow",
+            follow,
+            "--budgets",
+            "30,50%",
+            "--limit",
+            "2",
+        ];
+        let texts = [
+            "--policies",
+            "snapkv,ada-snapkv",
+            "--text",
+            text(&book),
+            text(&note),
+        ];
+        place.eval(&[&texts, &fixed[..], &["--out", text(&out)], more].concat())
+    };
+    let whole = run("40", &["--json"]);
+    assert!(
+        whole.status.success(),
+        "{}",
+        String::from_utf8_lossy(&whole.stderr)
+    );
+    let report: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    assert_eq!(report["rows"], json!([]));
+    let rows = report["texts"].as_array().unwrap();
+    // Two texts at two lengths and all of them, each in full and under four policies at two budgets.
+    assert_eq!(rows.len(), 5 * 9);
+    for row in rows {
+        let at = |name: &str| {
+            row[name]
+                .as_f64()
+                .unwrap_or_else(|| panic!("{name} of {row}"))
+        };
+        let full = row["policy"] == "full";
+        assert_eq!(
+            row["steps"].as_u64(),
+            row["n"].as_u64().map(|n| n * 39),
+            "{row}"
+        );
+        assert!(
+            at("low") <= at("kl_mean") && at("kl_mean") <= at("high"),
+            "{row}"
+        );
+        assert!(
+            at("kl_median") <= at("kl_p99") && at("perplexity") > 1.0,
+            "{row}"
+        );
+        assert_eq!(at("kl_mean") == 0.0, full, "{row}");
+        assert_eq!(
+            (at("top1") == 1.0, at("lost") == 0.0),
+            (full, full),
+            "{row}"
+        );
+    }
+    // Eight against the full cache, six against the first policy at their budget.
+    let paired = report["paired_texts"].as_array().unwrap();
+    assert_eq!(paired.len(), 14);
+    assert!(paired.iter().all(|pair| pair["n"] == 8), "{paired:?}");
+    let drawn = std::fs::read_to_string(out.join("kl-text.svg")).unwrap();
+    assert!(drawn.starts_with("<svg") && drawn.contains("ada-snapkv"));
+    let table = std::fs::read_to_string(out.join("table.md")).unwrap();
+    assert!(
+        table.starts_with("How texts go on") && table.contains("| note.md-300 "),
+        "{table}"
+    );
+    let path = out.join("answers.jsonl");
+    let answers = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &answers[..answers.len() / 2]).unwrap();
+    let again = run("40", &["--resume"]);
+    assert!(
+        again.status.success(),
+        "{}",
+        String::from_utf8_lossy(&again.stderr)
+    );
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), table);
+    // Another text, or other tokens to follow, is another run.
+    assert_eq!(run("41", &["--resume"]).status.code(), Some(1));
+    std::fs::write(&note, words(46)).unwrap();
+    assert_eq!(run("40", &["--resume"]).status.code(), Some(1));
+    for (more, code, why) in [
+        (&["--lengths", "40"][..], 2, "leaves nothing to read"),
+        (&["--lengths", "9k"], 2, "over the model's context"),
+        (
+            &["--lengths", "2k", "--follow", "1"],
+            2,
+            "two tokens are the least",
+        ),
+        (&["--lengths", "2000"], 1, "note.md has"),
+    ] {
+        let fixed = ["--budgets", "30", "--text", text(&note)];
+        let run = place.eval(&[&fixed[..], more].concat());
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!(run.status.code(), Some(code), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+/// Options are weighed, and a conversation with an archive stands beside one without.
+#[test]
+fn options_are_weighed_and_modes_stand_beside_each_other() {
+    let place = Place::new();
+    let row = |i: usize| {
+        json!({"context": words(20 + i), "questions": ["Which?", "And?"], "answers": ["B", 0],
+            "choices": [[" one", " two"], [" here", " there", " word"]]})
+    };
+    let path = place.rows("mine.jsonl", &[row(0), row(1)]);
+    let out = place.path("run");
+    let report = place.json(&[
+        text(&path),
+        "--mode",
+        "turns,turns-bare",
+        "--budgets",
+        "40",
+        "--policies",
+        "snapkv",
+        "--out",
+        text(&out),
+    ]);
+    let across = report["across_modes"].as_array().unwrap();
+    assert_eq!(across.len(), 4);
+    for row in across {
+        assert_eq!(
+            (&row["a"], &row["b"]),
+            (&json!("turns"), &json!("turns-bare"))
+        );
+        assert_eq!(row["n"], 2);
+    }
+    assert_eq!(across[0]["difference"], 0.0);
+    let table = std::fs::read_to_string(out.join("table.md")).unwrap();
+    assert!(
+        table.contains("The modes turns and turns-bare over the same questions:"),
+        "{table}"
+    );
+    let answers = std::fs::read_to_string(out.join("answers.jsonl")).unwrap();
+    for line in answers.lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            (&answer["metric"], &answer["stop"]),
+            (&json!("likelihood"), &json!("choice"))
+        );
+        let options = answer["options"].as_array().unwrap();
+        assert_eq!(
+            options.len() as u64,
+            2 + answer["question"].as_u64().unwrap()
+        );
+        assert!(
+            options
+                .iter()
+                .all(|o| o["log_likelihood"].as_f64().unwrap() < 0.0)
+        );
+    }
+}

@@ -27,6 +27,10 @@ pub enum EvalError {
         tokens: usize,
         most: usize,
     },
+    #[error("two texts are called {name}: rename one of the files")]
+    SameName { name: String },
+    #[error("{name} has {tokens} tokens, fewer than a passage: ask for shorter --lengths")]
+    ShortText { name: String, tokens: usize },
     #[error("{path}: {what}")]
     Records { path: String, what: String },
 }

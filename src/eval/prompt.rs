@@ -58,7 +58,7 @@ impl Writer<'_> {
                 // A prompt's last token is always read behind what was evicted.
                 shared = shared.min(same.count()).min(tokens.len().saturating_sub(1));
             }
-            if tokens.len().saturating_add(question.rule.max_tokens) > self.most {
+            if tokens.len().saturating_add(self.answer_tokens(question)?) > self.most {
                 return Err(self.too_long(sample, tokens.len()));
             }
             questions.push(tokens);
@@ -136,6 +136,21 @@ impl Writer<'_> {
         Ok(ids)
     }
 
+    /// Most tokens of a question's answer: of an option, where options are weighed.
+    ///
+    /// # Errors
+    /// What the tokenizer says.
+    pub fn answer_tokens(&self, question: &Question) -> Result<usize, EvalError> {
+        if !question.rule.metric.weighs() {
+            return Ok(question.rule.max_tokens);
+        }
+        let mut most = 0;
+        for option in &question.classes {
+            most = most.max(self.model.tokenizer.encode_on(option)?.len());
+        }
+        Ok(most)
+    }
+
     /// A conversation up to where its answer begins.
     fn chat(&self, messages: &[Message]) -> Result<Vec<u32>, EvalError> {
         let Model {
@@ -156,7 +171,7 @@ impl Writer<'_> {
         let (mut frame, mut behind) = (0, 0);
         for question in &sample.questions {
             let tokens = self.tokens(question, "", "", &question.lead)?.len();
-            frame = frame.max(tokens.saturating_add(question.rule.max_tokens));
+            frame = frame.max(tokens.saturating_add(self.answer_tokens(question)?));
         }
         let room = self.most.saturating_sub(frame.saturating_add(JOINTS));
         let mut questions = Vec::with_capacity(sample.questions.len());

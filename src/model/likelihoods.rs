@@ -36,7 +36,7 @@ impl<B: Backend> Decoder<B> {
 }
 
 /// ln p of `id` under a row of logits; −∞ for a token that is none.
-fn log_softmax(logits: &[f32], id: u32) -> f64 {
+pub fn log_softmax(logits: &[f32], id: u32) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
     let of = logits.get(id as usize).copied();

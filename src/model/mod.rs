@@ -42,5 +42,6 @@ mod weights;
 
 pub use description::Description;
 pub use error::ModelError;
+pub use likelihoods::log_softmax;
 pub use load::{ComputePath, DeviceKind, LoadOptions, load};
 pub use network::{Layers, Network, NoHooks, PrefillHooks, Sequence};

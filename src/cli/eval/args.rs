@@ -14,6 +14,7 @@ use crate::engine::session::Model;
 use crate::eval::data::Prompts;
 use crate::eval::plan::Plan;
 use crate::eval::synthetic::{Haystack, Task};
+use crate::eval::texts::{Cut, Passage, Texts};
 use crate::eval::{EvalError, Mode, Variant};
 use crate::policy::budget::smallest;
 use crate::policy::{Budget, Preset};
@@ -25,10 +26,13 @@ A text is read once; every policy and budget selects its cache from that reading
   LongBench  input, context, answers, dataset, all_classes, _id (tables: --prompts, --max-gen)
   RULER      input, outputs         L-Eval     input, instructions[], outputs[], source, evaluation
   BABILong   input, question, target
-  plain      context, questions[], answers[][], metric, max_tokens, classes[]
+  plain      context, questions[], answers[][], metric, max_tokens, classes[], choices[]
 The metric of a plain row is one of
   f1 (unless it says), exact, contains, match-all, match-part, rouge-l, lcs, choice, choices, number, label,
   classification, count, retrieval, edit-similarity, printed, truth, exam, f1-zh, rouge-l-zh, retrieval-zh
+or, of its `choices`, the likeliest: likelihood (per character), likelihood-raw
+Of --text without --tasks passages are read and the tokens that really follow are held against: KL to the
+full cache, agreement, perplexity, attention that is retained.
 Scores can be held against published ones as far as rows are asked as published: without --prompts in words
 of our own; Chinese is cut by characters; L-Eval's free answers are judged by words, and its short answers
 and made needles get fewer tokens. docs/evaluation.md says all of it.
@@ -37,6 +41,8 @@ Examples:
   cachat eval --quick
   cachat eval --tasks needle,multikey,vt --lengths 1k,4k --budgets 128,512,25% --limit 20 --out run
   cachat eval qasper.jsonl --prompts dataset2prompt.json --policies snapkv,ada-snapkv --limit 50
+  cachat eval --text report.pdf notes.md --lengths 2k --budgets 128,512 --out run
+  cachat eval long-chats.jsonl --mode turns,turns-bare --budgets 256
   cachat eval quality.jsonl --mode later --budgets 10% --json | jq '.rows[] | {policy, score}'")]
 pub struct EvalArgs {
     /// Data files, JSON Lines
@@ -59,13 +65,19 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = tasks())]
     pub tasks: Vec<Task>,
 
-    /// Tokens of made prompts with their answers, separated by commas: 1000, 4k (of 1024) [default: 1k]
+    /// Tokens of made prompts with their answers, and of passages with what follows, separated by commas:
+    /// 1000, 4k (of 1024) [default: 1k]
     #[arg(long, alias = "length", value_name = "N,…", value_delimiter = ',', value_parser = tokens)]
     pub lengths: Vec<usize>,
 
-    /// Text files to hide needles in, in place of sentences that are made
+    /// Texts of your own (anything that --file takes): how they go on is measured; with --tasks needles are
+    /// hidden in them instead, in place of sentences that are made
     #[arg(long, value_name = "FILE", num_args = 1.., value_delimiter = ',', conflicts_with = "noise")]
     pub text: Vec<PathBuf>,
+
+    /// Tokens of a passage that are held back, to follow what was read of it
+    #[arg(long, value_name = "N", default_value = "256", value_parser = following)]
+    pub follow: usize,
 
     /// Hide needles in the same five sentences over and over
     #[arg(long)]
@@ -86,7 +98,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "MODE,…", value_delimiter = ',')]
     pub mode: Vec<Mode>,
 
-    /// Samples of each set, drawn by the seed [default: all of data files, 10 of made tasks]
+    /// Samples of each set, drawn by the seed [default: all of data files, 10 of made tasks and of texts]
     #[arg(long, value_name = "N", value_parser = samples)]
     pub limit: Option<usize>,
 
@@ -185,28 +197,67 @@ impl EvalArgs {
         Ok(Variant::all(&policies, &budgets, params))
     }
 
+    /// What --text names: names and texts.
+    pub fn texts(&self) -> Result<Vec<(String, String)>, CliError> {
+        let read = |path: &PathBuf| {
+            let document = crate::document::read(path)?;
+            Ok((document.name, document.text))
+        };
+        self.text.iter().map(read).collect()
+    }
+
+    /// Whether it is asked how texts go on.
+    pub fn follows(&self) -> bool {
+        !self.text.is_empty() && self.tasks.is_empty()
+    }
+
     /// Where needles are hidden.
-    fn haystack(&self) -> Result<Haystack, CliError> {
+    fn haystack(&self, texts: &[(String, String)]) -> Result<Haystack, CliError> {
         if self.noise {
             return Ok(Haystack::Noise);
         }
-        if self.text.is_empty() {
+        if texts.is_empty() {
             return Ok(Haystack::Essay);
         }
-        let mut all = String::new();
-        for path in &self.text {
-            let document = crate::document::read(path)?;
-            all.push_str(&document.text);
-            all.push('\n');
+        let all: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+        let found = Haystack::of(&all.join("\n"));
+        found.ok_or_else(|| CliError::failed("--text has no words in it"))
+    }
+
+    /// The passages of texts whose going on is asked, and their tokens.
+    pub fn passages(
+        &self,
+        model: &Model,
+        texts: &[(String, String)],
+    ) -> Result<(Texts, Vec<Passage>), CliError> {
+        if !self.follows() {
+            return Ok((Texts::new(&[], &model.tokenizer)?, Vec::new()));
         }
-        Haystack::of(&all).ok_or_else(|| CliError::failed("--text has no words in it"))
+        if let Some(length) = self
+            .lengths
+            .iter()
+            .find(|&&length| length <= self.follow + 1)
+        {
+            return Err(CliError::usage(format!(
+                "--lengths {length} leaves nothing to read before the {} tokens that follow (--follow)",
+                self.follow
+            )));
+        }
+        let texts = Texts::new(texts, &model.tokenizer)?;
+        let passages = texts.passages(&Cut {
+            lengths: self.lengths.clone(),
+            limit: self.limit,
+            seed: self.seed,
+        })?;
+        Ok((texts, passages))
     }
 
     /// Where everything that is asked comes from.
-    pub fn plan(&self, model: &Model) -> Result<Plan, CliError> {
+    pub fn plan(&self, model: &Model, texts: &[(String, String)]) -> Result<Plan, CliError> {
         let context = model.network.description().context;
         let over = self.lengths.iter().find(|&&length| length > context);
-        if let Some(length) = over.filter(|_| !self.tasks.is_empty()) {
+        let by_length = !self.tasks.is_empty() || self.follows();
+        if let Some(length) = over.filter(|_| by_length) {
             return Err(CliError::usage(format!(
                 "--lengths {length} is over the model's context of {context} tokens"
             )));
@@ -217,7 +268,7 @@ impl EvalArgs {
             prompts: prompts.map_err(EvalError::from)?,
             tasks: self.tasks.clone(),
             lengths: self.lengths.clone(),
-            haystack: self.haystack()?,
+            haystack: self.haystack(if self.follows() { &[] } else { texts })?,
             limit: self.limit,
             seed: self.seed,
         })
@@ -259,6 +310,15 @@ fn tokens(text: &str) -> Result<usize, String> {
         .and_then(|n| n.checked_mul(unit));
     let tokens = tokens.filter(|&n| n > 0);
     tokens.ok_or_else(|| "it is a number of tokens such as 1000 or 4k".to_owned())
+}
+
+/// Tokens that follow: the first is predicted by the reading itself.
+fn following(text: &str) -> Result<usize, String> {
+    let follow = tokens(text)?;
+    let at_least_two = follow >= 2;
+    at_least_two
+        .then_some(follow)
+        .ok_or_else(|| "two tokens are the least".to_owned())
 }
 
 /// A number of samples.

@@ -6,7 +6,7 @@ use super::args::EvalArgs;
 use crate::cli::CliError;
 use crate::config::Settings;
 use crate::engine::session::Model;
-use crate::eval::data::hash;
+use crate::eval::data::{hash, hash_of};
 use crate::eval::{EvalError, Variant};
 
 /// Of a run.
@@ -18,17 +18,21 @@ pub fn conditions(
     settings: &Settings,
     model: &Model,
     variants: &[Variant],
+    texts: &[(String, String)],
 ) -> Result<serde_json::Value, CliError> {
     let d = model.network.description();
     let files = args.files.iter().map(|path| path.display().to_string());
     let variants = variants
         .iter()
         .map(|v| format!("{}@{}", v.policy(), v.budget()));
-    let inputs = args.files.iter().chain(&args.text);
     let mut hashes = BTreeMap::new();
-    for path in inputs.chain(&args.prompts).chain(&args.max_gen) {
+    for path in args.files.iter().chain(&args.prompts).chain(&args.max_gen) {
         let hash = hash(path).map_err(EvalError::from)?;
         hashes.insert(path.display().to_string(), hash);
+    }
+    // Of a document what was made of it: it may be a part, or come from a pipe.
+    for (path, (_, text)) in args.text.iter().zip(texts) {
+        hashes.insert(path.display().to_string(), hash_of(text));
     }
     Ok(serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -54,6 +58,7 @@ pub fn conditions(
         "max_length": args.max_length,
         "noise": args.noise,
         "text": args.text,
+        "follow": args.follow,
     }))
 }
 

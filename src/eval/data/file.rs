@@ -75,13 +75,22 @@ pub fn hash(path: &Path) -> Result<String, DataError> {
     loop {
         let some = from.fill_buf().map_err(|e| DataError::file(path, e))?;
         if some.is_empty() {
-            let sum = hash.finalize();
-            return Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hexadecimal(hash));
         }
         hash.update(some);
         let read = some.len();
         from.consume(read);
     }
+}
+
+/// The SHA-256 of a text, in hexadecimal.
+pub fn hash_of(text: &str) -> String {
+    hexadecimal(Sha256::new_with_prefix(text))
+}
+
+fn hexadecimal(hash: Sha256) -> String {
+    let sum = hash.finalize();
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The whole of a small file.
@@ -158,6 +167,7 @@ mod tests {
         std::fs::write(&path, "abc").unwrap();
         let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hash(&path).unwrap(), known);
+        assert_eq!(hash_of("abc"), known);
         assert!(hash(folder.path()).is_err());
     }
 }

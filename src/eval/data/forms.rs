@@ -160,25 +160,73 @@ fn plain(row: &Row, stem: &str) -> Result<Sample, Wrong> {
     let metrics = row.each("metric", asked.len())?;
     let max_tokens = row.number("max_tokens")?.unwrap_or(PLAIN_TOKENS).max(1);
     let classes = row.texts_or_none("classes")?;
+    let choices = row.lists_or_one("choices", asked.len())?;
     let context = row.text("context")?;
     let mut questions = Vec::with_capacity(asked.len());
-    for ((asked, answers), metric) in asked.into_iter().zip(answers).zip(metrics) {
-        let name = metric.unwrap_or("f1");
+    let rows = asked.into_iter().zip(answers).zip(metrics).zip(choices);
+    for (((asked, mut answers), metric), choices) in rows {
+        let name = metric.unwrap_or(match choices.is_empty() {
+            true => "f1",
+            false => "likelihood",
+        });
         let metric = Metric::named(name).ok_or_else(|| {
             let names = Metric::NAMES.map(|(name, _)| name).join(", ");
             format!("`metric` is \"{name}\", which is none of {names}")
         })?;
         answerable(metric, &answers, &classes)?;
+        let mut classes = classes.clone();
+        if metric.weighs() {
+            answers = chosen(&answers, &choices, metric)?;
+            classes = choices;
+        }
         questions.push(Question {
             text: format!("\n\n{asked}"),
             lead: String::new(),
             answers,
-            classes: classes.clone(),
+            classes,
             rule: Rule::new(metric, max_tokens),
         });
     }
     let dataset = row.text_or("dataset", stem)?;
     Ok(of("plain", dataset, context.into(), questions))
+}
+
+/// The options that `answers` name: by their text, their letter from A on, or their number from 0 on.
+fn chosen(answers: &[String], choices: &[String], metric: Metric) -> Result<Vec<String>, Wrong> {
+    let short = |text: &str| text.chars().take(40).collect::<String>();
+    if choices.len() < 2 {
+        return Err(format!(
+            "the metric {} needs two `choices` at least",
+            metric.name()
+        ));
+    }
+    for (i, choice) in choices.iter().enumerate() {
+        if choice.is_empty() || choices[..i].contains(choice) {
+            return Err(format!(
+                "`choices` has \"{}\", which is empty or there twice",
+                short(choice).escape_debug()
+            ));
+        }
+    }
+    let named = |answer: &String| {
+        if choices.contains(answer) {
+            return Ok(answer.clone());
+        }
+        let mut letters = answer.chars();
+        let at = match (letters.next(), letters.next()) {
+            (Some(letter @ 'A'..='Z'), None) => Some(letter as usize - 'A' as usize),
+            _ => answer.parse().ok(),
+        };
+        at.and_then(|at: usize| choices.get(at)).cloned().ok_or_else(|| {
+            format!(
+                "`answers` has \"{}\", which is none of the {} `choices`, nor the letter (from A on) or \
+                 the number (from 0 on) of one",
+                short(answer).escape_debug(),
+                choices.len()
+            )
+        })
+    };
+    answers.iter().map(named).collect()
 }
 
 /// Refuses what the metric could never find right, or would find right by mistake: the published multiple

@@ -13,7 +13,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::DataError;
-pub use file::{Place, hash};
+pub use file::{Place, hash, hash_of};
 pub use prompts::Prompts;
 pub use sample::{Question, Sample};
 

@@ -15,7 +15,9 @@ impl Row {
         match serde_json::from_str(line) {
             Ok(Value::Object(fields)) => Ok(Row(fields)),
             Ok(_) => Err("a row is a JSON object".into()),
-            Err(error) => Err(format!("it is no JSON: {error}")),
+            Err(error) => Err(format!(
+                "it is no JSON: {error} (texts of your own are given by --text)"
+            )),
         }
     }
 
@@ -97,6 +99,15 @@ impl Row {
             value => Ok(vec![said(value, name)?]),
         });
         lists.collect()
+    }
+
+    /// Texts for all questions, or a list of texts for each; none where the field is missing or null.
+    pub fn lists_or_one(&self, name: &str, count: usize) -> Result<Vec<Vec<String>>, Wrong> {
+        match self.get(name) {
+            Err(_) => Ok(vec![Vec::new(); count]),
+            Ok(Value::Array(all)) if all.iter().any(Value::is_array) => self.lists(name, count),
+            Ok(_) => Ok(vec![self.texts(name)?; count]),
+        }
     }
 
     /// One value for all questions, or one for each.

@@ -130,6 +130,37 @@ fn babilong_and_plain_rows() {
 }
 
 #[test]
+fn options_are_named_by_text_letter_or_number() {
+    let sample = one(
+        "mine.jsonl",
+        &serde_json::json!({
+        "context": "a", "questions": ["b?", "c?", "d?"], "answers": ["B", ["blue", 0], 1],
+        "choices": [["A", "C", "B"], ["red", "green", "blue"], ["1", "2"]]}),
+    );
+    let asked = |q: usize| {
+        let question = &sample.questions[q];
+        (
+            question.rule.metric,
+            question.answers.clone(),
+            question.classes.len(),
+        )
+    };
+    let of = |answers: &[&str], choices| {
+        let answers = answers.iter().map(|&answer| answer.to_owned()).collect();
+        (Metric::Likelihood, answers, choices)
+    };
+    assert_eq!(asked(0), of(&["B"], 3));
+    assert_eq!(asked(1), of(&["blue", "red"], 3));
+    // The text goes before the number.
+    assert_eq!(asked(2), of(&["1"], 2));
+    let one_list = serde_json::json!({"context": "a", "questions": ["b?"], "answers": ["B"],
+        "choices": ["x", "y"], "metric": "likelihood-raw"});
+    let sample = one("mine.jsonl", &one_list);
+    assert_eq!(sample.questions[0].answers, ["y"]);
+    assert_eq!(sample.questions[0].rule.metric, Metric::LikelihoodRaw);
+}
+
+#[test]
 fn a_wrong_row_is_named_with_its_line_and_what_is_missing() {
     let good = r#"{"context": "a", "questions": ["b?"], "answers": ["c"]}"#;
     for (row, why) in [
@@ -192,6 +223,26 @@ fn a_wrong_row_is_named_with_its_line_and_what_is_missing() {
             "`evaluation` is missing",
         ),
         (r#"{"question": "", "target": "c"}"#, "`input` is missing"),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["A"], "metric": "likelihood"}"#,
+            "needs two `choices`",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["C"], "choices": ["x", "y"]}"#,
+            "`answers` has \"C\", which is none of the 2 `choices`",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": [2], "choices": ["x", "y"]}"#,
+            "`answers` has \"2\"",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["A"], "choices": ["x", "y", "x"]}"#,
+            "`choices` has \"x\", which is empty or there twice",
+        ),
+        (
+            r#"{"context": "", "questions": ["b"], "answers": ["A"], "choices": [["x", "y"], ["x", "y"]]}"#,
+            "`choices` has 2 entries for 1 questions",
+        ),
         (r#"{"prompt": "", "x": 1}"#, "its fields: prompt, x"),
     ] {
         let found = read_text("a.jsonl", &format!("{good}\n\n{row}\n")).unwrap_err();

@@ -57,11 +57,15 @@ pub enum Metric {
     Exam,
     /// BABILong: the one label that is named in the first sentence.
     Label,
+    /// Of the options, the one that is likeliest per character.
+    Likelihood,
+    /// Of the options, the one that is likeliest as a whole.
+    LikelihoodRaw,
 }
 
 impl Metric {
     /// As data files and records name it.
-    pub const NAMES: [(&'static str, Metric); 21] = [
+    pub const NAMES: [(&'static str, Metric); 23] = [
         ("f1", Metric::F1),
         ("f1-zh", Metric::F1Zh),
         ("rouge-l", Metric::RougeL),
@@ -83,6 +87,8 @@ impl Metric {
         ("truth", Metric::Truth),
         ("exam", Metric::Exam),
         ("label", Metric::Label),
+        ("likelihood", Metric::Likelihood),
+        ("likelihood-raw", Metric::LikelihoodRaw),
     ];
 
     pub fn name(self) -> &'static str {
@@ -94,6 +100,11 @@ impl Metric {
     pub fn named(name: &str) -> Option<Metric> {
         let found = Metric::NAMES.iter().find(|(known, _)| *known == name);
         found.map(|(_, metric)| *metric)
+    }
+
+    /// Whether nothing is said, but options are weighed: the one that is chosen counts as what was said.
+    pub fn weighs(self) -> bool {
+        matches!(self, Metric::Likelihood | Metric::LikelihoodRaw)
     }
 
     /// The score of `said`: the best over all answers, or over the answers together where the metric
@@ -121,6 +132,7 @@ impl Metric {
             Metric::Truth => exam::truth(said, answer),
             Metric::Exam => exam::exam(said, answer),
             Metric::Label => babilong::label(said, answer, classes),
+            Metric::Likelihood | Metric::LikelihoodRaw => mark(said == answer),
         };
         let scores = answers.iter().map(|answer| of(answer));
         match self {

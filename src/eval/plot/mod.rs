@@ -4,12 +4,14 @@ mod curves;
 mod depths;
 mod error;
 
-use super::{Record, Summary};
-use curves::{Axis, curves};
+use super::summary::{Row, TextRow};
+use super::{Record, Summary, TEXT};
+use curves::{Figure, Point, curves};
 pub use error::DrawError;
 
 /// Names of files and what is in them: for each mode the score against what was kept, the distance to the
-/// full cache against it, and where needles were found, as far as there is anything to draw.
+/// full cache against it, and where needles were found, as far as there is anything to draw; of texts of
+/// one's own the distance.
 ///
 /// # Errors
 /// What the library says.
@@ -18,8 +20,26 @@ pub fn plots(records: &[Record], summary: &Summary) -> Result<Vec<(String, Strin
     for mode in summary.modes() {
         let mut rows = summary.widest(mode);
         rows.retain(|row| row.n > 0);
-        for (name, axis) in [("score", Axis::Score), ("kl", Axis::Divergence)] {
-            if let Some(svg) = curves(&rows, mode, axis)? {
+        let full = rows.iter().find(|row| row.policy == "full");
+        let full = full.map(|row| row.score);
+        rows.retain(|row| row.policy != "full");
+        let title = format!("mode: {mode}");
+        let of_scores = Figure {
+            title: &title,
+            upwards: "mean score, with 95 % intervals",
+            factors: false,
+            full,
+        };
+        let of_kl = Figure {
+            title: &title,
+            upwards: "KL to the full cache, nats",
+            factors: true,
+            full: None,
+        };
+        let scores = rows.iter().map(|row| score(row)).collect::<Vec<_>>();
+        let kls = rows.iter().filter_map(|row| kl(row)).collect::<Vec<_>>();
+        for (name, figure, points) in [("score", of_scores, scores), ("kl", of_kl, kls)] {
+            if let Some(svg) = curves(&figure, &points)? {
                 all.push((format!("{name}-{mode}.svg"), svg));
             }
         }
@@ -28,7 +48,48 @@ pub fn plots(records: &[Record], summary: &Summary) -> Result<Vec<(String, Strin
             all.push((format!("needles-{mode}.svg"), svg));
         }
     }
+    let texts = summary.widest_texts().into_iter();
+    let points: Vec<Point> = texts.filter(|row| row.policy != "full").map(text).collect();
+    let figure = Figure {
+        title: "how texts go on",
+        upwards: "KL to the full cache, nats, with 95 % intervals",
+        factors: true,
+        full: None,
+    };
+    if let Some(svg) = curves(&figure, &points)? {
+        all.push((format!("kl-{TEXT}.svg"), svg));
+    }
     Ok(all)
+}
+
+fn score(row: &Row) -> Point<'_> {
+    Point {
+        policy: &row.policy,
+        share: row.kept_share,
+        value: row.score,
+        low: row.low,
+        high: row.high,
+    }
+}
+
+fn kl(row: &Row) -> Option<Point<'_>> {
+    let value = row.kl_mean?;
+    Some(Point {
+        value,
+        low: value,
+        high: value,
+        ..score(row)
+    })
+}
+
+fn text(row: &TextRow) -> Point<'_> {
+    Point {
+        policy: &row.policy,
+        share: row.kept_share,
+        value: row.kl_mean,
+        low: row.low,
+        high: row.high,
+    }
 }
 
 #[cfg(test)]
@@ -59,8 +120,7 @@ mod tests {
             metric: "contains".into(),
             score,
             kl: (!full).then_some(0.1),
-            top1: None,
-            seconds: 0.0,
+            ..Record::default()
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::engine::lane::{Begin, Decoded, Lane, Voice};
 use crate::engine::logits::{Measured, argmax};
+use crate::eval::record::Chance;
 use crate::eval::watch::Watch;
 use crate::model::detokenize::Detokenizer;
 use crate::model::error::Result;
@@ -15,9 +16,9 @@ const STEPS: usize = 32;
 /// The full cache's answer, as far as others are held against it.
 #[derive(Default)]
 pub struct Teacher {
-    tokens: Vec<u32>,
+    pub tokens: Vec<u32>,
     /// Logits of the steps, also of the one that ended the answer.
-    rows: Vec<Vec<f32>>,
+    pub rows: Vec<Vec<f32>>,
 }
 
 /// What an answer was.
@@ -29,6 +30,8 @@ pub struct Answered {
     /// Mean over the steps, and the share of them at which the likeliest token is the same.
     pub kl: Option<f64>,
     pub top1: Option<f64>,
+    /// Where options were weighed, all of them.
+    pub options: Vec<Chance>,
     pub teacher: Teacher,
     pub seconds: f64,
 }
@@ -102,6 +105,7 @@ impl Greedy<'_> {
             stop,
             kl: mean(measured.kl.iter().sum()),
             top1: mean(measured.agree as f64),
+            options: Vec::new(),
             teacher: Teacher { tokens, rows },
             seconds: begun.elapsed().as_secs_f64(),
         }))

@@ -2,6 +2,7 @@
 //! every policy selects its own from that (a fork of the lane, and an archive in memory beside it).
 
 mod greedy;
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -11,15 +12,16 @@ use super::data::{Question, Sample};
 use super::error::EvalError;
 use super::prompt::{Prompt, Writer};
 use super::record::{NO_ROOM, Record};
+use super::selected::{Following, Selected, select};
 use super::variant::{Mode, Variant};
 use super::watch::Watch;
 use crate::archive::Archive;
 use crate::engine::evict::Evictor;
-use crate::engine::lane::{Lane, Reader};
-use crate::engine::picture::full_bytes;
+use crate::engine::lane::Lane;
 use crate::engine::session::Model;
 use crate::heap;
 use greedy::{Answered, Greedy, Teacher};
+use options::Weighing;
 
 /// Answers samples.
 pub struct Runner<'m> {
@@ -74,31 +76,6 @@ struct Run<'r, 'm> {
     sample: &'r Sample,
     prompt: Prompt,
     archive: Arc<Archive>,
-}
-
-/// A cache as it was selected.
-struct Selected {
-    bytes: u64,
-    full: u64,
-    entries: Option<usize>,
-}
-
-impl Selected {
-    fn of(lane: &Lane) -> Selected {
-        Selected {
-            bytes: lane.layers().used_bytes() as u64,
-            full: full_bytes(lane.layers()),
-            entries: lane.evictor().bound_per_head(),
-        }
-    }
-
-    /// Where there is nothing, everything is kept.
-    fn share(&self) -> f64 {
-        match self.full {
-            0 => 1.0,
-            full => self.bytes as f64 / full as f64,
-        }
-    }
 }
 
 type Records = Result<Option<Vec<Record>>, EvalError>;
@@ -156,7 +133,7 @@ impl Run<'_, '_> {
                 lane.leave_archive();
                 let selected = Selected::of(&lane);
                 let how = self.greedy(q, teacher.as_ref(), false);
-                let Some(answered) = how.answer(&mut lane, logits, watch)? else {
+                let Some(answered) = self.answer(how, q, &mut lane, logits, watch)? else {
                     return Ok(None);
                 };
                 out.push(self.record(variant, q, tokens.len(), &selected, &answered));
@@ -194,7 +171,7 @@ impl Run<'_, '_> {
                     return Ok(None);
                 };
                 let how = self.greedy(q, teachers.get(q), true);
-                let Some(answered) = how.answer(&mut lane, read.logits, watch)? else {
+                let Some(answered) = self.answer(how, q, &mut lane, read.logits, watch)? else {
                     return Ok(None);
                 };
                 out.push(self.record(variant, q, tokens.len(), &selected, &answered));
@@ -221,7 +198,9 @@ impl Run<'_, '_> {
                         .turn(self.sample, &self.prompt.texts, &answers)?,
                     false => Vec::new(),
                 };
-                let needed = tokens.len().saturating_add(question.rule.max_tokens);
+                let needed = tokens
+                    .len()
+                    .saturating_add(self.writer.answer_tokens(question)?);
                 if tokens.is_empty() || needed > self.writer.most {
                     out.push(self.unasked(variant, q, tokens.len()));
                     continue;
@@ -244,7 +223,7 @@ impl Run<'_, '_> {
                 }
                 let selected = Selected::of(&lane);
                 let how = self.greedy(q, None, false);
-                let Some(answered) = how.answer(&mut lane, logits, watch)? else {
+                let Some(answered) = self.answer(how, q, &mut lane, logits, watch)? else {
                     return Ok(None);
                 };
                 out.push(self.record(variant, q, tokens.len(), &selected, &answered));
@@ -287,6 +266,28 @@ impl Run<'_, '_> {
         }
     }
 
+    /// An answer as it is decoded, or the option that is likeliest.
+    fn answer(
+        &self,
+        how: Greedy<'_>,
+        q: usize,
+        lane: &mut Lane,
+        logits: Vec<f32>,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Answered>, EvalError> {
+        let question = &self.sample.questions[q];
+        if !question.rule.metric.weighs() {
+            return Ok(how.answer(lane, logits, watch)?);
+        }
+        let weighing = Weighing {
+            tokenizer: how.tokenizer,
+            question,
+            teacher: how.teacher,
+            first: how.first,
+        };
+        weighing.answer(lane, logits, watch)
+    }
+
     fn record(
         &self,
         variant: &Variant,
@@ -325,27 +326,9 @@ impl Run<'_, '_> {
             score: rule.score(&answered.text, answers, classes),
             kl: answered.kl,
             top1: answered.top1,
+            options: answered.options.clone(),
+            followed: None,
             seconds: answered.seconds,
         }
-    }
-}
-
-/// The lane becomes that of `tokens`, selected from everything: the logits of the next token, `None` when
-/// it was stopped.
-fn select(
-    lane: &mut Lane,
-    tokens: &[u32],
-    watch: &mut dyn Watch,
-) -> Result<Option<Vec<f32>>, EvalError> {
-    let from = lane.recallable(tokens);
-    let read = lane.recall(tokens, from, &mut Following(watch))?;
-    Ok(read.map(|read| read.logits))
-}
-
-struct Following<'w>(&'w mut dyn Watch);
-
-impl Reader for Following<'_> {
-    fn stopped(&self) -> bool {
-        self.0.stopped()
     }
 }

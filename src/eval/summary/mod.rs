@@ -1,20 +1,21 @@
 //! What answers come to: a table of means with intervals, and differences over the same texts.
 
+mod across;
+mod grouping;
 mod markdown;
 mod stats;
 #[cfg(test)]
 mod tests;
-
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod texts;
 
 use serde::Serialize;
 
 use super::record::Record;
+pub use across::Across;
+use grouping::{ALL, differences, distinct, mean, of, of_all, opponents, scores, values, variants};
 pub use markdown::markdown;
 use stats::{Estimate, bootstrap};
-
-/// Task and set of the rows over all sets; no task of a data file is called so.
-const ALL: &str = "all";
+pub use texts::{TextPair, TextRow};
 
 /// Means of a set under a variant; intervals are over texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,48 +60,26 @@ pub struct Pair {
 pub struct Summary {
     pub rows: Vec<Row>,
     pub paired: Vec<Pair>,
-}
-
-/// Values in the order in which they first came.
-fn distinct<'r, T: PartialEq>(values: impl Iterator<Item = T> + 'r) -> Vec<T> {
-    let mut out = Vec::new();
-    for value in values {
-        if !out.contains(&value) {
-            out.push(value);
-        }
-    }
-    out
-}
-
-/// Each text's mean score over its questions, by the text's name.
-fn scores<'r>(records: &[&'r Record]) -> BTreeMap<&'r str, f64> {
-    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for record in records {
-        let (sum, n) = sums.entry(&record.sample).or_default();
-        (*sum, *n) = (*sum + record.score, *n + 1.0);
-    }
-    sums.into_iter()
-        .map(|(text, (sum, n))| (text, sum / n))
-        .collect()
-}
-
-/// Differences over the texts that both have.
-fn differences(a: &BTreeMap<&str, f64>, b: &BTreeMap<&str, f64>) -> Vec<f64> {
-    let both = a.iter().filter_map(|(text, a)| Some(a - b.get(text)?));
-    both.collect()
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / n as f64)
+    /// The modes beside each other, where there are several.
+    pub across_modes: Vec<Across>,
+    /// How texts of one's own go on.
+    pub texts: Vec<TextRow>,
+    pub paired_texts: Vec<TextPair>,
 }
 
 impl Summary {
     /// Of answers whose order is that of the table.
     pub fn of(records: &[Record]) -> Summary {
         let mut summary = Summary::default();
-        for mode in distinct(records.iter().map(|r| r.mode.as_str())) {
-            let of_mode: Vec<&Record> = records.iter().filter(|r| r.mode == mode).collect();
+        let (texts, records): (Vec<&Record>, Vec<&Record>) =
+            records.iter().partition(|r| r.followed.is_some());
+        summary.texts = texts::rows(&texts);
+        summary.paired_texts = texts::pairs(&texts);
+        let modes = distinct(records.iter().map(|r| r.mode.as_str()));
+        summary.across_modes = across::across(&records, &modes);
+        for mode in modes {
+            let of_mode = records.iter().filter(|r| r.mode == mode);
+            let of_mode: Vec<&Record> = of_mode.copied().collect();
             let sets = distinct(
                 of_mode
                     .iter()
@@ -130,6 +109,13 @@ impl Summary {
         let sets = distinct(of_mode.clone().map(|row| (&row.task, &row.dataset)));
         let alone = sets.len() == 1;
         of_mode.filter(|row| alone || row.task == ALL).collect()
+    }
+
+    /// The rows over all texts; those of the only one where there is one.
+    pub fn widest_texts(&self) -> Vec<&TextRow> {
+        let alone = distinct(self.texts.iter().map(|row| &row.dataset)).len() == 1;
+        let rows = self.texts.iter();
+        rows.filter(|row| alone || row.dataset == ALL).collect()
     }
 
     fn add(&mut self, task: &str, dataset: &str, every: &[&Record]) {
@@ -171,64 +157,19 @@ impl Summary {
     /// Every variant against the full cache, and against the first policy at its budget.
     fn pair(&mut self, mode: &str, every: &[&Record]) {
         let (records, _) = of_all(every);
-        let variants = variants(every);
-        let full = variants.iter().find(|(policy, _)| *policy == "full");
-        for &(policy, budget) in variants.iter().filter(|(policy, _)| *policy != "full") {
-            let others = variants
-                .iter()
-                .filter(|(p, b)| *p != "full" && *b == budget);
-            let first = others
-                .into_iter()
-                .next()
-                .filter(|(first, _)| *first != policy);
-            for &(other, at) in full.into_iter().chain(first) {
-                let of = |policy, budget| scores(&of(&records, policy, Some(budget)));
-                let differences = differences(&of(policy, budget), &of(other, at));
-                let Estimate { mean, low, high } = bootstrap(&differences);
-                self.paired.push(Pair {
-                    mode: mode.into(),
-                    a: format!("{policy}@{budget}"),
-                    b: format!("{other}@{at}"),
-                    difference: mean,
-                    low,
-                    high,
-                    n: differences.len(),
-                });
-            }
+        for ((policy, budget), (other, at)) in opponents(&variants(every)) {
+            let of = |policy, budget| scores(&of(&records, policy, Some(budget)));
+            let differences = differences(&of(policy, budget), &of(other, at));
+            let Estimate { mean, low, high } = bootstrap(&differences);
+            self.paired.push(Pair {
+                mode: mode.into(),
+                a: format!("{policy}@{budget}"),
+                b: format!("{other}@{at}"),
+                difference: mean,
+                low,
+                high,
+                n: differences.len(),
+            });
         }
     }
-}
-
-/// Answers to the questions that were put to every variant, and one record of each other question.
-fn of_all<'r>(records: &[&'r Record]) -> (Vec<&'r Record>, Vec<&'r Record>) {
-    let variants = variants(records).len();
-    let mut asked: HashMap<(&str, usize), usize> = HashMap::new();
-    for record in records {
-        *asked.entry((&record.sample, record.question)).or_default() += usize::from(record.asked());
-    }
-    let of_all = |record: &&&Record| {
-        let asked = asked.get(&(record.sample.as_str(), record.question));
-        asked.is_some_and(|&n| n == variants)
-    };
-    let (kept, mut others): (Vec<&Record>, Vec<&Record>) = records.iter().partition(of_all);
-    let mut known = HashSet::new();
-    others.retain(|record| known.insert((record.sample.as_str(), record.question)));
-    (kept, others)
-}
-
-fn values(scores: &BTreeMap<&str, f64>) -> Vec<f64> {
-    scores.values().copied().collect()
-}
-
-fn variants<'r>(records: &[&'r Record]) -> Vec<(&'r str, &'r str)> {
-    distinct(
-        records
-            .iter()
-            .map(|r| (r.policy.as_str(), r.budget.as_str())),
-    )
-}
-
-fn of<'r>(records: &[&'r Record], policy: &str, budget: Option<&str>) -> Vec<&'r Record> {
-    let fits = |r: &&&Record| r.policy == policy && budget.is_none_or(|budget| r.budget == budget);
-    records.iter().filter(fits).copied().collect()
 }

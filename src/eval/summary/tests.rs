@@ -26,8 +26,7 @@ fn record(sample: &str, policy: &str, score: f64) -> Record {
         metric: "f1".into(),
         score,
         kl: (policy != "full").then_some(0.25),
-        top1: None,
-        seconds: 0.0,
+        ..Record::default()
     }
 }
 
