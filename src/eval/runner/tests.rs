@@ -342,7 +342,7 @@ fn nothing_is_evicted_where_prompts_share_nothing() {
         prompt,
         archive: Arc::new(Archive::in_memory(model.network.identity(), u64::MAX)),
     };
-    let records = run.later(&mut Unwatched).unwrap().unwrap();
+    let records = run.later(false, &mut Unwatched).unwrap().unwrap();
     assert_eq!(records.len(), 3 * variants.len());
     for record in &records {
         assert_eq!(record.answer, records[record.question].answer);
