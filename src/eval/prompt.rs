@@ -93,7 +93,10 @@ impl Writer<'_> {
             _ => {
                 let before = &text[from.saturating_sub(NAMED_BY)..from];
                 let named = text_of(&self.model.tokenizer, before);
-                format!("\n\nRepeat the part of the previous context exactly, starting with{named}")
+                let named = named.trim_start();
+                format!(
+                    "\n\nRepeat the part of the previous context exactly, starting with {named}"
+                )
             }
         };
         let end = if question.rule.chat { "" } else { "\n" };

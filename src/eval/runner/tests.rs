@@ -349,3 +349,33 @@ fn nothing_is_evicted_where_prompts_share_nothing() {
         assert_eq!((record.bytes, record.kept_share), (0, 1.0));
     }
 }
+
+/// KVzip's request stands behind the text and names where a later part begins.
+#[test]
+fn a_text_is_asked_for_again_and_judges_every_policy() {
+    let (model, sample) = (model(), leval());
+    let writer = Writer {
+        model: &model,
+        most: usize::MAX,
+    };
+    let prompt = writer.write(&sample).unwrap();
+    let text_of = |tokens: &[u32]| -> String {
+        let bytes = tokens
+            .iter()
+            .flat_map(|&id| model.tokenizer.token_bytes(id));
+        String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
+    };
+    let asked = |from| text_of(&writer.again(&sample, &prompt, from).unwrap());
+    let first = asked(0);
+    assert!(first.contains("Repeat the previous context exactly."));
+    assert!(!first.contains("mill"), "{first}");
+    let named = text_of(&prompt.questions[0][92..100]);
+    let named = format!("starting with {}", named.trim_start());
+    assert!(asked(100).contains(&named), "{}", asked(100));
+    let later = run(&model, &sample, &variants(), Mode::Later);
+    let repeated = run(&model, &sample, &variants(), Mode::LaterRepeated);
+    for (a, b) in later.iter().zip(&repeated) {
+        assert_eq!((a.entries, a.prompt_tokens), (b.entries, b.prompt_tokens));
+        assert!(a.entries.is_some() || a.answer == b.answer);
+    }
+}
