@@ -336,8 +336,11 @@ impl<T: KvElement> Backend for Host<T> {
         let observed = heads.map(|(h, (head, scores))| Observed {
             scores,
             positions: head.positions().to_vec(),
-            keys: needs.keys.then(|| head.keys()).unwrap_or_default(),
-            values: needs.values.then(|| head.values()).unwrap_or_default(),
+            keys: if needs.keys { head.keys() } else { Vec::new() },
+            values: match needs.values {
+                true => head.values(),
+                false => Vec::new(),
+            },
             projected: Vec::new(),
             queries: match needs.queries {
                 true => a.queries_of(h, q.q).iter().map(|x| x * a.scale).collect(),
