@@ -7,6 +7,7 @@ use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::{Inspection, inspect};
 use cachat::engine::lane::{Begin, Lane, Unread, Voice};
 use cachat::engine::logits::argmax;
+use cachat::engine::repetition::{Again, Repetition};
 use cachat::model::error::Result;
 use cachat::model::gguf::GgufFile;
 use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network};
@@ -84,6 +85,180 @@ const KEY_NORM: Preset = Preset::new(
         layers: LayerBudget::Flat,
     },
 );
+
+/// CriticalKV's norms are a kernel's on the CPU, and elsewhere what the output projection makes of one input
+/// after the other.
+#[test]
+fn every_path_weighs_values_with_the_output_projection() {
+    for name in ["critical", "ada-critical", "pooled-critical"] {
+        let run = |path, name: &str| -> Vec<Vec<Vec<u32>>> {
+            let evictor = evictor(name.parse().unwrap(), 20);
+            let inspection = inspect(&network(path), &evictor, &tokens(90), 4).unwrap();
+            inspection.layers.into_iter().map(|l| l.kept).collect()
+        };
+        let by_attention = run(ComputePath::Kernels, &name.replace("critical", "snapkv"));
+        let found = ComputePath::ALL.map(|path| run(path, name));
+        assert_ne!(found[0], by_attention, "{name}");
+        for (path, other) in ComputePath::ALL.iter().zip(&found) {
+            assert_eq!(*other, found[0], "{name} by {path:?}");
+        }
+    }
+}
+
+/// What a policy keeps is the same whether a text is read at once or its end behind what was read before, so in
+/// other blocks.
+#[test]
+fn what_is_kept_does_not_depend_on_the_blocks_of_a_prefill() {
+    let (network, tokens) = (network(ComputePath::Kernels), tokens(300));
+    let kept = |lane: &Lane| -> Vec<Vec<u32>> {
+        let layers = lane.layers();
+        let of = |l| (0..layers.lens(l).len()).map(move |h| layers.positions(l, h).to_vec());
+        (0..layers.count()).flat_map(of).collect()
+    };
+    for preset in Preset::every() {
+        let mut whole = Lane::new(&network, evictor(preset, 20)).unwrap();
+        whole.read(&tokens, &mut Unread).unwrap().unwrap();
+        for first in [31, 64, 200, 292] {
+            let mut full = Lane::new(&network, Evictor::none(PARAMS)).unwrap();
+            full.read(&tokens[..first], &mut Unread).unwrap().unwrap();
+            let mut lane = full.fork(evictor(preset, 20));
+            let from = lane.recallable(&tokens);
+            assert_eq!(from, first);
+            lane.recall(&tokens, from, &mut Unread).unwrap().unwrap();
+            assert_eq!(kept(&lane), kept(&whole), "{preset}, {first} before");
+        }
+    }
+}
+
+/// What a round is shown of a layer.
+struct Shown(Vec<Observed>);
+
+impl Round for Shown {
+    fn needs(&self) -> Needs {
+        Needs {
+            keys: true,
+            queries: true,
+            ..Needs::NONE
+        }
+    }
+
+    fn observe(&mut self, _: usize, heads: Vec<Observed>) -> Vec<Choice> {
+        self.0 = heads;
+        Vec::new()
+    }
+}
+
+const TEXT: usize = 150;
+
+/// A part of the text, and what asks for it.
+fn again(text: &[u32], part: std::ops::Range<usize>) -> Again {
+    let tokens = [&[7, 8, 9], &text[part.clone()]].concat();
+    Again { part, tokens }
+}
+
+/// The strongest attention of the repeated tokens, entry by entry, shared out as KVzip does.
+fn strongest(text: &[u32], again: &Again) -> Vec<Vec<Vec<f32>>> {
+    let window = again.tokens.len();
+    let params = Params { window, ..PARAMS };
+    let network = network(ComputePath::Kernels);
+    let mut lane = Lane::new(&network, Evictor::none(params)).unwrap();
+    lane.read(&[text, &again.tokens].concat(), &mut Unread)
+        .unwrap()
+        .unwrap();
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
+    };
+    let of_head = |head: &Observed| {
+        let mut most = vec![0.0f32; TEXT];
+        most[..4].fill(1.0);
+        for (q, query) in head.queries.chunks_exact(head.head_dim).enumerate() {
+            let last = TEXT + q / head.group;
+            let seen = |p: &usize| *p < 4 || again.part.contains(p) || *p >= TEXT;
+            let seen: Vec<usize> = (0..=last).filter(seen).collect();
+            let key = |p: usize| &head.keys[p * head.head_dim..][..head.head_dim];
+            let weights: Vec<f64> = seen.iter().map(|&p| dot(query, key(p)).exp()).collect();
+            let all: f64 = weights.iter().sum();
+            for (p, weight) in seen.iter().zip(weights) {
+                if again.part.contains(p) {
+                    most[*p] = most[*p].max((weight / all) as f32);
+                }
+            }
+        }
+        most
+    };
+    let layers = lane.layers();
+    let of_layer = |layer| {
+        let mut shown = Shown(Vec::new());
+        layers.select(layer, layer, &mut shown).unwrap();
+        shown.0.iter().map(of_head).collect()
+    };
+    (0..layers.count()).map(of_layer).collect()
+}
+
+fn of_all(found: &Repetition) -> Vec<Vec<Vec<f32>>> {
+    let heads = |layer| (0..2).map(move |head| found.of(layer, head).to_vec());
+    (0..4).map(|layer| heads(layer).collect()).collect()
+}
+
+#[test]
+fn a_repetition_is_the_strongest_attention_of_what_is_said_again() {
+    let text = tokens(TEXT as u32);
+    let parts = [again(&text, 0..70), again(&text, 70..150)];
+    let [first, second] = parts.each_ref().map(|again| strongest(&text, again));
+    for path in ComputePath::ALL {
+        let mut lane = Lane::new(&network(path), Evictor::none(PARAMS)).unwrap();
+        lane.read(&text, &mut Unread).unwrap().unwrap();
+        let found = lane.repeated(&parts, &|| false).unwrap().unwrap();
+        assert_eq!(lane.position(), TEXT);
+        for (l, layer) in of_all(&found).iter().enumerate() {
+            for (h, head) in layer.iter().enumerate() {
+                assert_eq!(head.len(), TEXT);
+                for (p, &found) in head.iter().enumerate() {
+                    let expected = first[l][h][p].max(second[l][h][p]);
+                    assert!((found - expected).abs() < 1e-4, "{path:?} {l} {h} {p}");
+                }
+            }
+        }
+        assert!(lane.repeated(&parts, &|| true).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_cache_is_cut_down_by_a_repetition_under_every_policy() {
+    let text = tokens(TEXT as u32);
+    let network = network(ComputePath::Kernels);
+    let mut full = Lane::new(&network, Evictor::none(PARAMS)).unwrap();
+    full.read(&text, &mut Unread).unwrap().unwrap();
+    let parts = [again(&text, 0..70), again(&text, 70..150)];
+    let found = Arc::new(full.repeated(&parts, &|| false).unwrap().unwrap());
+    for preset in Preset::every().skip(1) {
+        let mut lane = full.fork(evictor(preset, 20));
+        let evicted = lane.evict_by(&found).unwrap();
+        assert_eq!(evicted.layers.len(), 4, "{preset}");
+        let entries = lane.layers().entries();
+        assert!(entries.abs_diff(8 * 20) <= 12, "{preset}: {entries}");
+    }
+    let raw = Params {
+        kernel: 1,
+        ..PARAMS
+    };
+    let raw = Evictor {
+        params: raw,
+        ..evictor(Preset::SNAPKV, 20)
+    };
+    let mut lane = full.fork(raw);
+    lane.evict_by(&found).unwrap();
+    for (l, layer) in of_all(&found).iter().enumerate() {
+        for (h, head) in layer.iter().enumerate() {
+            let mut expected = best(&head[..TEXT - 8], 12);
+            expected.extend(TEXT as u32 - 8..TEXT as u32);
+            assert_eq!(lane.layers().positions(l, h), expected, "{l} {h}");
+        }
+    }
+}
 
 #[test]
 fn a_score_of_ones_own_may_read_keys() {

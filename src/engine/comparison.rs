@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::stop::Stop;
+use crate::model::thoughts;
 
 /// Most tokens of each answer: the full cache's distributions are kept for all of them, one
 /// number for each word of the vocabulary.
@@ -68,6 +69,13 @@ pub struct PolicyRun {
     /// Bytes of `answer` before that token.
     pub same_bytes: usize,
     pub answer: String,
+}
+
+impl PolicyRun {
+    /// The answer without its thoughts.
+    pub fn said(&self) -> String {
+        thoughts::answer(&self.answer)
+    }
 }
 
 /// All runs; the full cache's is the first.

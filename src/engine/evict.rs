@@ -65,6 +65,11 @@ impl Evictor {
         of.collect()
     }
 
+    /// The layers that a policy bounds.
+    pub fn bounded_layers(&self, layers: &dyn Layers) -> Vec<usize> {
+        Self::growing(layers).into_iter().map(|(l, _)| l).collect()
+    }
+
     /// Entries each layer that grows keeps after an eviction when `more` tokens have come: (layer, KV
     /// heads, entries).
     fn targets(&self, layers: &dyn Layers, more: usize) -> Vec<(usize, usize, usize)> {
@@ -129,7 +134,7 @@ impl Evictor {
         Evicting {
             evictor: *self,
             extent,
-            growing: Self::growing(layers).into_iter().map(|(l, _)| l).collect(),
+            growing: self.bounded_layers(layers),
             round: active.then(|| policy::begin(policy, self.params, extent)),
             shown: Vec::new(),
             done: Vec::new(),
@@ -151,6 +156,12 @@ pub struct Evicting {
 }
 
 impl Evicting {
+    /// Another round in the place of the policy's.
+    pub fn judged(mut self, by: impl FnOnce(Box<dyn Round>) -> Box<dyn Round>) -> Evicting {
+        self.round = self.round.map(by);
+        self
+    }
+
     /// `layer` has all its entries: shows it to the policy and does what that decides.
     pub fn layer(
         &mut self,

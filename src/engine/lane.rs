@@ -2,6 +2,7 @@
 //! Reading, the decode loop and the place where peaks are measured are here and nowhere else.
 
 mod committing;
+mod repeating;
 mod step;
 
 use std::ops::ControlFlow;
@@ -20,6 +21,7 @@ use super::room;
 use crate::archive::Archive;
 use crate::model::footprint::Way;
 use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
+use crate::policy::Round;
 
 /// Layers that were evicted together.
 #[derive(Clone, Debug, Default)]
@@ -269,15 +271,24 @@ impl Lane {
 
     /// Evicts every layer that one more token would take over its bound.
     fn make_room(&mut self) -> Result<Evicted> {
-        let layers: &mut dyn Layers = &mut *self.sequence;
-        let due = self.evictor.due(layers);
+        let due = self.evictor.due(&*self.sequence);
         if due.is_empty() {
             return Ok(Evicted::default());
         }
+        self.evict(due, |round| round)
+    }
+
+    /// Evicts layers, as the policy's round says or one `by` it.
+    fn evict(
+        &mut self,
+        due: Vec<usize>,
+        by: impl FnOnce(Box<dyn Round>) -> Box<dyn Round>,
+    ) -> Result<Evicted> {
+        let layers: &mut dyn Layers = &mut *self.sequence;
         let begun = Instant::now();
         // Between rounds the cache only grows: here it is at its height.
         self.peak.hold(layers.allocated_bytes());
-        let mut evicting = self.evictor.begin(layers);
+        let mut evicting = self.evictor.begin(layers).judged(by);
         let mut told = PeakKeeper {
             peak: &mut self.peak,
             held: 0,

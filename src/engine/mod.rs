@@ -23,6 +23,7 @@ pub mod memory;
 mod peak;
 pub mod picture;
 mod reading;
+pub mod repetition;
 mod retained;
 mod room;
 pub mod sampler;

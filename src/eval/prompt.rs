@@ -70,6 +70,41 @@ impl Writer<'_> {
         })
     }
 
+    /// What stands behind the text, asking for it again from its token `from` on, up to where that begins: in
+    /// words of KVzip's published code.
+    ///
+    /// # Errors
+    /// What the template or the tokenizer say.
+    pub fn again(
+        &self,
+        sample: &Sample,
+        prompt: &Prompt,
+        from: usize,
+    ) -> Result<Vec<u32>, EvalError> {
+        /// Tokens before a part by which it is named.
+        const NAMED_BY: usize = 8;
+        let (Some(question), Some(tokens)) = (sample.questions.first(), prompt.questions.first())
+        else {
+            return Ok(Vec::new());
+        };
+        let text = &tokens[..prompt.shared];
+        let request = match from {
+            0 => "\n\nRepeat the previous context exactly.".to_owned(),
+            _ => {
+                let before = &text[from.saturating_sub(NAMED_BY)..from];
+                let named = text_of(&self.model.tokenizer, before);
+                let named = named.trim_start();
+                format!(
+                    "\n\nRepeat the part of the previous context exactly, starting with {named}"
+                )
+            }
+        };
+        let end = if question.rule.chat { "" } else { "\n" };
+        let asked = self.tokens(question, &prompt.texts.context, &request, end)?;
+        let same = asked.iter().zip(text).take_while(|(a, b)| a == b).count();
+        Ok(asked[same..].to_vec())
+    }
+
     fn too_long(&self, sample: &Sample, tokens: usize) -> EvalError {
         EvalError::TooLong {
             id: sample.id.clone(),

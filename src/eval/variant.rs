@@ -16,6 +16,8 @@ pub enum Mode {
     With,
     /// Behind the text, before any question is known; questions and answers stay whole.
     Later,
+    /// The same, judged by the text's repetition in place of its end (KVzip).
+    LaterRepeated,
     /// A conversation: every turn selects from everything that was said.
     Turns,
     /// The same without an archive: what was evicted is gone.
@@ -23,12 +25,19 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 4] = [Mode::With, Mode::Later, Mode::Turns, Mode::TurnsBare];
+    pub const ALL: [Mode; 5] = [
+        Mode::With,
+        Mode::Later,
+        Mode::LaterRepeated,
+        Mode::Turns,
+        Mode::TurnsBare,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Mode::With => "with",
             Mode::Later => "later",
+            Mode::LaterRepeated => "later-repeated",
             Mode::Turns => "turns",
             Mode::TurnsBare => "turns-bare",
         }

@@ -6,6 +6,7 @@ use super::{
     description::Description,
     error::Result,
     gguf::GgufFile,
+    projected,
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::Scaled,
@@ -241,8 +242,45 @@ pub trait Backend: Send + Sync + Sized + 'static {
         needs: Needs,
         sinks: Option<&Self::Vector>,
     ) -> Result<Vec<Observed>>;
-    /// What `round` keeps, shown this layer as its layer `index`: measured where the entries are,
-    /// decided on the host unless a backend does better.
+    /// Fills in [`Observed::projected`] of `heads`, which were observed with their values; `out` is the
+    /// layer's output projection. Nothing of it outlasts the call.
+    ///
+    /// Here its matrix is what it makes of one input after the other, so that any form of weights will do: `heads ×
+    /// head_dim` products of one row, and then `entries × heads × head_dim × hidden` multiplications on the
+    /// host, in one thread. A backend with a kernel does better.
+    fn project(
+        &self,
+        a: &AttentionShape,
+        state: &LayerState<Self::Layer>,
+        out: &Self::Linear,
+        heads: &mut [Observed],
+    ) -> Result<()> {
+        let like = self.last_query(&state.window)?;
+        let of_input = |input: Option<usize>| {
+            let mut row = vec![0.0; a.widths().0];
+            input.into_iter().for_each(|input| row[input] = 1.0);
+            self.to_host(self.linear(out, &self.rows(row, &like)?)?)
+        };
+        let bias = of_input(None)?;
+        let column = |input: usize| -> Result<Vec<f32>> {
+            let output = of_input(Some(input))?;
+            Ok(output.iter().zip(&bias).map(|(x, b)| x - b).collect())
+        };
+        for (h, head) in heads.iter_mut().enumerate() {
+            head.projected = vec![0.0; head.len()];
+            for query_head in h * a.group()..(h + 1) * a.group() {
+                let inputs = query_head * a.head_dim..(query_head + 1) * a.head_dim;
+                let columns = inputs.map(column).collect::<Result<Vec<_>>>()?;
+                let lengths = projected::lengths(&columns, &head.values);
+                for (sum, length) in head.projected.iter_mut().zip(lengths) {
+                    *sum += length / a.group() as f32;
+                }
+            }
+        }
+        Ok(())
+    }
+    /// What `round` keeps, shown this layer, whose output projection is `out`, as its layer `index`:
+    /// measured where the entries are, decided on the host unless a backend does better.
     fn select(
         &self,
         a: &AttentionShape,
@@ -250,8 +288,13 @@ pub trait Backend: Send + Sync + Sized + 'static {
         index: usize,
         round: &mut dyn Round,
         sinks: Option<&Self::Vector>,
+        out: &Self::Linear,
     ) -> Result<Vec<Choice>> {
-        let observed = self.observe(a, state, round.needs(), sinks)?;
+        let needs = round.needs();
+        let mut observed = self.observe(a, state, needs.complete(), sinks)?;
+        if needs.projected {
+            self.project(a, state, out, &mut observed)?;
+        }
         Ok(round.observe(index, observed))
     }
     /// The window's last query as one row.

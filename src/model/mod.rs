@@ -27,6 +27,7 @@ pub mod network;
 mod per_layer;
 mod plain;
 pub mod portable;
+mod projected;
 pub mod rendering;
 pub mod rope;
 mod sequence;

@@ -8,6 +8,8 @@ pub mod allocate;
 pub mod budget;
 pub mod layers;
 mod layerwise;
+#[cfg(test)]
+mod made;
 pub mod observed;
 mod params;
 pub mod preset;
@@ -28,4 +30,5 @@ pub use preset::Preset;
 pub use round::{Choice, Extent, Round, Selection, Terms};
 pub use score::Score;
 pub use select::select;
+pub use top::choose;
 pub use value::Policy;

@@ -12,6 +12,8 @@ pub struct Needs {
     pub values: bool,
     /// [`Observed::queries`].
     pub queries: bool,
+    /// [`Observed::projected`], and with it the values.
+    pub projected: bool,
 }
 
 impl Needs {
@@ -21,6 +23,7 @@ impl Needs {
         keys: false,
         values: false,
         queries: false,
+        projected: false,
     };
 
     /// What either needs.
@@ -30,6 +33,15 @@ impl Needs {
             keys: self.keys || other.keys,
             values: self.values || other.values,
             queries: self.queries || other.queries,
+            projected: self.projected || other.projected,
+        }
+    }
+
+    /// With what has to be measured for what is asked for.
+    pub fn complete(self) -> Needs {
+        Needs {
+            values: self.values || self.projected,
+            ..self
         }
     }
 }
@@ -54,6 +66,10 @@ pub struct Observed {
     pub keys: Vec<f32>,
     /// Values, `[len, head_dim]`; empty unless a score [`Needs`] them.
     pub values: Vec<f32>,
+    /// How long each value is behind the output projection, `‖W v‖₁`, averaged over the query heads that
+    /// share it (each has columns of `W` of its own), `[len]`; empty unless a score [`Needs`] it. Gates between
+    /// attention and projection, and norms behind it, are left out.
+    pub projected: Vec<f32>,
     /// The window's queries after RoPE, times what their products with keys are multiplied by, oldest
     /// first, `[window, group, head_dim]`; empty unless a score [`Needs`] them.
     pub queries: Vec<f32>,

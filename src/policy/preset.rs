@@ -48,10 +48,15 @@ policies! {
     ADA_PYRAMIDKV "ada-pyramidkv" = Window, Adaptive, Pyramid:
         "Ada-KV heads on PyramidKV's layer budgets";
     ADA_REACH "ada-reach" = Reach::NARROW, Adaptive, Flat:
-        "Ada-KV heads on the reach score (best for small budgets)";
+        "Ada-KV heads on the reach score: the strongest attention and six entries behind it";
+    WIDE_REACH "wide-reach" = Reach::WIDE, Uniform, Flat:
+        "what surrounds the strongest attention, the same budget for every head";
+    ADA_WIDE_REACH "ada-wide-reach" = Reach::WIDE, Adaptive, Flat:
+        "Ada-KV heads on what surrounds the strongest attention";
     POOLED_SNAPKV "pooled-snapkv" = Window, Pooled, Flat:
         "the heads of all layers compete for one total";
     POOLED_REACH "pooled-reach" = Reach::NARROW, Pooled, Flat: "the same on the reach score";
+    POOLED_WIDE_REACH "pooled-wide-reach" = Reach::WIDE, Pooled, Flat: "the same on the wide reach score";
 }
 
 impl Preset {
@@ -123,7 +128,7 @@ impl Eq for Preset {}
 
 impl Default for Preset {
     fn default() -> Self {
-        Preset::ADA_SNAPKV
+        Preset::ADA_WIDE_REACH
     }
 }
 

@@ -37,8 +37,9 @@ scores! {
         "attention that queries like the window's are expected to pay (adapted from arXiv 2510.00636, which takes the whole prompt's)";
     "tova" = Tova,
         "the newest query's attention, each KV head its own (adapted from TOVA, arXiv 2401.06104)";
+    "critical" = Critical,
+        "attention, then attention times how long the value is behind the output projection (CriticalKV, arXiv 2502.03805)";
     "change" = Change, "attention times the distance of the value from the output";
-    "wide-reach" = Reach::WIDE, "reach, two before and twenty after a peak";
 }
 
 #[cfg(test)]

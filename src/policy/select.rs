@@ -1,7 +1,7 @@
 //! One layer's selection (steps 4–8 of Ada-SnapKV; the other policies differ by their parts).
 
 use super::allocate::{Allocator, Uniform, within};
-use super::{Observed, Params, Policy, Score, Selection, top::top_k};
+use super::{Observed, Params, Policy, Score, Selection, top::choose};
 
 /// Chooses what a layer keeps, or `None` when everything fits. `base` is the layer's `base_l`,
 /// entries per head besides the window.
@@ -11,28 +11,26 @@ pub fn select(
     base: usize,
     heads: &[Observed],
 ) -> Option<Selection> {
-    let evictable = |head: &Observed| head.len().saturating_sub(params.window);
-    let all: usize = heads.iter().map(evictable).sum();
+    let all: usize = heads.iter().map(|head| evictable(head, params)).sum();
     if policy.layers.fits(all, base * heads.len()) {
         return None;
     }
-    let worth_by = |score: &dyn Score| -> Vec<Vec<f32>> {
-        let heads = heads.iter();
-        heads.map(|h| score.of(h, evictable(h), params)).collect()
+    let judged = Judged::by(policy.score, heads, params);
+    let shares = |judged: &Judged, allocator: &dyn Allocator| {
+        let shares = allocator.shares(&judged.worth, base, params.alpha);
+        within(shares, &judged.worth)
     };
-    let worth = worth_by(policy.score);
-    let caps = within(policy.allocator.shares(&worth, base, params.alpha), &worth);
-    let kept = keep(&worth, &caps, heads);
+    let caps = shares(&judged, policy.allocator);
+    let kept = judged.keep(&caps, heads);
     let held = retained(heads, &kept);
-    let uniform = |worth: &[Vec<f32>]| within(Uniform.shares(worth, base, params.alpha), worth);
     let uniform_retained = match policy.score.judge() {
         Some(judge) => {
-            let worth = worth_by(judge);
-            retained(heads, &keep(&worth, &uniform(&worth), heads))
+            let judged = Judged::by(judge, heads, params);
+            retained(heads, &judged.keep(&shares(&judged, &Uniform), heads))
         }
-        None => match uniform(&worth) {
+        None => match shares(&judged, &Uniform) {
             same if same == caps => held.clone(),
-            caps => retained(heads, &keep(&worth, &caps, heads)),
+            caps => retained(heads, &judged.keep(&caps, heads)),
         },
     };
     Some(Selection {
@@ -42,16 +40,42 @@ pub fn select(
     })
 }
 
-/// Each head's `caps` best entries and its window, indices ascending.
-fn keep(worth: &[Vec<f32>], caps: &[usize], heads: &[Observed]) -> Vec<Vec<u32>> {
-    let heads = caps.iter().zip(worth).zip(heads);
-    heads
-        .map(|((&cap, worth), head)| {
-            let mut kept = top_k(worth, cap);
-            kept.extend(worth.len() as u32..head.len() as u32);
-            kept
-        })
-        .collect()
+/// A head's entries besides the window.
+fn evictable(head: &Observed, params: &Params) -> usize {
+    head.len().saturating_sub(params.window)
+}
+
+/// What a layer's evictable entries are worth by a score, per head.
+struct Judged {
+    worth: Vec<Vec<f32>>,
+    second: Vec<Vec<f32>>,
+}
+
+impl Judged {
+    fn by(score: &dyn Score, heads: &[Observed], params: &Params) -> Judged {
+        let worth = heads.iter();
+        let worth = worth.map(|head| score.of(head, evictable(head, params), params));
+        let worth: Vec<Vec<f32>> = worth.collect();
+        let second = heads.iter().zip(&worth);
+        let second = second.map(|(head, worth)| score.second(head, worth));
+        Judged {
+            second: second.collect(),
+            worth,
+        }
+    }
+
+    /// Each head's `caps` best entries and its window, indices ascending.
+    fn keep(&self, caps: &[usize], heads: &[Observed]) -> Vec<Vec<u32>> {
+        let judged = self.worth.iter().zip(&self.second);
+        let heads = caps.iter().zip(judged).zip(heads);
+        heads
+            .map(|((&cap, (worth, second)), head)| {
+                let mut kept = choose(worth, second, cap);
+                kept.extend(worth.len() as u32..head.len() as u32);
+                kept
+            })
+            .collect()
+    }
 }
 
 /// Share of each head's mean window attention that `kept` holds; 1 where nothing was measured.

@@ -24,6 +24,19 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
     order
 }
 
+/// Indices of the `k` entries that a head keeps, ascending: the best by `worth`, or where there is a `second`
+/// measure, half of them by `worth` (rounded down) and then the best by that of all others.
+pub fn choose(worth: &[f32], second: &[f32], k: usize) -> Vec<u32> {
+    if second.is_empty() {
+        return top_k(worth, k);
+    }
+    let mut rest = second.to_vec();
+    for i in top_k(worth, k / 2) {
+        rest[i as usize] = f32::INFINITY;
+    }
+    top_k(&rest, k)
+}
+
 /// The heads of the `k` best entries over all heads, each head's `skip(h)` best left out.
 pub fn best(
     scores: &[Vec<f32>],

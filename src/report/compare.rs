@@ -1,7 +1,6 @@
 //! A comparison of policies as a table.
 
 use crate::engine::compare::{Past, Plan, PolicyRun};
-use crate::model::thoughts;
 
 /// Heads of the columns.
 const HEADS: [&str; 10] = [
@@ -86,8 +85,7 @@ pub fn markdown(plan: &Plan, runs: &[&PolicyRun]) -> String {
         out.push_str(&line(cells(run)));
     }
     for run in runs {
-        let answer = thoughts::answer(&run.answer);
-        out.push_str(&format!("\n### {}\n\n{}\n", run.policy, answer.trim()));
+        out.push_str(&format!("\n### {}\n\n{}\n", run.policy, run.said().trim()));
     }
     out
 }

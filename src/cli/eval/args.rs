@@ -93,8 +93,8 @@ pub struct EvalArgs {
     pub budgets: Vec<Budget>,
 
     /// When the cache is cut down, separated by commas: with (behind text and question), later (before any
-    /// question is known), turns (questions are turns of a conversation), turns-bare (without an archive)
-    /// [default: with]
+    /// question is known), later-repeated (the same, judged by the text said again: KVzip), turns (questions
+    /// are turns of a conversation), turns-bare (without an archive) [default: with]
     #[arg(long, value_name = "MODE,…", value_delimiter = ',')]
     pub mode: Vec<Mode>,
 

@@ -3,6 +3,7 @@
 
 mod greedy;
 mod options;
+mod repeated;
 #[cfg(test)]
 mod tests;
 
@@ -59,7 +60,8 @@ impl Runner<'_> {
         };
         let records = match self.mode {
             Mode::With => run.with(watch),
-            Mode::Later => run.later(watch),
+            Mode::Later => run.later(false, watch),
+            Mode::LaterRepeated => run.later(true, watch),
             Mode::Turns => run.turns(true, watch),
             Mode::TurnsBare => run.turns(false, watch),
         };
@@ -143,8 +145,9 @@ impl Run<'_, '_> {
         Ok(Some(out))
     }
 
-    /// The cache is selected behind the text, and every question is put to a fork of it.
-    fn later(&self, watch: &mut dyn Watch) -> Records {
+    /// The cache is selected behind the text, by its end or by its repetition, and every question is put to a
+    /// fork of it.
+    fn later(&self, repeated: bool, watch: &mut dyn Watch) -> Records {
         let mut out = Vec::new();
         let params = self.variants()[0].0.params;
         let mut full = self.lane(Evictor::none(params))?;
@@ -154,12 +157,23 @@ impl Run<'_, '_> {
         if shared > 0 && select(&mut full, text, watch)?.is_none() {
             return Ok(None);
         }
+        let mut repetition = None;
+        if repeated && shared > 0 {
+            repetition = self.repetition(&full, watch)?;
+            if repetition.is_none() {
+                return Ok(None);
+            }
+        }
         let mut teachers: Vec<Teacher> = Vec::new();
         for (v, variant) in self.variants().iter().enumerate() {
             let mut base = full.fork(self.evictor(variant, shared));
             let selects = shared > 0 && base.evictor().bounded();
-            if selects && select(&mut base, text, watch)?.is_none() {
-                return Ok(None);
+            match &repetition {
+                Some(repetition) if selects => {
+                    base.evict_by(repetition)?;
+                }
+                None if selects && select(&mut base, text, watch)?.is_none() => return Ok(None),
+                _ => {}
             }
             let selected = Selected::of(&base);
             for (q, tokens) in self.prompt.questions.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! Rows of every form, end to end, on a tiny model.
 
+mod options;
+
 use super::*;
 use crate::eval::Unwatched;
 use crate::eval::data::{Place, Prompts, read};
@@ -312,7 +314,7 @@ fn nothing_is_evicted_where_prompts_share_nothing() {
         prompt,
         archive: Arc::new(Archive::in_memory(model.network.identity(), u64::MAX)),
     };
-    let records = run.later(&mut Unwatched).unwrap().unwrap();
+    let records = run.later(false, &mut Unwatched).unwrap().unwrap();
     assert_eq!(records.len(), 3 * variants.len());
     for record in &records {
         assert_eq!(record.answer, records[record.question].answer);
@@ -320,67 +322,32 @@ fn nothing_is_evicted_where_prompts_share_nothing() {
     }
 }
 
-/// The likelihoods of options are those of the whole text, and the likeliest is what was said.
+/// KVzip's request stands behind the text and names where a later part begins.
 #[test]
-fn options_are_weighed_in_every_mode() {
-    let model = model();
-    let text = "A long row of words, of which some matter. ".repeat(6);
-    let options = [" of words", "q", " and the miller's son sang of it"];
-    let row = serde_json::json!({"context": text, "questions": ["What is it?", "And then?"],
-        "answers": ["B", [0, 2]], "choices": options, "metric": ["likelihood-raw", "likelihood"]});
-    let sample = sample("mine.jsonl", &row);
+fn a_text_is_asked_for_again_and_judges_every_policy() {
+    let (model, sample) = (model(), leval());
     let writer = Writer {
         model: &model,
-        most: 2048,
+        most: usize::MAX,
     };
     let prompt = writer.write(&sample).unwrap();
-    let likelihood = |q: usize, option: &str| -> f64 {
-        let mut tokens = prompt.questions[q].clone();
-        let before = tokens.len();
-        tokens.extend(model.tokenizer.encode_on(option).unwrap());
-        let all = model.network.log_likelihoods(&tokens).unwrap();
-        all[before - 1..].iter().sum()
+    let text_of = |tokens: &[u32]| -> String {
+        let bytes = tokens
+            .iter()
+            .flat_map(|&id| model.tokenizer.token_bytes(id));
+        String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
     };
-    for mode in Mode::ALL {
-        let records = run(&model, &sample, &variants(), mode);
-        for record in &records {
-            let what = format!("{record:?} {mode:?}");
-            assert_eq!(
-                (record.options.len(), record.stop.as_str()),
-                (3, "choice"),
-                "{what}"
-            );
-            let worth = |i: usize| match record.question {
-                0 => record.options[i].log_likelihood,
-                _ => record.options[i].log_likelihood / options[i].chars().count() as f64,
-            };
-            let best = (0..3)
-                .max_by(|&a, &b| worth(a).total_cmp(&worth(b)))
-                .unwrap();
-            assert_eq!(record.answer, options[best], "{what}");
-            let right: &[usize] = if record.question == 0 { &[1] } else { &[0, 2] };
-            assert_eq!(
-                record.score,
-                f64::from(u8::from(right.contains(&best))),
-                "{what}"
-            );
-            // A second turn has the first answer before it.
-            let alone = record.question == 0 || matches!(mode, Mode::With | Mode::Later);
-            if record.policy == "full" && alone {
-                for option in &record.options {
-                    let expected = likelihood(record.question, &option.text);
-                    let off = (option.log_likelihood - expected).abs();
-                    assert!(off < 2e-3 * option.tokens as f64, "{what}: {expected}");
-                }
-            }
-            let later = mode.name().starts_with("later") && record.policy != "full";
-            assert_eq!(record.kl.is_some(), later, "{what}");
-        }
-        let of = |policy: &str| -> Vec<f64> {
-            let own = records.iter().filter(|r| r.policy == policy);
-            own.flat_map(|r| r.options.iter().map(|o| o.log_likelihood))
-                .collect()
-        };
-        assert_ne!(of("full"), of("streaming"), "{mode:?}");
+    let asked = |from| text_of(&writer.again(&sample, &prompt, from).unwrap());
+    let first = asked(0);
+    assert!(first.contains("Repeat the previous context exactly."));
+    assert!(!first.contains("mill"), "{first}");
+    let named = text_of(&prompt.questions[0][92..100]);
+    let named = format!("starting with {}", named.trim_start());
+    assert!(asked(100).contains(&named), "{}", asked(100));
+    let later = run(&model, &sample, &variants(), Mode::Later);
+    let repeated = run(&model, &sample, &variants(), Mode::LaterRepeated);
+    for (a, b) in later.iter().zip(&repeated) {
+        assert_eq!((a.entries, a.prompt_tokens), (b.entries, b.prompt_tokens));
+        assert!(a.entries.is_some() || a.answer == b.answer);
     }
 }

@@ -348,6 +348,7 @@ impl Backend for Executor {
                 positions: layer.positions(h).to_vec(),
                 keys: if needs.keys { keys } else { Vec::new() },
                 values: if needs.values { values } else { Vec::new() },
+                projected: Vec::new(),
                 queries: a.queries_of(h, &queries),
                 group: a.group(),
                 head_dim: a.head_dim,

@@ -2,6 +2,7 @@
 
 mod append;
 mod experts;
+mod projected;
 mod rows;
 mod states;
 mod weight;
@@ -336,11 +337,11 @@ impl<T: KvElement> Backend for Host<T> {
             scores,
             positions: head.positions().to_vec(),
             keys: if needs.keys { head.keys() } else { Vec::new() },
-            values: if needs.values {
-                head.values()
-            } else {
-                Vec::new()
+            values: match needs.values {
+                true => head.values(),
+                false => Vec::new(),
             },
+            projected: Vec::new(),
             queries: match needs.queries {
                 true => a.queries_of(h, q.q).iter().map(|x| x * a.scale).collect(),
                 false => Vec::new(),
@@ -349,6 +350,17 @@ impl<T: KvElement> Backend for Host<T> {
             head_dim: a.head_dim,
         });
         Ok(observed.collect())
+    }
+
+    fn project(
+        &self,
+        a: &AttentionShape,
+        _: &LayerState<HostLayer<T>>,
+        out: &Linear,
+        heads: &mut [Observed],
+    ) -> Result<()> {
+        projected::project(&self.pool, a, out, heads);
+        Ok(())
     }
 
     fn last_query(&self, window: &QueryWindow<Vec<f32>>) -> Result<Rows> {

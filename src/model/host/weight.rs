@@ -126,7 +126,7 @@ impl Weight {
         all
     }
 
-    fn outputs(&self) -> usize {
+    pub fn outputs(&self) -> usize {
         self.parts.iter().map(Matrix::outputs).sum()
     }
 

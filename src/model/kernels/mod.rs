@@ -4,6 +4,7 @@ pub mod attention;
 pub mod convolution;
 pub mod delta;
 pub mod dense;
+pub mod lengths;
 pub mod ops;
 pub mod packed;
 pub mod pool;

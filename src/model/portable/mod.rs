@@ -1,11 +1,10 @@
 //! The portable backend: ordinary tensor operations, for any device candle knows. On the CPU it
 //! is what the kernels are tested against; for GPUs it is the way that works everywhere.
 //!
-//! A GPU waits for the host here: what counts is how many operations a step takes, and that
-//! nothing is copied between host and device but tokens, angles and logits. So q, k and v (and gate
-//! and up) are one product where the file has them in one type, a decoded token's queries and keys
-//! are turned, scaled and told from the values in one operation, appended in one, and all heads are
-//! attended to at once (see [`crate::cache::tensor`]).
+//! A GPU waits for the host here: what counts is how many operations a step takes, and that nothing is
+//! copied between host and device but tokens, angles and logits. So q, k and v (and gate and up) are one
+//! product where the file has them in one type, a decoded token's queries and keys are turned, scaled and told
+//! from the values in one operation, appended in one, and all heads are attended to at once (see [`crate::cache::tensor`]).
 
 mod angles;
 mod attention;
@@ -364,6 +363,7 @@ impl Backend for Portable {
                 positions: layer.positions(h).to_vec(),
                 keys: of_head(&keys, a.head_dim),
                 values: of_head(&values, a.head_dim),
+                projected: Vec::new(),
                 queries: a.queries_of(h, &queries),
                 group: a.group(),
                 head_dim: a.head_dim,

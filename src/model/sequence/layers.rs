@@ -178,8 +178,8 @@ impl<T: Held> Layers for T {
         let Some(attention) = decoder.blocks[layer].attention() else {
             return Ok(Vec::new());
         };
-        let sinks = attention.sinks.as_ref();
-        b.select(&attention.shape, self.held(layer), index, round, sinks)
+        let (sinks, out) = (attention.sinks.as_ref(), &attention.out);
+        b.select(&attention.shape, self.held(layer), index, round, sinks, out)
     }
 
     fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()> {

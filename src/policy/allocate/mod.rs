@@ -2,6 +2,8 @@
 
 pub mod adaptive;
 pub mod pooled;
+#[cfg(test)]
+mod restated;
 pub mod uniform;
 
 pub use adaptive::Adaptive;

@@ -11,7 +11,7 @@
 
 use super::{Adaptive, Allocator, Uniform, within};
 use crate::policy::round::{Choice, Round, Selection, Terms};
-use crate::policy::top::top_k;
+use crate::policy::top::{choose, top_k};
 use crate::policy::{Needs, Observed};
 
 /// What a head may be given at most, and keeps until then, in multiples of the mean.
@@ -41,7 +41,10 @@ struct Candidates {
     layer: usize,
     /// Indices when it was observed, ascending.
     best: Vec<u32>,
+    /// What the best of its entries are worth, as many: what it is given follows from them.
+    claims: Vec<f32>,
     worth: Vec<f32>,
+    second: Vec<f32>,
     /// Share of the window's attention that each holds.
     mass: Vec<f32>,
     /// The window's own entries, from this index on.
@@ -53,7 +56,11 @@ impl Candidates {
     fn of(layer: usize, head: &Observed, terms: &Terms, base: usize) -> Candidates {
         let evictable = head.len().saturating_sub(terms.params.window);
         let worth = terms.score.of(head, evictable, &terms.params);
-        let best = top_k(&worth, base.saturating_mul(CANDIDATES));
+        let second = terms.score.second(head, &worth);
+        let most = base.saturating_mul(CANDIDATES);
+        // Also of two measures: whatever share up to all of them is chosen later, it is among them.
+        let best = choose(&worth, &second, most);
+        let claims = top_k(&worth, most);
         let all: f32 = head.scores.mean.iter().sum();
         let share = |i: usize| match head.scores.mean.get(i) {
             Some(mass) if all > 0.0 => mass / all,
@@ -61,7 +68,12 @@ impl Candidates {
         };
         Candidates {
             layer,
+            claims: claims.iter().map(|&i| worth[i as usize]).collect(),
             worth: best.iter().map(|&i| worth[i as usize]).collect(),
+            second: best
+                .iter()
+                .filter_map(|&i| second.get(i as usize).copied())
+                .collect(),
             mass: best.iter().map(|&i| share(i as usize)).collect(),
             window: evictable as u32..head.len() as u32,
             window_mass: (evictable..head.len()).map(share).sum(),
@@ -72,7 +84,7 @@ impl Candidates {
     /// The `cap` best and the window, as indices among all entries or among the candidates, and the
     /// mass that they hold.
     fn keep(&self, cap: usize, among_all: bool) -> (Vec<u32>, f32) {
-        let chosen = top_k(&self.worth, cap);
+        let chosen = choose(&self.worth, &self.second, cap);
         let mass: f32 = chosen.iter().map(|&i| self.mass[i as usize]).sum();
         let held = (mass + self.window_mass).min(1.0);
         let (mut kept, window) = match among_all {
@@ -139,7 +151,7 @@ impl Round for Pool {
     fn finish(&mut self) -> Vec<Choice> {
         let base = self.base();
         let heads = std::mem::take(&mut self.heads);
-        let worth: Vec<Vec<f32>> = heads.iter().map(|head| head.worth.clone()).collect();
+        let worth: Vec<Vec<f32>> = heads.iter().map(|head| head.claims.clone()).collect();
         let alpha = self.terms.params.alpha;
         let caps = within(Adaptive.shares(&worth, base, alpha), &worth);
         let uniform = within(Uniform.shares(&worth, base, alpha), &worth);

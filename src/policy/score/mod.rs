@@ -1,16 +1,20 @@
 //! What an entry is worth: one file each. A score is a function of what it says it [`Needs`].
 
 pub mod change;
+pub mod critical;
 pub mod defensive;
 pub mod expected;
 pub mod key_norm;
 pub mod random;
 pub mod reach;
 pub mod recency;
+#[cfg(test)]
+mod restated;
 pub mod tova;
 pub mod window;
 
 pub use change::Change;
+pub use critical::Critical;
 pub use defensive::Defensive;
 pub use expected::Expected;
 pub use key_norm::KeyNorm;
@@ -32,6 +36,13 @@ pub trait Score: std::fmt::Debug + Send + Sync {
     /// The worth of the head's first `evictable` entries (all but the observation window), the
     /// higher the better; `[evictable]`.
     fn of(&self, head: &Observed, evictable: usize, params: &Params) -> Vec<f32>;
+
+    /// By what a head chooses the second half of what it is given, once the best by `worth`, which is
+    /// [`Score::of`], have the first: `[worth.len()]`; nothing where one measure chooses all. See
+    /// [`choose`](super::choose).
+    fn second(&self, _head: &Observed, _worth: &[f32]) -> Vec<f32> {
+        Vec::new()
+    }
 
     /// The score that uniform budgets are judged by beside this one: its own, unless it asks no
     /// attention and so cannot say what uniform budgets would hold of it.

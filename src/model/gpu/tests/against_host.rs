@@ -65,6 +65,7 @@ impl Round for Looks {
             keys: true,
             values: true,
             queries: true,
+            projected: true,
         }
     }
 
@@ -91,6 +92,8 @@ fn same_everywhere([host, gpu]: &[Box<dyn Sequence>; 2], within: f32) {
             close(&a.keys, &b.keys, within, "keys");
             close(&a.values, &b.values, within, "values");
             close(&a.queries, &b.queries, within, "queries");
+            close(&a.projected, &b.projected, within, "projected");
+            assert_eq!(a.projected.len(), a.positions.len());
         }
         let (a, b) = (host.attention_output(layer), gpu.attention_output(layer));
         close(&a.unwrap(), &b.unwrap(), within, "attention output");

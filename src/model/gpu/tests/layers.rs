@@ -22,6 +22,7 @@ const ALL: Needs = Needs {
     keys: true,
     values: true,
     queries: true,
+    projected: false,
 };
 
 struct Both {

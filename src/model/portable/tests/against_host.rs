@@ -18,6 +18,7 @@ const ALL: Needs = Needs {
     keys: true,
     values: true,
     queries: true,
+    projected: false,
 };
 
 /// One layer on both.
