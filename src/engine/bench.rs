@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::evict::Evictor;
 use super::lane::{Begin, Lane, Read, Reader, Voice};
-use super::logits::argmax;
+use super::logits::likeliest;
 use super::memory::ProcessMemory;
 use super::picture::full_bytes;
 use crate::archive::Archive;
-use crate::model::{Layers, Network, error::Result};
+use crate::model::{Layers, Logits, Network, error::Result};
 
 /// One row of `cachat bench`.
 #[derive(Clone, Debug, Serialize)]
@@ -65,7 +65,7 @@ pub fn row(
     let (logits, eviction_ms) =
         read.map_or_else(Default::default, |r| (r.logits, r.evicted.milliseconds));
     let begun = Instant::now();
-    lane.decode(Begin::Logits(logits), &mut Greedy { left: generate })?;
+    lane.decode(Begin::Logits(logits.into()), &mut Greedy { left: generate })?;
     let decode = begun.elapsed().as_secs_f64();
     let rss_peak_bytes = rss_peak();
     let recall_ms = match lane.archive() {
@@ -133,8 +133,8 @@ struct Greedy {
 }
 
 impl Voice for Greedy {
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
-        let token = argmax(&logits);
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let token = likeliest(logits)?;
         let more = self.left > 0;
         self.left = self.left.saturating_sub(1);
         Ok(more.then_some(token))

@@ -8,7 +8,7 @@ use super::evict::Evictor;
 use super::lane::{Begin, Lane, Reader, Unread, Voice};
 use super::logits::{argmax, kl, top};
 use super::picture::full_bytes;
-use crate::model::{Layers, Network, error::Result};
+use crate::model::{Layers, Logits, Network, error::Result};
 
 /// One layer's decisions.
 #[derive(Clone, Debug, Serialize)]
@@ -203,7 +203,7 @@ fn decode(
         forced,
         out: Vec::with_capacity(steps),
     };
-    lane.decode(Begin::Logits(first.to_vec()), &mut voice)?;
+    lane.decode(Begin::Logits(first.to_vec().into()), &mut voice)?;
     Ok(voice.out)
 }
 
@@ -214,7 +214,8 @@ struct Steps<'a> {
 }
 
 impl Voice for Steps<'_> {
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let logits = logits.whole()?;
         let step = self.out.len();
         let token = self.forced.map_or_else(|| argmax(&logits), |f| f[step]);
         self.out.push((token, logits));

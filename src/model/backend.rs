@@ -6,6 +6,7 @@ use super::{
     description::Description,
     error::Result,
     gguf::GgufFile,
+    logits::Largest,
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::Scaled,
@@ -51,7 +52,7 @@ pub type NumbersOf<B> = <<B as Backend>::Layer as Store>::Numbers;
 
 /// Arithmetic on one device, and how it keeps a layer's entries. `Rows` is `[rows, width]`.
 pub trait Backend: Send + Sync + Sized + 'static {
-    type Rows;
+    type Rows: 'static;
     /// A weight matrix `[outputs, inputs]` with its bias, if any; may be several stacked.
     type Linear: Send + Sync;
     type Vector: Send + Sync;
@@ -265,4 +266,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// The last `rows` rows.
     fn last(&self, x: Self::Rows, rows: usize) -> Result<Self::Rows>;
     fn to_host(&self, x: Self::Rows) -> Result<Vec<f32>>;
+    /// The largest numbers of one row, where reading it is dear and finding them is not.
+    fn largest(&self, _x: &Self::Rows) -> Result<Option<Largest>> {
+        Ok(None)
+    }
 }

@@ -4,6 +4,8 @@ mod step;
 
 use std::sync::Arc;
 
+pub(super) use step::Predicted;
+
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -215,9 +217,25 @@ impl<B: Backend> Decoder<B> {
 
     /// Logits of each of `rows`, one behind the other.
     pub(super) fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
-        let (b, scales) = (&self.backend, &self.description.scales);
+        self.to_host(self.unscaled(rows)?)
+    }
+
+    /// What logits are made of, on the device.
+    pub(super) fn unscaled(&self, rows: &B::Rows) -> Result<B::Rows> {
+        let b = &self.backend;
         let h = b.rms_norm(rows, &self.norm, self.description.rms_epsilon)?;
-        let mut logits = b.to_host(b.linear(&self.head, &h)?)?;
+        b.linear(&self.head, &h)
+    }
+
+    /// Makes logits of it.
+    pub(super) fn to_host(&self, unscaled: B::Rows) -> Result<Vec<f32>> {
+        let mut logits = self.backend.to_host(unscaled)?;
+        self.scale(&mut logits);
+        Ok(logits)
+    }
+
+    pub(super) fn scale(&self, logits: &mut [f32]) {
+        let scales = &self.description.scales;
         if scales.logits != 1.0 {
             logits.iter_mut().for_each(|logit| *logit *= scales.logits);
         }
@@ -225,7 +243,6 @@ impl<B: Backend> Decoder<B> {
             let squash = |logit: &mut f32| *logit = cap * (*logit / cap).tanh();
             logits.iter_mut().for_each(squash);
         }
-        Ok(logits)
     }
 
     /// What a layer remembers of no tokens.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{description::Description, error::Result};
+use super::{description::Description, error::Result, logits::Logits};
 use crate::archive::{Archive, Identity};
 use crate::policy::{Choice, Round};
 
@@ -99,7 +99,7 @@ pub trait Sequence: Layers + Send {
         &mut self,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<Result<Vec<f32>>>>>;
+    ) -> Result<Option<Vec<Result<Logits>>>>;
 
     /// The first `kept` of the tokens verified last stay; the rest goes as if it had never come.
     fn settle(&mut self, kept: usize) -> Result<()>;
@@ -111,7 +111,8 @@ pub trait Sequence: Layers + Send {
             return Ok(None);
         };
         self.settle(1)?;
-        rows.into_iter().next().transpose()
+        let row = rows.into_iter().next();
+        row.map(|row| row.and_then(Logits::whole)).transpose()
     }
 
     /// Another sequence with the same past. Cheap: they share what neither has changed since.

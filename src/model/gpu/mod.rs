@@ -7,6 +7,7 @@
 mod append;
 mod attention;
 mod covers;
+mod largest;
 mod linear;
 mod parts;
 mod rows;
@@ -20,6 +21,7 @@ use super::{
     description::Description,
     error::Result,
     gguf::GgufFile,
+    logits::Largest,
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
@@ -379,5 +381,9 @@ impl Backend for Executor {
 
     fn to_host(&self, x: Rows) -> Result<Vec<f32>> {
         Ok(x.read()?)
+    }
+
+    fn largest(&self, x: &Rows) -> Result<Option<Largest>> {
+        Ok(Some(largest::largest(x)?))
     }
 }

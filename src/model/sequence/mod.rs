@@ -16,6 +16,7 @@ use super::{
     decoder::Decoder,
     description::Description,
     error::{ModelError, Result},
+    logits::Logits,
     network::{Network, PrefillHooks, Sequence},
     stages::Behind,
 };
@@ -317,7 +318,7 @@ impl<B: Backend> Sequence for Running<B> {
         &mut self,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<Result<Vec<f32>>>>> {
+    ) -> Result<Option<Vec<Result<Logits>>>> {
         self.append(tokens, stopped)
     }
 

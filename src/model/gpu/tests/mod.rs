@@ -2,4 +2,5 @@
 
 mod against_host;
 mod counted;
+mod largest;
 mod layers;
