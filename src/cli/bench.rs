@@ -86,6 +86,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         weight_bytes: model.network.weight_bytes(),
         anonymous_bytes: memory.anonymous(),
         mapped_bytes: memory.mapped,
+        device: model.network.device_memory(),
     };
     let threads = settings.threads.unwrap_or_else(default_threads);
     let limits = match &model.network.device()[..] {

@@ -23,6 +23,7 @@ pub struct BenchRow {
     pub prefill_tokens_per_second: f64,
     /// Evictions while decoding included.
     pub decode_tokens_per_second: f64,
+    pub decode_ms_per_token: f64,
     pub time_to_first_token_ms: f64,
     /// Multiply–accumulates of the prefill in a second.
     pub prefill_macs_per_second: f64,
@@ -39,6 +40,11 @@ pub struct BenchRow {
     /// archive's): the system takes those back when it needs to. Looked at between layers.
     pub anonymous_peak_bytes: u64,
     pub mapped_peak_bytes: u64,
+    /// Of a device that tells: the most that was taken from its driver, and the most that was used of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_peak_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_used_peak_bytes: Option<u64>,
     /// What was to be expected of the process's own memory, by the file's numbers.
     pub estimated_bytes: Option<u64>,
     /// Where an archive is kept: milliseconds to the first token when everything was read before, by
@@ -56,6 +62,7 @@ pub fn row(
     archive: &dyn Fn() -> Option<Arc<Archive>>,
 ) -> Result<BenchRow> {
     forget_peak();
+    network.forget_device_peak()?;
     let mut lane = Lane::archiving(network, *evictor, archive())?;
     let tokens = words(context, network.description().vocabulary);
     let mut memory = Memory::default();
@@ -68,6 +75,7 @@ pub fn row(
     lane.decode(Begin::Logits(logits.into()), &mut Greedy { left: generate })?;
     let decode = begun.elapsed().as_secs_f64();
     let rss_peak_bytes = rss_peak();
+    let device = network.device_memory();
     let recall_ms = match lane.archive() {
         Some(old) => {
             old.settle(std::time::Duration::from_secs(60));
@@ -85,6 +93,7 @@ pub fn row(
         context,
         prefill_tokens_per_second: context as f64 / prefill,
         decode_tokens_per_second: generate as f64 / decode.max(1e-9),
+        decode_ms_per_token: decode * 1000.0 / generate.max(1) as f64,
         time_to_first_token_ms: prefill * 1000.0,
         prefill_macs_per_second: network.description().reading_macs(context) / prefill,
         decode_bytes_per_second: None,
@@ -95,6 +104,8 @@ pub fn row(
         rss_peak_bytes,
         anonymous_peak_bytes: memory.anonymous,
         mapped_peak_bytes: memory.mapped,
+        device_peak_bytes: device.map(|d| d.usage.peak),
+        device_used_peak_bytes: device.map(|d| d.usage.used_peak),
         estimated_bytes: None,
         recall_ms,
     })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     description::Description,
+    device_memory::DeviceMemory,
     error::Result,
     gguf::GgufFile,
     logits::Largest,
@@ -69,6 +70,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn kv_dtype(&self) -> (&'static str, usize);
     /// Whether weights are dequantised to f32.
     fn exact(&self) -> bool;
+    /// What is taken of the device's memory, where that is known; whose it is says who asks.
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
+    /// Gives back what nobody uses, and counts anew the most that is taken.
+    fn forget_device_peak(&self) -> Result<()> {
+        Ok(())
+    }
     /// Everything but the weights that decides on keys and values.
     fn precision(&self) -> String;
 

@@ -12,6 +12,7 @@ use super::{
     backend::{Backend, NumbersOf, Place},
     block::Block,
     description::Description,
+    device_memory::DeviceMemory,
     error::{ModelError, Result},
     gguf::GgufFile,
     mixer::Run,
@@ -50,6 +51,8 @@ pub struct Decoder<B: Backend> {
     norm: B::Vector,
     head: B::Linear,
     pub(super) weight_bytes: u64,
+    /// What they take on a device that tells.
+    on_device: u64,
     /// Of the weights and of what the backend makes of them.
     pub(super) fingerprint: [u8; 32],
 }
@@ -58,6 +61,8 @@ impl<B: Backend> Decoder<B> {
     /// Reads the weights; `progress` is told the share that is done, 0–1.
     pub fn load(backend: B, file: &Arc<GgufFile>, progress: &(dyn Fn(f32) + Sync)) -> Result<Self> {
         let d = Description::from_gguf(file)?;
+        let buffers = || backend.device_memory().map_or(0, |m| m.usage.buffers);
+        let before = buffers();
         let layers = d.layers.len();
         let done = std::sync::atomic::AtomicUsize::new(0);
         let step = || {
@@ -100,18 +105,30 @@ impl<B: Backend> Decoder<B> {
         let ropes = kinds.iter().map(|k| Rope::new(k, file));
         let table = Table::open(file, &d)?;
         let table_bytes = table.as_ref().map_or(0, Table::bytes);
+        let norm = backend.load_vector(file, output_norm(file), d.hidden)?;
+        let on_device = buffers().saturating_sub(before);
         Ok(Decoder {
             ropes: ropes.collect::<Result<_>>()?,
             rope_of,
             embedding,
             table,
             blocks,
-            norm: backend.load_vector(file, output_norm(file), d.hidden)?,
+            norm,
             head,
+            on_device,
             weight_bytes: file.tensor_bytes() - table_bytes,
             fingerprint: fingerprint(file, &backend),
             description: d,
             backend,
+        })
+    }
+
+    /// What is taken of the device's memory.
+    pub(super) fn device_memory(&self) -> Option<DeviceMemory> {
+        let memory = self.backend.device_memory()?;
+        Some(DeviceMemory {
+            weights: self.on_device,
+            ..memory
         })
     }
 

@@ -7,6 +7,7 @@ pub mod card;
 pub mod decoder;
 pub mod description;
 pub mod detokenize;
+pub mod device_memory;
 pub mod error;
 mod experts;
 pub mod family;
@@ -42,6 +43,7 @@ pub mod tokenizer;
 mod weights;
 
 pub use description::Description;
+pub use device_memory::DeviceMemory;
 pub use error::ModelError;
 pub use load::{ComputePath, DeviceKind, LoadOptions, load};
 pub use logits::Logits;

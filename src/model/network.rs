@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{description::Description, error::Result, logits::Logits};
+use super::{
+    description::Description, device_memory::DeviceMemory, error::Result, logits::Logits,
+};
 use crate::archive::{Archive, Identity};
 use crate::policy::{Choice, Round};
 
@@ -22,6 +24,16 @@ pub trait Network: Send + Sync {
 
     /// Bytes of the weights in memory.
     fn weight_bytes(&self) -> u64;
+
+    /// What is taken of the device's memory, where there is one that tells.
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
+
+    /// Gives back what nobody uses of it, and counts anew the most that is taken.
+    fn forget_device_peak(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// What tells this network's keys and values from those of others.
     fn identity(&self) -> Identity;
@@ -144,6 +156,11 @@ pub trait Layers {
 
     /// Bytes of the buffers that hold them; in a prefill those of both sides of the transaction.
     fn allocated_bytes(&self) -> usize;
+
+    /// What is taken of the device's memory, where there is one that tells.
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
 
     /// Bytes of one layer's buffers.
     fn layer_bytes(&self, layer: usize) -> usize;

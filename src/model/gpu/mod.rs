@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
+    device_memory::DeviceMemory,
     error::Result,
     gguf::GgufFile,
     logits::Largest,
@@ -73,6 +74,14 @@ impl Backend for Executor {
 
     fn kv_dtype(&self) -> (&'static str, usize) {
         (self.element.name(), self.element.bytes())
+    }
+
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        Some(DeviceMemory::of(&self.gpu))
+    }
+
+    fn forget_device_peak(&self) -> Result<()> {
+        Ok(self.gpu.forget_peak()?)
     }
 
     fn precision(&self) -> String {

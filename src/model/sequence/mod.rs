@@ -15,6 +15,7 @@ use super::{
     backend::{Backend, NumbersOf},
     decoder::Decoder,
     description::Description,
+    device_memory::DeviceMemory,
     error::{ModelError, Result},
     logits::Logits,
     network::{Network, PrefillHooks, Sequence},
@@ -42,6 +43,14 @@ impl<B: Backend> Network for Decoder<B> {
 
     fn weight_bytes(&self) -> u64 {
         self.weight_bytes
+    }
+
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        Decoder::device_memory(self)
+    }
+
+    fn forget_device_peak(&self) -> Result<()> {
+        self.backend.forget_device_peak()
     }
 
     fn identity(&self) -> Identity {
