@@ -1,6 +1,7 @@
 //! `cachat bench`: speed and memory over context lengths and policies.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use crate::archive::Mode;
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
-use crate::engine::bench::row;
+use crate::engine::bench::{BenchRow, row};
 use crate::engine::memory::ProcessMemory;
 use crate::engine::session::Session;
 use crate::engine::throughput::Limits;
@@ -25,7 +26,8 @@ use crate::report::bench::{Loaded, conditions};
 #[command(after_help = "\
 Examples:
   cachat bench
-  cachat bench --contexts 512,4096,8000 --policies full,ada-snapkv --budget 1024 --json")]
+  cachat bench --contexts 512,4096,8000 --policies full,ada-snapkv --budget 1024 --json
+  cachat bench --contexts 2048,4096,8000 --chart speed.svg")]
 pub struct BenchArgs {
     /// Context lengths in tokens, separated by commas
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [512, 2048, 4096])]
@@ -42,6 +44,10 @@ pub struct BenchArgs {
     /// Print JSON in place of the table
     #[arg(long)]
     pub json: bool,
+
+    /// Also draw time per token and memory against the context into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -151,6 +157,11 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             rows.push(measured);
         }
     }
+    if let Some(path) = &args.chart {
+        let network = &session.model().network;
+        let title = format!("{} on {}", d.name, network.device());
+        draw(path, &rows, &super::safe::shown(&title))?;
+    }
     if args.json {
         let network = &session.model().network;
         let machine = serde_json::json!({
@@ -167,4 +178,14 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         super::safe::write_json(&mut out, &report)?;
     }
     Ok(())
+}
+
+fn draw(path: &Path, rows: &[BenchRow], title: &str) -> Result<(), CliError> {
+    let failed = |what: &dyn std::fmt::Display| {
+        CliError::failed(format!("{} cannot be written: {what}", path.display()))
+    };
+    match report::chart::chart(rows, title).map_err(|e| failed(&e))? {
+        Some(svg) => std::fs::write(path, svg).map_err(|e| failed(&e)),
+        None => Ok(()),
+    }
 }

@@ -14,7 +14,7 @@ use crate::archive::Archive;
 use crate::model::{Layers, Logits, Network, error::Result};
 
 /// One row of `cachat bench`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BenchRow {
     pub policy: String,
     /// Entries per KV head; nothing for `full`.

@@ -4,6 +4,7 @@ use plotters::prelude::*;
 
 use super::error::DrawError;
 use crate::eval::summary::Row;
+use crate::plot::{colour, curve, legend};
 
 /// What is drawn upwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,27 +92,16 @@ pub fn curves(rows: &[&Row], mode: &str, axis: Axis) -> Result<Option<String>, D
         }
         for (i, (policy, points)) in curves.iter_mut().enumerate() {
             points.sort_by(|a, b| a.share.total_cmp(&b.share));
-            let colour = Palette99::pick(i).to_rgba();
             let line = points.iter().map(|p| (p.share, p.value));
-            chart
-                .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
-                .label(*policy)
-                .legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2))
-                });
+            curve(&mut chart, (i, policy), line)?;
             let bars = points.iter();
             let bar = |p: &Point| {
-                let style = colour.filled();
+                let style = colour(i).filled();
                 ErrorBar::new_vertical(p.share, p.low, p.value, p.high, style, 6)
             };
             chart.draw_series(bars.map(bar))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
+        legend(&mut chart, SeriesLabelPosition::LowerRight)?;
         root.present()?;
     }
     Ok(Some(svg))
