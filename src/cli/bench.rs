@@ -70,7 +70,7 @@ impl BenchArgs {
 
 /// Measures and prints.
 pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let settings = args.settings(dirs)?;
+    let mut settings = args.settings(dirs)?;
     let mut policies = args.policies.clone();
     if policies.is_empty() {
         policies = vec![Preset::FULL, settings.policy];
@@ -78,7 +78,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     }
     let failed = |e: ModelError| CliError::failed(e.to_string());
     let evictions = super::load::evictions(&settings, policies);
-    let file = super::load::file(&settings, dirs)?;
+    let file = super::load::file(&mut settings, dirs)?;
     let fit = super::load::fit(&settings, &file);
     let begun = Instant::now();
     let model = super::load::open(&settings, &file, &|_| {})?;

@@ -23,13 +23,16 @@ use crate::model::tokenizer::Tokenizer;
 use crate::model::{ComputePath, Description, DeviceKind, LoadOptions, Network, source};
 use crate::policy::{Params, Preset};
 
-/// Finds (or fetches) and opens the model's file.
-pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
+/// Finds (or fetches) and opens the model's file, and settles where it runs.
+pub fn file(settings: &mut Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
     let mut meter = super::progress::Meter::new();
     let found = source::resolve(&settings.model, dirs, &mut |p| meter.show(&p))?;
-    let file = gguf(&found.path).map_err(CliError::failed)?;
+    let file = Arc::new(gguf(&found.path).map_err(CliError::failed)?);
+    if let Some(why) = super::auto::settle(settings, &file, dirs) {
+        super::answering::say(&why);
+    }
     room(settings, &file, &found.name).map_err(CliError::failed)?;
-    Ok(Arc::new(file))
+    Ok(file)
 }
 
 fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
@@ -38,7 +41,9 @@ fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
 
 /// Opens the model with its tokenizer and template and loads its weights.
 pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
-    open(settings, &file(settings, dirs)?, &|_| {})
+    let mut settings = settings.clone();
+    let file = file(&mut settings, dirs)?;
+    open(&settings, &file, &|_| {})
 }
 
 /// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
@@ -58,7 +63,12 @@ pub fn for_engine(
     })
     .map_err(|e| brief(&e.to_string()))?;
     tell(Event::Loading { share: 0.0 });
-    let file = gguf(&found.path)?;
+    let file = Arc::new(gguf(&found.path)?);
+    let mut settings = settings.clone();
+    if let Some(why) = super::auto::settle(&mut settings, &file, dirs) {
+        tell(Event::Notice(why));
+    }
+    let settings = &settings;
     room(settings, &file, &found.name).map_err(|why| match beside {
         true => format!(
             "{why}; or leave and start with --model {}: then no other model is in memory",
@@ -69,7 +79,6 @@ pub fn for_engine(
     let (shares, told) = std::sync::mpsc::channel();
     let model = std::thread::scope(|scope| {
         // Loading reports from any thread; the engine's own hands it on.
-        let file = Arc::new(file);
         let loading = scope.spawn(move || {
             open(settings, &file, &|share| {
                 let _ = shares.send(share);

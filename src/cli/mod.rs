@@ -1,6 +1,7 @@
 //! THE COMMANDS. One file each; arguments in, output and an error kind out. Nothing here exits.
 
 mod answering;
+mod auto;
 pub mod args;
 pub mod ask;
 pub mod bench;

@@ -11,6 +11,7 @@ use super::logits::likeliest;
 use super::memory::ProcessMemory;
 use super::picture::full_bytes;
 use crate::archive::Archive;
+use crate::policy::Params;
 use crate::model::{Layers, Logits, Network, error::Result};
 
 /// One row of `cachat bench`.
@@ -109,6 +110,28 @@ pub fn row(
         estimated_bytes: None,
         recall_ms,
     })
+}
+
+/// Tokens that the network decodes in a second behind a short text.
+///
+/// # Errors
+/// What the network says.
+pub fn decode_speed(network: &Arc<dyn Network>) -> Result<f64> {
+    const TEXT: usize = 64;
+    const WARM: usize = 4;
+    const TIMED: usize = 24;
+    let d = network.description();
+    let mut lane = Lane::new(network, Evictor::none(Params::default()))?;
+    let text = words(TEXT.min(d.context / 2).max(1), d.vocabulary);
+    let read = lane.read(&text, &mut Memory::default())?;
+    let logits = read.map_or_else(Vec::new, |read| read.logits);
+    let mut timed = Greedy { left: WARM };
+    lane.decode(Begin::Logits(logits.into()), &mut timed)?;
+    // The first is given.
+    timed.left = TIMED - 1;
+    let begun = Instant::now();
+    lane.decode(Begin::Token(0), &mut timed)?;
+    Ok(TIMED as f64 / begun.elapsed().as_secs_f64().max(1e-9))
 }
 
 /// What is archived of `tokens` is recalled, the rest is read.

@@ -22,6 +22,7 @@ pub mod logits;
 pub mod memory;
 mod peak;
 pub mod picture;
+pub mod placing;
 mod reading;
 mod retained;
 mod room;
