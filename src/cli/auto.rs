@@ -13,7 +13,7 @@ use crate::model::load::default_threads;
 
 /// The accelerator that this build and machine have.
 fn accelerator() -> Option<DeviceChoice> {
-    let has = |built: bool| built && crate::device::free(0).is_some();
+    let has = |built: bool| built && free::on_device(0).is_some();
     if has(candle_core::utils::cuda_is_available()) {
         return Some(DeviceChoice::Cuda(0));
     }

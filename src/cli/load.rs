@@ -16,7 +16,7 @@ use crate::engine::sampling::FileSampling;
 use crate::engine::session::{Eviction, Model, TurnError};
 use crate::engine::worker::Loaded;
 use crate::human::brief;
-use crate::model::footprint::Way;
+use crate::model::footprint::{Place, Way};
 use crate::model::gguf::GgufFile;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
@@ -99,13 +99,14 @@ pub fn for_engine(
 
 /// How models run under these settings.
 pub fn terms(settings: &Settings) -> Terms {
-    let built = candle_core::utils::cuda_is_available() || candle_core::utils::metal_is_available();
     Terms {
         way: Way {
-            host: match settings.device {
-                DeviceChoice::Auto => !built,
-                DeviceChoice::Cpu => true,
-                DeviceChoice::Cuda(_) | DeviceChoice::Metal => false,
+            place: match settings.device {
+                DeviceChoice::Auto if candle_core::utils::cuda_is_available() => Place::Gpu,
+                DeviceChoice::Auto if candle_core::utils::metal_is_available() => Place::Portable,
+                DeviceChoice::Auto | DeviceChoice::Cpu => Place::Host,
+                DeviceChoice::Cuda(_) => Place::Gpu,
+                DeviceChoice::Metal => Place::Portable,
             },
             exact: settings.exact,
             element: match settings.kv_dtype {

@@ -77,7 +77,11 @@ impl Sampler {
     /// What is less is cut off: p / p_max < min_p, in logits.
     fn least(&self, max: impl FnOnce() -> f32) -> f32 {
         match self.min_p > 0.0 {
-            true => max() + (self.min_p.ln() * self.temperature) as f32,
+            true => {
+                let max = max();
+                // The likeliest stays whatever is said.
+                (max + (self.min_p.ln() * self.temperature) as f32).min(max)
+            }
             false => f32::NEG_INFINITY,
         }
     }

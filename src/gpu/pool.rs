@@ -53,7 +53,7 @@ struct Pages {
 }
 
 /// Sizes are rounded up to an eighth of their power of two, so that few kinds of buffers are kept.
-pub(super) fn class(bytes: usize) -> usize {
+pub fn class(bytes: usize) -> usize {
     let step = (bytes.max(2048).next_power_of_two() / 16).max(256);
     bytes.max(1).next_multiple_of(step)
 }

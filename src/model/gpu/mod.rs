@@ -13,6 +13,7 @@ mod parts;
 mod rows;
 #[cfg(test)]
 mod tests;
+pub mod work;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -94,9 +95,7 @@ impl Backend for Executor {
     }
 
     fn block_rows(&self, d: &Description) -> usize {
-        const MACS: usize = 400_000_000_000;
-        let rows = MACS / d.layer_macs().max(1);
-        rows.clamp(512, 2048).next_multiple_of(64)
+        work::block_rows(d)
     }
 
     fn load_linear(
