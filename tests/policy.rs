@@ -265,7 +265,8 @@ fn a_round_may_wait_for_all_layers_and_cut_earlier_ones_again() {
             most: 0,
             rounds: 0,
         };
-        lane.decode(Begin::Logits(read.logits.into()), &mut watch).unwrap();
+        lane.decode(Begin::Logits(read.logits.into()), &mut watch)
+            .unwrap();
         assert!(watch.rounds >= 8, "{} rounds", watch.rounds);
         assert!(watch.most <= heads * (20 + PARAMS.slack), "{}", watch.most);
     }

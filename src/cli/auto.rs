@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::load;
+use super::running;
 use crate::config::{DeviceChoice, Settings};
 use crate::dirs::Dirs;
 use crate::engine::bench::decode_speed;
@@ -39,9 +39,9 @@ pub fn settle(settings: &mut Settings, file: &Arc<GgufFile>, dirs: &Dirs) -> Opt
     };
     let room = |place| {
         let settings = on(place);
-        let terms = load::terms(&settings);
+        let terms = running::terms(&settings);
         let free = free::of(terms.way, terms.ordinal);
-        load::fit(&settings, file).map_or(Ok(()), |fit| fit.refuse_model("the model", free))
+        running::fit(&settings, file).map_or(Ok(()), |fit| fit.refuse_model("the model", free))
     };
     let room = Room {
         gpu: room(Place::Gpu),
@@ -51,7 +51,7 @@ pub fn settle(settings: &mut Settings, file: &Arc<GgufFile>, dirs: &Dirs) -> Opt
     let key = key(settings, file, gpu);
     let mut known = memory.get(&key);
     let taken = choose(room, &mut known, &mut |place| {
-        let network = load::weights(&on(place), file, &|_| {}).map_err(|e| e.to_string())?;
+        let network = running::weights(&on(place), file, &|_| {}).map_err(|e| e.to_string())?;
         decode_speed(&network).map_err(|e| e.to_string())
     });
     if let (true, Some(speeds)) = (taken.measured, known)

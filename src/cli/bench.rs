@@ -1,5 +1,6 @@
 //! `cachat bench`: speed and memory over context lengths and policies.
 
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -71,6 +72,11 @@ impl BenchArgs {
 /// Measures and prints.
 pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut settings = args.settings(dirs)?;
+    if let Some(path) = &args.chart {
+        // Not after minutes.
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        opened.map_err(|e| unwritten(path, &e))?;
+    }
     let mut policies = args.policies.clone();
     if policies.is_empty() {
         policies = vec![Preset::FULL, settings.policy];
@@ -181,11 +187,12 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
 }
 
 fn draw(path: &Path, rows: &[BenchRow], title: &str) -> Result<(), CliError> {
-    let failed = |what: &dyn std::fmt::Display| {
-        CliError::failed(format!("{} cannot be written: {what}", path.display()))
-    };
-    match report::chart::chart(rows, title).map_err(|e| failed(&e))? {
-        Some(svg) => std::fs::write(path, svg).map_err(|e| failed(&e)),
+    match report::chart::chart(rows, title).map_err(|e| unwritten(path, &e))? {
+        Some(svg) => std::fs::write(path, svg).map_err(|e| unwritten(path, &e)),
         None => Ok(()),
     }
+}
+
+fn unwritten(path: &Path, why: &dyn std::fmt::Display) -> CliError {
+    CliError::failed(format!("{} cannot be written: {why}", path.display()))
 }

@@ -1,9 +1,9 @@
 //! THE COMMANDS. One file each; arguments in, output and an error kind out. Nothing here exits.
 
 mod answering;
-mod auto;
 pub mod args;
 pub mod ask;
+mod auto;
 pub mod bench;
 pub mod chat;
 pub mod compare;
@@ -21,6 +21,7 @@ pub mod models;
 mod near;
 pub mod progress;
 mod prompt;
+mod running;
 pub mod safe;
 pub mod sessions;
 pub mod tokenize;

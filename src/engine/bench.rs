@@ -11,8 +11,8 @@ use super::logits::likeliest;
 use super::memory::ProcessMemory;
 use super::picture::full_bytes;
 use crate::archive::Archive;
-use crate::policy::Params;
 use crate::model::{Layers, Logits, Network, error::Result};
+use crate::policy::Params;
 
 /// One row of `cachat bench`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -62,6 +62,8 @@ pub fn row(
     generate: usize,
     archive: &dyn Fn() -> Option<Arc<Archive>>,
 ) -> Result<BenchRow> {
+    // What the row before left is not this one's.
+    crate::heap::give_back();
     forget_peak();
     network.forget_device_peak()?;
     let mut lane = Lane::archiving(network, *evictor, archive())?;

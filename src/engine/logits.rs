@@ -24,7 +24,9 @@ pub fn likeliest(logits: Logits) -> Result<u32> {
     let best = logits.best();
     let first = best.and_then(|best| {
         let &(logit, token) = best.tokens.first()?;
-        best.floor.is_none_or(|floor| logit > floor).then_some(token)
+        best.floor
+            .is_none_or(|floor| logit > floor)
+            .then_some(token)
     });
     match first {
         Some(token) => Ok(token),

@@ -77,8 +77,14 @@ pub fn choose(
             let why = format!("the GPU decodes {gpu:.0} tokens/s of this model, the CPU {cpu:.0}");
             (place, why)
         }
-        (Some(_), None) => (Place::Gpu, format!("it did not run on the CPU{}", behind(&errors))),
-        (None, _) => (Place::Cpu, format!("it did not run on the GPU{}", behind(&errors))),
+        (Some(_), None) => (
+            Place::Gpu,
+            format!("it did not run on the CPU{}", behind(&errors)),
+        ),
+        (None, _) => (
+            Place::Cpu,
+            format!("it did not run on the GPU{}", behind(&errors)),
+        ),
     };
     if speeds.gpu.is_none() || speeds.cpu.is_none() {
         // That may have been for now.

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    description::Description, device_memory::DeviceMemory, error::Result, logits::Logits,
-};
+use super::{description::Description, device_memory::DeviceMemory, error::Result, logits::Logits};
 use crate::archive::{Archive, Identity};
 use crate::policy::{Choice, Round};
 

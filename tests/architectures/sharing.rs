@@ -101,7 +101,9 @@ fn say(lane: &mut Lane, logits: Vec<f32>, ids: &[u32], check: &dyn Fn(&dyn Layer
         last: Vec::new(),
         check,
     };
-    let decoded = lane.decode(Begin::Logits(logits.into()), &mut voice).unwrap();
+    let decoded = lane
+        .decode(Begin::Logits(logits.into()), &mut voice)
+        .unwrap();
     assert_eq!(decoded, Decoded::Whole);
     voice.last
 }

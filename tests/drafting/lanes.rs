@@ -160,7 +160,8 @@ fn run(
         evicted: Vec::new(),
     };
     let first = read.unwrap().unwrap().logits;
-    lane.decode(Begin::Logits(first.into()), &mut script).unwrap();
+    lane.decode(Begin::Logits(first.into()), &mut script)
+        .unwrap();
     let left = seen(lane.layers());
     lane.archive_decoded().unwrap();
     if let Some(archive) = &archive {

@@ -52,7 +52,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
-    ("report", &["human", "plot", "engine"]),
+    ("report", &["human", "plot", "model", "engine"]),
     (
         "tui",
         &[

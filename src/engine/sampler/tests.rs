@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::engine::event::Sampling;
 use crate::model::error::ModelError;
@@ -138,4 +140,52 @@ fn a_row_that_cannot_be_read_is_an_error() {
     });
     let logits = Logits::Far(Best::of(largest, 2, |_| {}), Box::new(Lost));
     assert!(sampler.draw(logits, &[]).is_err());
+}
+
+/// On the emulated device: tokens drawn of what it sends are those drawn of whole rows.
+#[test]
+fn an_answer_of_a_device_is_the_one_of_whole_rows() {
+    use crate::model::gguf::GgufFile;
+    use crate::model::{ComputePath, LoadOptions, NoHooks, load};
+    use crate::testing::{TinySpec, write_tiny_gguf};
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let spec = TinySpec {
+        vocab: 3000,
+        ..TinySpec::llama()
+    };
+    write_tiny_gguf(file.path(), &spec).unwrap();
+    let file = Arc::new(GgufFile::open(file.path()).unwrap());
+    let options = LoadOptions {
+        path: ComputePath::Emulated(5),
+        ..LoadOptions::default()
+    };
+    let network = load(&file, &options, &|_| {}).unwrap();
+    for (temperature, top_k) in [(0.0, 40), (0.2, 40), (1.5, 40), (1.5, 0)] {
+        let sampling = Sampling {
+            temperature,
+            top_k,
+            ..Sampling::default()
+        };
+        let answer = |whole: bool| {
+            let mut sequence = network.clone().sequence(8).unwrap();
+            let prompt: Vec<u32> = (0..30).collect();
+            let first = sequence.prefill(&prompt, &mut NoHooks).unwrap().unwrap();
+            let mut sampler = Sampler::new(&sampling);
+            let mut said = vec![sampler.draw(first.into(), &[]).unwrap()];
+            for _ in 0..30 {
+                let token = said[said.len() - 1];
+                let rows = sequence.verify(&[token], &|| false).unwrap().unwrap();
+                sequence.settle(1).unwrap();
+                let logits = rows.into_iter().next().unwrap().unwrap();
+                assert!(logits.best().is_some());
+                let logits = match whole {
+                    true => logits.whole().unwrap().into(),
+                    false => logits,
+                };
+                said.push(sampler.draw(logits, &said).unwrap());
+            }
+            said
+        };
+        assert_eq!(answer(false), answer(true), "{temperature} {top_k}");
+    }
 }

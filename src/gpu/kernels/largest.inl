@@ -31,7 +31,7 @@ DEVICE void sort_runs(u64 *keys, u32 runs) {
   for (u32 size = 2; size <= RUN; size *= 2)
     for (u32 step = size / 2; step > 0; step /= 2) {
       for (u32 p = THREAD; p < runs * (RUN / 2); p += THREADS) {
-        u32 i = p / step * 2 * step + p % step;
+        u32 i = 2 * p - (p & (step - 1));
         in_order(keys + i, keys + i + step, (i % RUN & size) == 0);
       }
       BARRIER();
@@ -50,7 +50,7 @@ DEVICE void join_runs(u64 *keys, u32 runs) {
     for (u32 step = RUN / 2; step > 0; step /= 2) {
       for (u32 p = THREAD; p < pairs * (RUN / 2); p += THREADS) {
         u32 q = p % (RUN / 2);
-        u64 *run = keys + (u64)(p / (RUN / 2)) * 2 * apart * RUN + q / step * 2 * step + q % step;
+        u64 *run = keys + (u64)(p / (RUN / 2)) * 2 * apart * RUN + 2 * q - (q & (step - 1));
         in_order(run, run + step, true);
       }
       BARRIER();

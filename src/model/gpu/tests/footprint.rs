@@ -18,7 +18,11 @@ use crate::testing::TinySpec;
 struct Newest(Option<usize>);
 
 impl PrefillHooks for Newest {
-    fn layer_done(&mut self, layer: usize, layers: &mut dyn Layers) -> crate::model::error::Result<()> {
+    fn layer_done(
+        &mut self,
+        layer: usize,
+        layers: &mut dyn Layers,
+    ) -> crate::model::error::Result<()> {
         let Some(bound) = self.0 else {
             return Ok(());
         };

@@ -209,6 +209,9 @@ fn fitting(forms: Vec<Line<'static>>, width: u16) -> Line<'static> {
 
 /// Items in as many columns as fit.
 fn grid(items: &[Line<'static>], width: u16) -> Vec<Row> {
+    if items.is_empty() {
+        return Vec::new();
+    }
     let widths: Vec<usize> = items.iter().map(wrap::line_width).collect();
     let columns = |n: usize| -> Vec<usize> {
         let widest = |c: usize| widths.iter().skip(c).step_by(n).copied().max();

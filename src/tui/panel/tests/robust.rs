@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 
 use super::fixture::{draw, look, theme};
 use crate::engine::event::{
-    Archived, CachePicture, DeviceMemory, Event, EvictionRound, InForce, LayerEviction, Mode, ModelInfo,
-    PolicyInfo, Trigger,
+    Archived, CachePicture, DeviceMemory, Event, EvictionRound, InForce, LayerEviction, Mode,
+    ModelInfo, PolicyInfo, Trigger,
 };
 use crate::human;
 use crate::tui::golden::text;
@@ -43,7 +43,17 @@ fn picture() -> impl Strategy<Value = CachePicture> {
         ),
     )
         .prop_map(
-            |(lens, filled_layers, bytes, bound, position, holders, windows, states, (sources, device))| {
+            |(
+                lens,
+                filled_layers,
+                bytes,
+                bound,
+                position,
+                holders,
+                windows,
+                states,
+                (sources, device),
+            )| {
                 CachePicture {
                     lens,
                     windows,
