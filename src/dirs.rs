@@ -17,6 +17,8 @@ pub struct Dirs {
     pub archive: PathBuf,
     /// Logs and crash reports.
     pub logs: PathBuf,
+    /// What is remembered between runs; can be made again.
+    pub state: PathBuf,
 }
 
 impl Dirs {
@@ -29,6 +31,7 @@ impl Dirs {
             sessions: home.join("sessions"),
             archive: home.join("archive"),
             logs: home.join("logs"),
+            state: home.join("state"),
         }
     }
 
@@ -46,6 +49,10 @@ impl Dirs {
                 sessions: project.data_dir().join("sessions"),
                 archive: project.cache_dir().join("archive"),
                 logs: project.data_local_dir().join("logs"),
+                state: match project.state_dir() {
+                    Some(folder) => folder.to_path_buf(),
+                    None => project.data_local_dir().join("state"),
+                },
             },
             None => Dirs::under(&std::env::temp_dir().join("cachat")),
         }

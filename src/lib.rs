@@ -19,6 +19,7 @@ pub mod gpu;
 pub mod heap;
 pub mod human;
 pub mod model;
+pub mod plot;
 pub mod policy;
 pub mod random;
 pub mod report;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::{Inspection, inspect};
 use cachat::engine::lane::{Begin, Lane, Unread, Voice};
-use cachat::engine::logits::argmax;
+use cachat::engine::logits::likeliest;
 use cachat::engine::repetition::{Again, Repetition};
 use cachat::model::error::Result;
 use cachat::model::gguf::GgufFile;
-use cachat::model::{ComputePath, DeviceKind, LoadOptions, Network};
+use cachat::model::{ComputePath, DeviceKind, LoadOptions, Logits, Network};
 use cachat::policy::allocate::Uniform;
 use cachat::policy::score::Window;
 use cachat::policy::{
@@ -403,10 +403,11 @@ struct Watch {
 }
 
 impl Voice for Watch {
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>> {
         self.most = self.most.max(lane.layers().entries());
         self.left -= 1;
-        Ok((self.left > 0).then(|| argmax(&logits)))
+        let token = likeliest(logits)?;
+        Ok((self.left > 0).then_some(token))
     }
 
     fn evicted(&mut self, _: &Lane, evicted: cachat::engine::lane::Evicted) {
@@ -439,7 +440,8 @@ fn a_round_may_wait_for_all_layers_and_cut_earlier_ones_again() {
             most: 0,
             rounds: 0,
         };
-        lane.decode(Begin::Logits(read.logits), &mut watch).unwrap();
+        lane.decode(Begin::Logits(read.logits.into()), &mut watch)
+            .unwrap();
         assert!(watch.rounds >= 8, "{} rounds", watch.rounds);
         assert!(watch.most <= heads * (20 + PARAMS.slack), "{}", watch.most);
     }

@@ -1,6 +1,8 @@
 //! `cachat bench`: speed and memory over context lengths and policies.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -11,7 +13,7 @@ use crate::archive::Mode;
 use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
-use crate::engine::bench::row;
+use crate::engine::bench::{BenchRow, row};
 use crate::engine::memory::ProcessMemory;
 use crate::engine::session::Session;
 use crate::engine::throughput::Limits;
@@ -25,7 +27,8 @@ use crate::report::bench::{Loaded, conditions};
 #[command(after_help = "\
 Examples:
   cachat bench
-  cachat bench --contexts 512,4096,8000 --policies full,ada-snapkv --budget 1024 --json")]
+  cachat bench --contexts 512,4096,8000 --policies full,ada-snapkv --budget 1024 --json
+  cachat bench --contexts 2048,4096,8000 --chart speed.svg")]
 pub struct BenchArgs {
     /// Context lengths in tokens, separated by commas
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [512, 2048, 4096])]
@@ -42,6 +45,10 @@ pub struct BenchArgs {
     /// Print JSON in place of the table
     #[arg(long)]
     pub json: bool,
+
+    /// Also draw time per token and memory against the context into this SVG file
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
 
     #[command(flatten)]
     pub model: ModelArgs,
@@ -64,7 +71,12 @@ impl BenchArgs {
 
 /// Measures and prints.
 pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let settings = args.settings(dirs)?;
+    let mut settings = args.settings(dirs)?;
+    if let Some(path) = &args.chart {
+        // Not after minutes.
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        opened.map_err(|e| unwritten(path, &e))?;
+    }
     let mut policies = args.policies.clone();
     if policies.is_empty() {
         policies = vec![Preset::FULL, settings.policy];
@@ -72,7 +84,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     }
     let failed = |e: ModelError| CliError::failed(e.to_string());
     let evictions = super::load::evictions(&settings, policies);
-    let file = super::load::file(&settings, dirs)?;
+    let file = super::load::file(&mut settings, dirs)?;
     let fit = super::load::fit(&settings, &file);
     let begun = Instant::now();
     let model = super::load::open(&settings, &file, &|_| {})?;
@@ -86,6 +98,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         weight_bytes: model.network.weight_bytes(),
         anonymous_bytes: memory.anonymous(),
         mapped_bytes: memory.mapped,
+        device: model.network.device_memory(),
     };
     let threads = settings.threads.unwrap_or_else(default_threads);
     let limits = match &model.network.device()[..] {
@@ -150,6 +163,11 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
             rows.push(measured);
         }
     }
+    if let Some(path) = &args.chart {
+        let network = &session.model().network;
+        let title = format!("{} on {}", d.name, network.device());
+        draw(path, &rows, &super::safe::shown(&title))?;
+    }
     if args.json {
         let network = &session.model().network;
         let machine = serde_json::json!({
@@ -166,4 +184,15 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
         super::safe::write_json(&mut out, &report)?;
     }
     Ok(())
+}
+
+fn draw(path: &Path, rows: &[BenchRow], title: &str) -> Result<(), CliError> {
+    match report::chart::chart(rows, title).map_err(|e| unwritten(path, &e))? {
+        Some(svg) => std::fs::write(path, svg).map_err(|e| unwritten(path, &e)),
+        None => Ok(()),
+    }
+}
+
+fn unwritten(path: &Path, why: &dyn std::fmt::Display) -> CliError {
+    CliError::failed(format!("{} cannot be written: {why}", path.display()))
 }

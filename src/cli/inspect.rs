@@ -57,7 +57,7 @@ impl InspectArgs {
 
 /// Prints the decisions as one JSON object.
 pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let settings = args.settings(dirs)?;
+    let mut settings = args.settings(dirs)?;
     let given = match &args.tokens {
         Some(path) => Given::Tokens(read_tokens(path)?),
         None => {
@@ -66,7 +66,7 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
         }
     };
     let eviction = super::load::eviction(&settings);
-    let file = super::load::file(&settings, dirs)?;
+    let file = super::load::file(&mut settings, dirs)?;
     let fit = super::load::fit(&settings, &file);
     let (network, tokens) = match given {
         Given::Tokens(tokens) => (super::load::weights(&settings, &file, &|_| {})?, tokens),

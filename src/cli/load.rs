@@ -2,34 +2,32 @@
 
 use std::sync::Arc;
 
-use candle_core::DType;
-
 use super::CliError;
-use crate::config::{DeviceChoice, KvDtype, Settings};
+pub use super::running::{device, eviction, evictions, fit, terms, weights};
+use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
-use crate::engine::catalogue::Terms;
 use crate::engine::event::{Event, ModelInfo};
-use crate::engine::fit::Fit;
 use crate::engine::free;
 use crate::engine::sampling::FileSampling;
-use crate::engine::session::{Eviction, Model, TurnError};
+use crate::engine::session::{Model, TurnError};
 use crate::engine::worker::Loaded;
 use crate::human::brief;
-use crate::model::footprint::Way;
 use crate::model::gguf::GgufFile;
+use crate::model::source;
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
-use crate::model::{ComputePath, Description, DeviceKind, LoadOptions, Network, source};
-use crate::policy::{Params, Preset};
 
-/// Finds (or fetches) and opens the model's file.
-pub fn file(settings: &Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
+/// Finds (or fetches) and opens the model's file, and settles where it runs.
+pub fn file(settings: &mut Settings, dirs: &Dirs) -> Result<Arc<GgufFile>, CliError> {
     let mut meter = super::progress::Meter::new();
     let found = source::resolve(&settings.model, dirs, &mut |p| meter.show(&p))?;
-    let file = gguf(&found.path).map_err(CliError::failed)?;
+    let file = Arc::new(gguf(&found.path).map_err(CliError::failed)?);
+    if let Some(why) = super::auto::settle(settings, &file, dirs) {
+        super::answering::say(&why);
+    }
     room(settings, &file, &found.name).map_err(CliError::failed)?;
-    Ok(Arc::new(file))
+    Ok(file)
 }
 
 fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
@@ -38,7 +36,9 @@ fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
 
 /// Opens the model with its tokenizer and template and loads its weights.
 pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
-    open(settings, &file(settings, dirs)?, &|_| {})
+    let mut settings = settings.clone();
+    let file = file(&mut settings, dirs)?;
+    open(&settings, &file, &|_| {})
 }
 
 /// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
@@ -58,7 +58,12 @@ pub fn for_engine(
     })
     .map_err(|e| brief(&e.to_string()))?;
     tell(Event::Loading { share: 0.0 });
-    let file = gguf(&found.path)?;
+    let file = Arc::new(gguf(&found.path)?);
+    let mut settings = settings.clone();
+    if let Some(why) = super::auto::settle(&mut settings, &file, dirs) {
+        tell(Event::Notice(why));
+    }
+    let settings = &settings;
     room(settings, &file, &found.name).map_err(|why| match beside {
         true => format!(
             "{why}; or leave and start with --model {}: then no other model is in memory",
@@ -69,7 +74,6 @@ pub fn for_engine(
     let (shares, told) = std::sync::mpsc::channel();
     let model = std::thread::scope(|scope| {
         // Loading reports from any thread; the engine's own hands it on.
-        let file = Arc::new(file);
         let loading = scope.spawn(move || {
             open(settings, &file, &|share| {
                 let _ = shares.send(share);
@@ -86,38 +90,6 @@ pub fn for_engine(
     };
     let info = info(&model, found);
     Ok(Loaded { model, info })
-}
-
-/// How models run under these settings.
-pub fn terms(settings: &Settings) -> Terms {
-    let built = candle_core::utils::cuda_is_available() || candle_core::utils::metal_is_available();
-    Terms {
-        way: Way {
-            host: match settings.device {
-                DeviceChoice::Auto => !built,
-                DeviceChoice::Cpu => true,
-                DeviceChoice::Cuda(_) | DeviceChoice::Metal => false,
-            },
-            exact: settings.exact,
-            element: match settings.kv_dtype {
-                KvDtype::F32 => 4,
-                KvDtype::Auto if settings.exact => 4,
-                KvDtype::Auto | KvDtype::F16 | KvDtype::Bf16 => 2,
-            },
-        },
-        ordinal: match settings.device {
-            DeviceChoice::Cuda(ordinal) => ordinal,
-            _ => 0,
-        },
-        eviction: eviction(settings),
-    }
-}
-
-/// What the file's model takes; `None` where it cannot be run, which loading it will say.
-pub fn fit(settings: &Settings, file: &GgufFile) -> Option<Fit> {
-    let d = Description::from_gguf(file).ok()?;
-    let terms = terms(settings);
-    Some(Fit::new(file, &d, terms.way, terms.eviction))
 }
 
 /// Refuses a model that cannot run for want of memory: the system would end the program, and with it
@@ -179,64 +151,12 @@ pub fn open(
     })
 }
 
-/// Where models run.
-pub fn device(settings: &Settings) -> DeviceKind {
-    match settings.device {
-        DeviceChoice::Auto => DeviceKind::Auto,
-        DeviceChoice::Cpu => DeviceKind::Cpu,
-        DeviceChoice::Cuda(n) => DeviceKind::Cuda(n),
-        DeviceChoice::Metal => DeviceKind::Metal,
-    }
-}
-
-/// Only its weights: the file needs no vocabulary.
-pub fn weights(
-    settings: &Settings,
-    file: &Arc<GgufFile>,
-    progress: &(dyn Fn(f32) + Sync),
-) -> Result<Arc<dyn Network>, CliError> {
-    let options = LoadOptions {
-        device: device(settings),
-        threads: settings.threads,
-        kv_dtype: match settings.kv_dtype {
-            KvDtype::Auto => None,
-            KvDtype::F16 => Some(DType::F16),
-            KvDtype::Bf16 => Some(DType::BF16),
-            KvDtype::F32 => Some(DType::F32),
-        },
-        exact: settings.exact,
-        path: ComputePath::Kernels,
-    };
-    crate::model::load(file, &options, progress).map_err(|e| CliError::failed(e.to_string()))
-}
-
 /// Where this command's conversations are archived.
 pub fn archiving(settings: &Settings, dirs: &Dirs) -> Archiving {
     Archiving {
         mode: settings.archive,
         root: dirs.archive.clone(),
         limit: settings.archive_limit.0,
-    }
-}
-
-/// [`eviction`] under each of `policies`, everything else as the settings say.
-pub fn evictions(settings: &Settings, policies: impl IntoIterator<Item = Preset>) -> Vec<Eviction> {
-    let stated = eviction(settings);
-    let under = |preset| Eviction { preset, ..stated };
-    policies.into_iter().map(under).collect()
-}
-
-/// The settings' policy.
-pub fn eviction(settings: &Settings) -> Eviction {
-    Eviction {
-        preset: settings.policy,
-        params: Params {
-            window: settings.window,
-            kernel: settings.kernel,
-            alpha: settings.alpha,
-            slack: settings.slack,
-        },
-        budget: settings.budget,
     }
 }
 

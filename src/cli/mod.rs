@@ -3,6 +3,7 @@
 mod answering;
 pub mod args;
 pub mod ask;
+mod auto;
 pub mod bench;
 pub mod chat;
 pub mod compare;
@@ -20,6 +21,7 @@ pub mod models;
 mod near;
 pub mod progress;
 mod prompt;
+mod running;
 pub mod safe;
 pub mod sessions;
 pub mod tokenize;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::CliError;
 use super::args::{ModelArgs, settings};
-use crate::config::Settings;
+use crate::config::{DeviceChoice, Settings};
 use crate::dirs::Dirs;
 use crate::model::tokenizer::Tokenizer;
 
@@ -33,7 +33,9 @@ impl TokenizeArgs {
 
 /// Prints a JSON array.
 pub fn run(args: TokenizeArgs, dirs: &Dirs) -> Result<(), CliError> {
-    let settings = args.settings(dirs)?;
+    let mut settings = args.settings(dirs)?;
+    // Nothing runs.
+    settings.device = DeviceChoice::Cpu;
     let text = match &args.text {
         Some(text) => text.clone(),
         None => {
@@ -51,7 +53,7 @@ pub fn run(args: TokenizeArgs, dirs: &Dirs) -> Result<(), CliError> {
             })?
         }
     };
-    let file = super::load::file(&settings, dirs)?;
+    let file = super::load::file(&mut settings, dirs)?;
     let failed = |e: &dyn std::fmt::Display| CliError::failed(e.to_string());
     let tokenizer = Tokenizer::from_gguf(&file).map_err(|e| failed(&e))?;
     let ids = tokenizer.encode(&text, true).map_err(|e| failed(&e))?;

@@ -11,6 +11,7 @@ use super::thoughts::Thoughts;
 use super::watcher::Watcher;
 use crate::model::detokenize::{Detokenizer, Utf8Stream};
 use crate::model::error::{ModelError, Result};
+use crate::model::logits::Logits;
 use crate::model::tokenizer::Tokenizer;
 
 /// How often a running answer shows its cache.
@@ -100,7 +101,7 @@ pub(super) fn answer(
         _ => (None, Utf8Stream::default()),
     };
     let from = match (logits, drawn.pending) {
-        (Some(logits), _) => Some(Begin::Logits(logits)),
+        (Some(logits), _) => Some(Begin::Logits(logits.into())),
         (None, pending) => pending.map(Begin::Token),
     };
     let mut speaker = Speaker {
@@ -166,7 +167,7 @@ impl Voice for Speaker<'_> {
         self.watcher.stopped()
     }
 
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>> {
         // What was pending is in the cache now.
         self.drawn.pending = None;
         let token = match self.drawn.thoughts.forced() {

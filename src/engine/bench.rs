@@ -7,14 +7,15 @@ use serde::Serialize;
 
 use super::evict::Evictor;
 use super::lane::{Begin, Lane, Read, Reader, Voice};
-use super::logits::argmax;
+use super::logits::likeliest;
 use super::memory::ProcessMemory;
 use super::picture::full_bytes;
 use crate::archive::Archive;
-use crate::model::{Layers, Network, error::Result};
+use crate::model::{Layers, Logits, Network, error::Result};
+use crate::policy::Params;
 
 /// One row of `cachat bench`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BenchRow {
     pub policy: String,
     /// Entries per KV head; nothing for `full`.
@@ -23,6 +24,7 @@ pub struct BenchRow {
     pub prefill_tokens_per_second: f64,
     /// Evictions while decoding included.
     pub decode_tokens_per_second: f64,
+    pub decode_ms_per_token: f64,
     pub time_to_first_token_ms: f64,
     /// Multiply–accumulates of the prefill in a second.
     pub prefill_macs_per_second: f64,
@@ -39,6 +41,11 @@ pub struct BenchRow {
     /// archive's): the system takes those back when it needs to. Looked at between layers.
     pub anonymous_peak_bytes: u64,
     pub mapped_peak_bytes: u64,
+    /// Of a device that tells: the most that was taken from its driver, and the most that was used of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_peak_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_used_peak_bytes: Option<u64>,
     /// What was to be expected of the process's own memory, by the file's numbers.
     pub estimated_bytes: Option<u64>,
     /// Where an archive is kept: milliseconds to the first token when everything was read before, by
@@ -55,7 +62,10 @@ pub fn row(
     generate: usize,
     archive: &dyn Fn() -> Option<Arc<Archive>>,
 ) -> Result<BenchRow> {
+    // What the row before left is not this one's.
+    crate::heap::give_back();
     forget_peak();
+    network.forget_device_peak()?;
     let mut lane = Lane::archiving(network, *evictor, archive())?;
     let tokens = words(context, network.description().vocabulary);
     let mut memory = Memory::default();
@@ -65,9 +75,10 @@ pub fn row(
     let (logits, eviction_ms) =
         read.map_or_else(Default::default, |r| (r.logits, r.evicted.milliseconds));
     let begun = Instant::now();
-    lane.decode(Begin::Logits(logits), &mut Greedy { left: generate })?;
+    lane.decode(Begin::Logits(logits.into()), &mut Greedy { left: generate })?;
     let decode = begun.elapsed().as_secs_f64();
     let rss_peak_bytes = rss_peak();
+    let device = network.device_memory();
     let recall_ms = match lane.archive() {
         Some(old) => {
             old.settle(std::time::Duration::from_secs(60));
@@ -85,6 +96,7 @@ pub fn row(
         context,
         prefill_tokens_per_second: context as f64 / prefill,
         decode_tokens_per_second: generate as f64 / decode.max(1e-9),
+        decode_ms_per_token: decode * 1000.0 / generate.max(1) as f64,
         time_to_first_token_ms: prefill * 1000.0,
         prefill_macs_per_second: network.description().reading_macs(context) / prefill,
         decode_bytes_per_second: None,
@@ -95,9 +107,33 @@ pub fn row(
         rss_peak_bytes,
         anonymous_peak_bytes: memory.anonymous,
         mapped_peak_bytes: memory.mapped,
+        device_peak_bytes: device.map(|d| d.usage.peak),
+        device_used_peak_bytes: device.map(|d| d.usage.used_peak),
         estimated_bytes: None,
         recall_ms,
     })
+}
+
+/// Tokens that the network decodes in a second behind a short text.
+///
+/// # Errors
+/// What the network says.
+pub fn decode_speed(network: &Arc<dyn Network>) -> Result<f64> {
+    const TEXT: usize = 64;
+    const WARM: usize = 4;
+    const TIMED: usize = 24;
+    let d = network.description();
+    let mut lane = Lane::new(network, Evictor::none(Params::default()))?;
+    let text = words(TEXT.min(d.context / 2).max(1), d.vocabulary);
+    let read = lane.read(&text, &mut Memory::default())?;
+    let logits = read.map_or_else(Vec::new, |read| read.logits);
+    let mut timed = Greedy { left: WARM };
+    lane.decode(Begin::Logits(logits.into()), &mut timed)?;
+    // The first is given.
+    timed.left = TIMED - 1;
+    let begun = Instant::now();
+    lane.decode(Begin::Token(0), &mut timed)?;
+    Ok(TIMED as f64 / begun.elapsed().as_secs_f64().max(1e-9))
 }
 
 /// What is archived of `tokens` is recalled, the rest is read.
@@ -133,8 +169,8 @@ struct Greedy {
 }
 
 impl Voice for Greedy {
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
-        let token = argmax(&logits);
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let token = likeliest(logits)?;
         let more = self.left > 0;
         self.left = self.left.saturating_sub(1);
         Ok(more.then_some(token))

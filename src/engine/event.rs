@@ -9,6 +9,7 @@ pub use super::memory::ProcessMemory;
 pub use super::sampling::{PartialSampling, Said, Sampling};
 pub use super::stop::Stop;
 pub use crate::archive::Mode;
+pub use crate::model::device_memory::DeviceMemory;
 pub use crate::model::message::{Message, Role};
 pub use crate::model::thoughts::Knows;
 use crate::policy::{Budget, Preset};
@@ -232,6 +233,8 @@ pub struct CachePicture {
     /// What a cache that evicts nothing would use for the same tokens.
     pub full_bytes: u64,
     pub process: ProcessMemory,
+    /// Where the model is on a device whose memory is known.
+    pub device: Option<DeviceMemory>,
     /// Positions used of the model's context.
     pub position: usize,
     /// Sum over the heads of the layers that grow which the policy allows without slack; `None` =

@@ -214,6 +214,7 @@ pub fn parts(need: Need) -> String {
 mod tests {
     use super::super::free::Bound;
     use super::*;
+    use crate::model::footprint::Place;
     use crate::policy::{Params, Preset};
     use crate::testing::{TinySpec, write_tiny_gguf};
 
@@ -233,7 +234,7 @@ mod tests {
             budget: Budget::Tokens(1024),
         };
         let way = Way {
-            host: true,
+            place: Place::Host,
             exact: false,
             element: 2,
         };

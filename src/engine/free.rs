@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::device;
-use crate::model::footprint::Way;
+use crate::model::footprint::{Place, Way};
 
 /// Bytes that can be had, and what bounds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -41,13 +41,18 @@ impl Bound {
 
 /// What there is where models run: in memory, or on the accelerator `ordinal`.
 pub fn of(way: Way, ordinal: usize) -> Option<Free> {
-    match way.host {
-        true => now(),
-        false => device::free(ordinal).map(|bytes| Free {
-            bytes,
-            of: Bound::Device,
-        }),
+    match way.place {
+        Place::Host => now(),
+        Place::Gpu | Place::Portable => on_device(ordinal),
     }
+}
+
+/// What the accelerator `ordinal` has left; `None` where there is none.
+pub fn on_device(ordinal: usize) -> Option<Free> {
+    device::free(ordinal).map(|bytes| Free {
+        bytes,
+        of: Bound::Device,
+    })
 }
 
 /// What memory there is now; `None` where the system does not tell.

@@ -8,7 +8,7 @@ use super::evict::Evictor;
 use super::lane::{Begin, Lane, Reader, Unread, Voice};
 use super::logits::{argmax, kl, top};
 use super::picture::full_bytes;
-use crate::model::{Layers, Network, error::Result};
+use crate::model::{DeviceMemory, Layers, Logits, Network, error::Result};
 
 /// One layer's decisions.
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +62,9 @@ pub struct KvReport {
     pub peak_bytes: u64,
     pub full_bytes: u64,
     pub dtype: String,
+    /// What is taken of a device that tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceMemory>,
 }
 
 /// Everything `cachat inspect` prints besides the settings.
@@ -133,6 +136,7 @@ pub fn inspect(
         peak_bytes: lane.peak().held,
         full_bytes: full_bytes(layers),
         dtype: network.kv_dtype().0.into(),
+        device: network.device_memory(),
     };
     let mut reports = Vec::with_capacity(measure.layers.len());
     for (l, measured) in measure.layers.iter().enumerate() {
@@ -203,7 +207,7 @@ fn decode(
         forced,
         out: Vec::with_capacity(steps),
     };
-    lane.decode(Begin::Logits(first.to_vec()), &mut voice)?;
+    lane.decode(Begin::Logits(first.to_vec().into()), &mut voice)?;
     Ok(voice.out)
 }
 
@@ -214,7 +218,8 @@ struct Steps<'a> {
 }
 
 impl Voice for Steps<'_> {
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let logits = logits.whole()?;
         let step = self.out.len();
         let token = self.forced.map_or_else(|| argmax(&logits), |f| f[step]);
         self.out.push((token, logits));

@@ -20,7 +20,7 @@ use super::retained::Retained;
 use super::room;
 use crate::archive::Archive;
 use crate::model::footprint::Way;
-use crate::model::{Layers, Network, PrefillHooks, Sequence, error::Result};
+use crate::model::{Layers, Logits, Network, PrefillHooks, Sequence, error::Result};
 use crate::policy::Round;
 
 /// Layers that were evicted together.
@@ -49,7 +49,7 @@ pub trait Voice {
 
     /// The token to feed next, given the logits behind all that was fed; `None` ends. Who drafts asks
     /// the lane for its position only: its layers may hold drafted tokens.
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>>;
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>>;
 
     /// Tokens to feed with `token`, which stay as far as they are what [`Voice::next`] says.
     fn draft(&mut self, _lane: &Lane, _token: u32) -> Vec<u32> {
@@ -66,7 +66,7 @@ pub trait Voice {
 /// Where decoding begins.
 pub enum Begin {
     /// The logits of the next token.
-    Logits(Vec<f32>),
+    Logits(Logits),
     /// A token that was chosen already.
     Token(u32),
 }

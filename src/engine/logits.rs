@@ -1,18 +1,69 @@
 //! What is read off rows of logits.
 
+use std::cmp::Ordering;
+
+use crate::model::error::Result;
+use crate::model::logits::Logits;
+
 /// The likeliest token; the lowest id of equals.
 pub fn argmax(logits: &[f32]) -> u32 {
-    let best = logits
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-    best.map_or(0, |(i, _)| i as u32)
+    // As whole numbers, of which the loop takes many at a time.
+    let largest = logits.iter().map(ordered).fold(i32::MIN, i32::max);
+    let first = logits.iter().position(|logit| ordered(logit) == largest);
+    first.map_or(0, |i| i as u32)
+}
+
+/// Whole numbers in the order of [`f32::total_cmp`].
+fn ordered(x: &f32) -> i32 {
+    let bits = x.to_bits().cast_signed();
+    bits ^ ((bits >> 31).cast_unsigned() >> 1).cast_signed()
+}
+
+/// The same of logits wherever they are.
+pub fn likeliest(logits: Logits) -> Result<u32> {
+    let best = logits.best();
+    let first = best.and_then(|best| {
+        let &(logit, token) = best.tokens.first()?;
+        best.floor
+            .is_none_or(|floor| logit > floor)
+            .then_some(token)
+    });
+    match first {
+        Some(token) => Ok(token),
+        None => Ok(argmax(&logits.whole()?)),
+    }
+}
+
+/// The likelier token first, of equals the lowest id.
+pub fn likelier(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+/// Of the tokens with `least` or more the `most` likeliest, in order: a pass over the row, in which few are kept.
+pub fn top_from(logits: &[f32], most: usize, mut least: f32) -> Vec<(f32, u32)> {
+    let room = most.saturating_mul(2).max(64);
+    let mut kept: Vec<(f32, u32)> = Vec::new();
+    for (id, &logit) in (0..).zip(logits) {
+        if logit < least {
+            continue;
+        }
+        kept.push((logit, id));
+        if kept.len() >= room {
+            kept.select_nth_unstable_by(most.saturating_sub(1), likelier);
+            kept.truncate(most);
+            // Equals that come later have higher ids, but few pass this.
+            least = kept.last().map_or(least, |(logit, _)| *logit);
+        }
+    }
+    kept.sort_unstable_by(likelier);
+    kept.truncate(most);
+    kept
 }
 
 /// The `n` likeliest tokens with their logits; the lowest id first of equals.
 pub fn top(logits: &[f32], n: usize) -> Vec<(u32, f32)> {
     let mut all: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).collect();
-    all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    all.sort_by(|a, b| likelier(&(a.1, a.0), &(b.1, b.0)));
     all.truncate(n);
     all
 }

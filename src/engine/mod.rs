@@ -22,6 +22,7 @@ pub mod logits;
 pub mod memory;
 mod peak;
 pub mod picture;
+pub mod placing;
 mod reading;
 pub mod repetition;
 mod retained;

@@ -35,6 +35,7 @@ pub(super) fn picture_of(layers: &dyn Layers, bound: Option<usize>, peak: Peak) 
         peak_bytes: peak.most,
         full_bytes: full_bytes(layers),
         process: ProcessMemory::now(),
+        device: layers.device_memory(),
         position: layers.position(),
         bound_entries: bound,
         holders: Vec::new(),

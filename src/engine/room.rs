@@ -4,7 +4,7 @@
 use super::evict::Evictor;
 use super::fit::Fit;
 use super::free;
-use crate::model::footprint::Way;
+use crate::model::footprint::{Place, Way};
 use crate::model::{Description, ModelError, Network, error::Result};
 
 /// A shorter text always has room: what is free is not told to the megabyte.
@@ -14,7 +14,7 @@ const SHORT: usize = 1024;
 pub(super) fn way(network: &dyn Network) -> Option<Way> {
     let element = network.kv_dtype().1;
     (network.device() == "cpu").then_some(Way {
-        host: true,
+        place: Place::Host,
         exact: network.exact(),
         element,
     })

@@ -2,6 +2,7 @@
 
 use super::watch::Watch;
 use crate::engine::lane::{Begin, Decoded, Lane, Voice};
+use crate::model::Logits;
 use crate::model::error::Result;
 
 /// Tokens that go through the network in one pass at most: their logits are in memory together.
@@ -41,8 +42,8 @@ impl Voice for Forced<'_, '_> {
         self.watch.stopped()
     }
 
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
-        (self.take)(logits);
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        (self.take)(logits.whole()?);
         self.at += 1;
         Ok(self.tokens.get(self.at).copied())
     }

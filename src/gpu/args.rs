@@ -177,3 +177,7 @@ arguments!(Window {
     longest: u32,
     halves: u32,
 });
+arguments!(
+    /// See `kernels/largest.inl`.
+    Largest { x: u64, parts: u64, odd: u64, out: u64, count: u32, share: u32, groups: u32, wanted: u32, }
+);

@@ -24,10 +24,12 @@ pub enum Kernel {
     WindowTotals,
     WindowScores,
     Gather,
+    LargestParts,
+    LargestOfAll,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 19] = [
+    pub const ALL: [Kernel; 21] = [
         Kernel::Poke,
         Kernel::Embed,
         Kernel::RmsNorm,
@@ -47,6 +49,8 @@ impl Kernel {
         Kernel::WindowTotals,
         Kernel::WindowScores,
         Kernel::Gather,
+        Kernel::LargestParts,
+        Kernel::LargestOfAll,
     ];
 }
 
@@ -135,6 +139,8 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
         Kernel::WindowTotals => "window_totals",
         Kernel::WindowScores => "window_scores",
         Kernel::Gather => "gather",
+        Kernel::LargestParts => "largest_parts",
+        Kernel::LargestOfAll => "largest_of_all",
     };
     match variant {
         Variant::Only => name.into(),

@@ -7,7 +7,7 @@ use candle_core::Result;
 
 use super::args::{self, Arguments};
 use super::driver::{ARGUMENTS, Driver, Kernel, Launch, MatMul, Variant};
-use super::pool::{Pool, class};
+use super::pool::{Pool, Usage, class};
 
 /// Most words that are poked at once.
 const POKES: usize = 2048;
@@ -225,6 +225,20 @@ impl Gpu {
     /// Whether pokes take effect as soon as they should: in a step.
     pub fn in_step(&self) -> bool {
         self.queue().step.open
+    }
+
+    /// What is taken and used of the device's memory.
+    pub fn usage(&self) -> Usage {
+        self.queue().pool.usage
+    }
+
+    /// Gives back what nobody uses and counts the most that is taken anew.
+    pub fn forget_peak(&self) -> Result<()> {
+        let mut queue = self.queue();
+        self.run(&mut queue)?;
+        self.trim_idle(&mut queue);
+        queue.pool.forget_peak();
+        Ok(())
     }
 
     /// Gives back what nobody uses.

@@ -13,3 +13,4 @@ mod pool;
 pub use driver::Element;
 pub use executor::{Gpu, Grid};
 pub use memory::Buffer;
+pub use pool::{Usage, class};

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{
     description::Description,
+    device_memory::DeviceMemory,
     error::Result,
     gguf::GgufFile,
+    logits::Largest,
     projected,
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
@@ -52,7 +54,7 @@ pub type NumbersOf<B> = <<B as Backend>::Layer as Store>::Numbers;
 
 /// Arithmetic on one device, and how it keeps a layer's entries. `Rows` is `[rows, width]`.
 pub trait Backend: Send + Sync + Sized + 'static {
-    type Rows;
+    type Rows: 'static;
     /// A weight matrix `[outputs, inputs]` with its bias, if any; may be several stacked.
     type Linear: Send + Sync;
     type Vector: Send + Sync;
@@ -69,6 +71,14 @@ pub trait Backend: Send + Sync + Sized + 'static {
     fn kv_dtype(&self) -> (&'static str, usize);
     /// Whether weights are dequantised to f32.
     fn exact(&self) -> bool;
+    /// What is taken of the device's memory, where that is known; whose it is says who asks.
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
+    /// Gives back what nobody uses, and counts anew the most that is taken.
+    fn forget_device_peak(&self) -> Result<()> {
+        Ok(())
+    }
     /// Everything but the weights that decides on keys and values.
     fn precision(&self) -> String;
 
@@ -308,4 +318,8 @@ pub trait Backend: Send + Sync + Sized + 'static {
     /// The last `rows` rows.
     fn last(&self, x: Self::Rows, rows: usize) -> Result<Self::Rows>;
     fn to_host(&self, x: Self::Rows) -> Result<Vec<f32>>;
+    /// The largest numbers of one row, where reading it is dear and finding them is not.
+    fn largest(&self, _x: &Self::Rows) -> Result<Option<Largest>> {
+        Ok(None)
+    }
 }

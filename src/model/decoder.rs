@@ -4,12 +4,15 @@ mod step;
 
 use std::sync::Arc;
 
+pub(super) use step::Predicted;
+
 use sha2::{Digest, Sha256};
 
 use super::{
     backend::{Backend, NumbersOf, Place},
     block::Block,
     description::Description,
+    device_memory::DeviceMemory,
     error::{ModelError, Result},
     gguf::GgufFile,
     mixer::Run,
@@ -48,6 +51,8 @@ pub struct Decoder<B: Backend> {
     norm: B::Vector,
     head: B::Linear,
     pub(super) weight_bytes: u64,
+    /// What they take on a device that tells.
+    on_device: u64,
     /// Of the weights and of what the backend makes of them.
     pub(super) fingerprint: [u8; 32],
 }
@@ -56,6 +61,8 @@ impl<B: Backend> Decoder<B> {
     /// Reads the weights; `progress` is told the share that is done, 0–1.
     pub fn load(backend: B, file: &Arc<GgufFile>, progress: &(dyn Fn(f32) + Sync)) -> Result<Self> {
         let d = Description::from_gguf(file)?;
+        let buffers = || backend.device_memory().map_or(0, |m| m.usage.buffers);
+        let before = buffers();
         let layers = d.layers.len();
         let done = std::sync::atomic::AtomicUsize::new(0);
         let step = || {
@@ -98,18 +105,30 @@ impl<B: Backend> Decoder<B> {
         let ropes = kinds.iter().map(|k| Rope::new(k, file));
         let table = Table::open(file, &d)?;
         let table_bytes = table.as_ref().map_or(0, Table::bytes);
+        let norm = backend.load_vector(file, output_norm(file), d.hidden)?;
+        let on_device = buffers().saturating_sub(before);
         Ok(Decoder {
             ropes: ropes.collect::<Result<_>>()?,
             rope_of,
             embedding,
             table,
             blocks,
-            norm: backend.load_vector(file, output_norm(file), d.hidden)?,
+            norm,
             head,
+            on_device,
             weight_bytes: file.tensor_bytes() - table_bytes,
             fingerprint: fingerprint(file, &backend),
             description: d,
             backend,
+        })
+    }
+
+    /// What is taken of the device's memory.
+    pub(super) fn device_memory(&self) -> Option<DeviceMemory> {
+        let memory = self.backend.device_memory()?;
+        Some(DeviceMemory {
+            weights: self.on_device,
+            ..memory
         })
     }
 
@@ -215,9 +234,25 @@ impl<B: Backend> Decoder<B> {
 
     /// Logits of each of `rows`, one behind the other.
     pub(super) fn predicted(&self, rows: &B::Rows) -> Result<Vec<f32>> {
-        let (b, scales) = (&self.backend, &self.description.scales);
+        self.to_host(self.unscaled(rows)?)
+    }
+
+    /// What logits are made of, on the device.
+    pub(super) fn unscaled(&self, rows: &B::Rows) -> Result<B::Rows> {
+        let b = &self.backend;
         let h = b.rms_norm(rows, &self.norm, self.description.rms_epsilon)?;
-        let mut logits = b.to_host(b.linear(&self.head, &h)?)?;
+        b.linear(&self.head, &h)
+    }
+
+    /// Makes logits of it.
+    pub(super) fn to_host(&self, unscaled: B::Rows) -> Result<Vec<f32>> {
+        let mut logits = self.backend.to_host(unscaled)?;
+        self.scale(&mut logits);
+        Ok(logits)
+    }
+
+    pub(super) fn scale(&self, logits: &mut [f32]) {
+        let scales = &self.description.scales;
         if scales.logits != 1.0 {
             logits.iter_mut().for_each(|logit| *logit *= scales.logits);
         }
@@ -225,7 +260,6 @@ impl<B: Backend> Decoder<B> {
             let squash = |logit: &mut f32| *logit = cap * (*logit / cap).tanh();
             logits.iter_mut().for_each(squash);
         }
-        Ok(logits)
     }
 
     /// What a layer remembers of no tokens.

@@ -4,10 +4,12 @@
 use super::{
     description::Description,
     gguf::{GgufFile, TensorInfo},
+    gpu::{covers, work},
     kernels::{dense::dense_bytes, packed::packed_bytes},
     shape::{AttentionShape, LayerShape},
 };
 use crate::cache::PAGE;
+use crate::gpu;
 
 /// Bytes of the process beside all models: the program's own data, threads, a terminal's screen.
 const PROCESS: u64 = 6 << 20;
@@ -15,18 +17,39 @@ const PROCESS: u64 = 6 << 20;
 const PER_HEADER_BYTE: u64 = 7;
 /// Bytes of the program and its libraries that are mapped.
 const PROGRAM: u64 = 11 << 20;
-/// Rows that go through a layer at once, at most.
-const BLOCK_ROWS: u64 = 256;
+/// Rows that go through a layer at once on the host, at most.
+const BLOCK_ROWS: usize = 256;
 
 /// Where and how exactly a model is going to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// On the CPU with this project's kernels; else on a device, as the file has the weights.
-    pub host: bool,
+    pub place: Place,
     /// Weights in f32.
     pub exact: bool,
     /// Bytes of an element of the cache.
     pub element: usize,
+}
+
+/// Where, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the CPU with this project's kernels.
+    Host,
+    /// On a GPU with this project's kernels, where they cover the model.
+    Gpu,
+    /// On a device by tensor operations, as the file has the weights.
+    Portable,
+}
+
+impl Way {
+    /// As it is taken: what the GPU's kernels do not cover goes by tensor operations.
+    fn taken(self, d: &Description) -> Way {
+        let place = match self.place {
+            Place::Gpu if covers(d).is_some() => Place::Portable,
+            place => place,
+        };
+        Way { place, ..self }
+    }
 }
 
 /// What one layer holds of a token, and of how many.
@@ -54,8 +77,11 @@ pub struct Footprint {
     layers: Vec<Held>,
     /// Bytes of a token in the stream between layers, with the angles of its place.
     stream: u64,
-    /// Bytes of what a layer works with, for a block of rows.
-    block: u64,
+    /// Bytes of what a layer works with for a row of a block, and the rows of a block.
+    row: u64,
+    rows: usize,
+    /// Bytes that it works with whatever the rows are.
+    scratch: u64,
     /// Bytes of a token when a layer is judged: its scores.
     judged: u64,
     /// Tokens that the model was trained for.
@@ -92,9 +118,11 @@ impl Need {
 
 impl Footprint {
     pub fn of(file: &GgufFile, d: &Description, way: Way) -> Footprint {
+        let way = way.taken(d);
+        let host = way.place == Place::Host;
         // A table of its own is read where it lies, and keeps the whole file mapped.
         let is_table = |name: &str| match name {
-            "token_embd.weight" => !d.tied && way.host,
+            "token_embd.weight" => !d.tied && host,
             "per_layer_token_embd.weight" => true,
             _ => false,
         };
@@ -113,15 +141,31 @@ impl Footprint {
         let experts: u64 = experts.map(|(_, info)| self::kept(info, way)).sum();
         let of_all = d.layers.iter().find_map(|layer| layer.experts);
         let used = of_all.map_or(1.0, |e| e.used as f64 / e.count.max(1) as f64);
-        // A table on a device is f16 beside the output head that it may also be.
-        let on_device = match way.host {
-            true => 0,
-            false => (d.vocabulary * d.hidden * 2) as u64,
+        // For tensor operations the table is f16 beside the output head that it may also be.
+        let on_device = match way.place {
+            Place::Portable => (d.vocabulary * d.hidden * 2) as u64,
+            Place::Host | Place::Gpu => 0,
+        };
+        let unpacked = |(name, info): (&str, &TensorInfo)| {
+            let dims = info.shape.dims();
+            let here = name.starts_with("blk.0.") && dims.len() > 1 && !info.dtype.is_plain();
+            match here {
+                true => work::unpacked_bytes(dims.iter().product()) as u64,
+                false => 0,
+            }
         };
         Footprint {
+            scratch: match way.place {
+                Place::Gpu if !way.exact => rest().map(unpacked).sum(),
+                _ => 0,
+            },
             weights: kept + on_device,
             active: kept - experts + (experts as f64 * used) as u64,
-            beside: PROCESS + file.header_bytes() * PER_HEADER_BYTE,
+            // That is not on the device.
+            beside: match way.place {
+                Place::Gpu => 0,
+                Place::Host | Place::Portable => PROCESS + file.header_bytes() * PER_HEADER_BYTE,
+            },
             mapped: mapped + PROGRAM,
             ..Footprint::running(d, way)
         }
@@ -129,6 +173,7 @@ impl Footprint {
 
     /// Of a model that is in memory already: only what a text takes.
     pub fn running(d: &Description, way: Way) -> Footprint {
+        let way = way.taken(d);
         let held = d.layers.iter().map(|layer| held(layer, way));
         let rows = |layer: &LayerShape| {
             // Rows come in, are normed, go through the mixer's matrices and what is made of them, and
@@ -141,6 +186,18 @@ impl Footprint {
         let turned: usize = kinds.iter().sum();
         let widest = d.layers.iter().map(rows).max().unwrap_or(0);
         let heads = d.layers.iter().map(LayerShape::kv_heads).max();
+        let (row, rows, judged) = match way.place {
+            Place::Gpu => {
+                let row = work::row_bytes(d, way.exact);
+                (row, work::block_rows(d), work::judged_bytes(d))
+            }
+            Place::Host | Place::Portable => (4 * widest, BLOCK_ROWS, 8 * heads.unwrap_or(0)),
+        };
+        // The GPU's kernels make the angles themselves.
+        let turned = match way.place {
+            Place::Gpu => 0,
+            Place::Host | Place::Portable => turned,
+        };
         Footprint {
             weights: 0,
             active: 0,
@@ -148,8 +205,10 @@ impl Footprint {
             mapped: 0,
             layers: held.collect(),
             stream: (4 * (d.hidden + 2 * turned)) as u64,
-            block: BLOCK_ROWS * 4 * widest as u64,
-            judged: (8 * heads.unwrap_or(0)) as u64,
+            row: row as u64,
+            rows,
+            scratch: 0,
+            judged: judged as u64,
             context: d.context,
         }
     }
@@ -179,7 +238,8 @@ impl Footprint {
             prefill: full.max().unwrap_or(0)
                 + self.stream * tokens as u64
                 + judged
-                + self.block.min(self.block / BLOCK_ROWS * tokens as u64),
+                + self.row * tokens.min(self.rows) as u64
+                + self.scratch,
         }
     }
 
@@ -199,7 +259,9 @@ impl Footprint {
 }
 
 fn held(layer: &LayerShape, way: Way) -> Held {
-    let token = |a: &AttentionShape| a.kv_heads * (a.entry_bytes(way.element) + 4);
+    // Positions stay on the host.
+    let position = if way.place == Place::Gpu { 0 } else { 4 };
+    let token = |a: &AttentionShape| a.kv_heads * (a.entry_bytes(way.element) + position);
     // One that sees another's entries has none.
     let own = layer.attention().filter(|_| layer.source().is_none());
     Held {
@@ -214,14 +276,22 @@ fn kept(info: &TensorInfo, way: Way) -> u64 {
     let dims = info.shape.dims();
     let elements: usize = dims.iter().product();
     let Some(&cols) = dims.last().filter(|_| dims.len() > 1) else {
-        return 4 * elements as u64;
+        let bytes = 4 * elements;
+        return match way.place {
+            Place::Gpu => gpu::class(bytes) as u64,
+            Place::Host | Place::Portable => bytes as u64,
+        };
     };
-    if !way.host {
+    if way.place != Place::Host {
         let stored = match way.exact {
             true => Some(4 * elements),
             false => info.dtype.bytes(elements),
         };
-        return stored.unwrap_or(0) as u64;
+        let stored = stored.unwrap_or(0);
+        return match way.place {
+            Place::Gpu => gpu::class(stored) as u64,
+            Place::Host | Place::Portable => stored as u64,
+        };
     }
     let rows = elements / cols.max(1);
     let packed = match way.exact || info.dtype.is_plain() {
@@ -239,7 +309,7 @@ mod tests {
     use crate::testing::{TinySpec, write_tiny_gguf};
 
     const HOST: Way = Way {
-        host: true,
+        place: Place::Host,
         exact: false,
         element: 2,
     };

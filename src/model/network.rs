@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{description::Description, error::Result};
+use super::{description::Description, device_memory::DeviceMemory, error::Result, logits::Logits};
 use crate::archive::{Archive, Identity};
 use crate::policy::{Choice, Round};
 
@@ -22,6 +22,16 @@ pub trait Network: Send + Sync {
 
     /// Bytes of the weights in memory.
     fn weight_bytes(&self) -> u64;
+
+    /// What is taken of the device's memory, where there is one that tells.
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
+
+    /// Gives back what nobody uses of it, and counts anew the most that is taken.
+    fn forget_device_peak(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// What tells this network's keys and values from those of others.
     fn identity(&self) -> Identity;
@@ -99,7 +109,7 @@ pub trait Sequence: Layers + Send {
         &mut self,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<Result<Vec<f32>>>>>;
+    ) -> Result<Option<Vec<Result<Logits>>>>;
 
     /// The first `kept` of the tokens verified last stay; the rest goes as if it had never come.
     fn settle(&mut self, kept: usize) -> Result<()>;
@@ -111,7 +121,8 @@ pub trait Sequence: Layers + Send {
             return Ok(None);
         };
         self.settle(1)?;
-        rows.into_iter().next().transpose()
+        let row = rows.into_iter().next();
+        row.map(|row| row.and_then(Logits::whole)).transpose()
     }
 
     /// Another sequence with the same past. Cheap: they share what neither has changed since.
@@ -143,6 +154,11 @@ pub trait Layers {
 
     /// Bytes of the buffers that hold them; in a prefill those of both sides of the transaction.
     fn allocated_bytes(&self) -> usize;
+
+    /// What is taken of the device's memory, where there is one that tells.
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        None
+    }
 
     /// Bytes of one layer's buffers.
     fn layer_bytes(&self, layer: usize) -> usize;

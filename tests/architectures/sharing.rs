@@ -12,7 +12,7 @@ use cachat::engine::session::{Eviction, Model, Session, Watcher};
 use cachat::model::gguf::GgufFile;
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
-use cachat::model::{ComputePath, DeviceKind, Layers, LoadOptions, Network, NoHooks};
+use cachat::model::{ComputePath, DeviceKind, Layers, LoadOptions, Logits, Network, NoHooks};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::write_family_gguf;
 
@@ -87,10 +87,10 @@ impl Voice for Given<'_> {
     fn next(
         &mut self,
         lane: &Lane,
-        logits: Vec<f32>,
+        logits: Logits,
     ) -> Result<Option<u32>, cachat::model::ModelError> {
         (self.check)(lane.layers());
-        self.last = logits;
+        self.last = logits.whole()?;
         Ok(self.ids.next().copied())
     }
 }
@@ -101,7 +101,9 @@ fn say(lane: &mut Lane, logits: Vec<f32>, ids: &[u32], check: &dyn Fn(&dyn Layer
         last: Vec::new(),
         check,
     };
-    let decoded = lane.decode(Begin::Logits(logits), &mut voice).unwrap();
+    let decoded = lane
+        .decode(Begin::Logits(logits.into()), &mut voice)
+        .unwrap();
     assert_eq!(decoded, Decoded::Whole);
     voice.last
 }

@@ -7,7 +7,7 @@ use cachat::archive::Archive;
 use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::inspect;
 use cachat::engine::lane::{Begin, Lane, Unread, Voice};
-use cachat::model::{ComputePath, ModelError, Network, NoHooks};
+use cachat::model::{ComputePath, Logits, ModelError, Network, NoHooks};
 use cachat::policy::{Params, Preset};
 
 use super::generated::{load, names};
@@ -49,13 +49,13 @@ struct Script<'a> {
 }
 
 impl Voice for Script<'_> {
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>, ModelError> {
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>, ModelError> {
         let layers = lane.layers();
         let shapes = layers.description().layers.iter().enumerate();
         let growing = shapes.filter(|(_, shape)| shape.grows());
         let held = growing.map(|(l, _)| layers.layer_entries(l)).sum();
         self.most_entries = self.most_entries.max(held);
-        self.heard.push(logits);
+        self.heard.push(logits.whole()?);
         Ok(self.rest.next().copied())
     }
 }

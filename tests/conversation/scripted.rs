@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use cachat::archive::{Archive, Identity};
-use cachat::model::{Description, Layers, ModelError, Network, PrefillHooks, Sequence};
+use cachat::model::{Description, Layers, Logits, ModelError, Network, PrefillHooks, Sequence};
 use cachat::policy::{Choice, Round};
 
 type Result<T> = std::result::Result<T, ModelError>;
@@ -132,9 +132,12 @@ impl Sequence for Said {
         &mut self,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<Result<Vec<f32>>>>> {
+    ) -> Result<Option<Vec<Result<Logits>>>> {
         let rows = self.inner.verify(tokens, stopped)?;
-        let next = |row: Result<Vec<f32>>| row.map(|row| self.script.lock().unwrap().next(row));
+        let next = |row: Result<Logits>| {
+            let row = row?.whole()?;
+            Ok(self.script.lock().unwrap().next(row).into())
+        };
         Ok(rows.map(|rows| rows.into_iter().map(next).collect()))
     }
     fn settle(&mut self, kept: usize) -> Result<()> {

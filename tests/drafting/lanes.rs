@@ -12,7 +12,7 @@ use cachat::engine::drafting::{Drafts, Step};
 use cachat::engine::evict::Evictor;
 use cachat::engine::lane::{Begin, Evicted, Lane, Unread, Voice};
 use cachat::model::error::Result;
-use cachat::model::{ComputePath, Layers, Network};
+use cachat::model::{ComputePath, Layers, Logits, Network};
 use cachat::policy::{Choice, Needs, Observed, Params, Preset, Round};
 use candle_core::quantized::GgmlDType;
 
@@ -41,9 +41,9 @@ struct Script<'a> {
 }
 
 impl Voice for Script<'_> {
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>> {
         assert_eq!(lane.position(), PROMPT + self.said);
-        self.logits.push(logits);
+        self.logits.push(logits.whole()?);
         let token = self.text.get(self.said).copied();
         self.said += 1;
         Ok(token)
@@ -160,7 +160,8 @@ fn run(
         evicted: Vec::new(),
     };
     let first = read.unwrap().unwrap().logits;
-    lane.decode(Begin::Logits(first), &mut script).unwrap();
+    lane.decode(Begin::Logits(first.into()), &mut script)
+        .unwrap();
     let left = seen(lane.layers());
     lane.archive_decoded().unwrap();
     if let Some(archive) = &archive {

@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("heap", &[]),
     ("human", &[]),
+    ("plot", &[]),
     ("random", &[]),
     ("unseen", &[]),
     ("document", &["aside"]),
@@ -46,11 +47,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "eval",
         &[
-            "disk", "heap", "human", "random", "unseen", "policy", "archive", "model", "engine",
+            "disk", "heap", "human", "plot", "random", "unseen", "policy", "archive", "model",
+            "engine",
         ],
     ),
     ("config", &["disk", "policy", "archive", "model", "engine"]),
-    ("report", &["human", "engine"]),
+    ("report", &["human", "plot", "model", "engine"]),
     (
         "tui",
         &[

@@ -12,6 +12,7 @@ use crate::engine::watcher::Watcher;
 use crate::model::begun;
 use crate::model::detokenize::Detokenizer;
 use crate::model::error::Result;
+use crate::model::logits::Logits;
 use crate::model::tokenizer::Tokenizer;
 
 /// The full cache's answer, which the others are held against.
@@ -135,7 +136,7 @@ impl Runner<'_> {
             seconds: 0.0,
             relay,
         };
-        lane.decode(Begin::Logits(through.logits), &mut student)?;
+        lane.decode(Begin::Logits(through.logits.into()), &mut student)?;
         let Student {
             mut run,
             own,
@@ -195,7 +196,8 @@ impl Voice for Student<'_, '_, '_> {
         self.relay.stopped()
     }
 
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let logits = logits.whole()?;
         if let Some(fed) = self.fed.take() {
             self.feeds += 1;
             self.seconds += fed.elapsed().as_secs_f64();
@@ -289,7 +291,8 @@ impl Voice for Follower<'_, '_, '_> {
         self.relay.stopped()
     }
 
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let logits = logits.whole()?;
         self.step += 1;
         let rows = &self.teacher.rows;
         if let Some(row) = rows.get(self.step) {

@@ -29,14 +29,12 @@ impl Lane {
         let mut outcome = Ok(ControlFlow::Break(Decoded::Stopped));
         for logits in rows {
             self.fed += 1;
-            outcome = logits.map(|logits| ControlFlow::Continue(Begin::Logits(logits)));
             // What follows the last is asked for when all is settled.
-            let (Some(&drafted), Ok(ControlFlow::Continue(Begin::Logits(logits)))) =
-                (tokens.get(self.fed), &mut outcome)
-            else {
+            let (Some(&drafted), true) = (tokens.get(self.fed), logits.is_ok()) else {
+                outcome = logits.map(|logits| ControlFlow::Continue(Begin::Logits(logits)));
                 break;
             };
-            outcome = match voice.next(self, std::mem::take(logits)) {
+            outcome = match logits.and_then(|logits| voice.next(self, logits)) {
                 Ok(Some(next)) if next == drafted && voice.stopped() => {
                     Ok(ControlFlow::Break(Decoded::Stopped))
                 }

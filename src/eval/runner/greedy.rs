@@ -8,6 +8,7 @@ use crate::eval::record::Chance;
 use crate::eval::watch::Watch;
 use crate::model::detokenize::Detokenizer;
 use crate::model::error::Result;
+use crate::model::logits::Logits;
 use crate::model::tokenizer::Tokenizer;
 
 /// Steps that are held against the full cache's: their rows of logits are kept.
@@ -68,7 +69,7 @@ impl Greedy<'_> {
             diverged: false,
             watch,
         };
-        let done = lane.decode(Begin::Logits(logits), &mut student)?;
+        let done = lane.decode(Begin::Logits(logits.into()), &mut student)?;
         let Student {
             how,
             mut said,
@@ -153,7 +154,8 @@ impl Voice for Student<'_, '_> {
         self.watch.stopped()
     }
 
-    fn next(&mut self, lane: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, lane: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let logits = logits.whole()?;
         let token = argmax(&logits);
         let ends = self.how.tokenizer.eos_ids().contains(&token);
         self.compare(lane, &logits, (!ends).then_some(token));
@@ -192,7 +194,8 @@ impl Voice for Follow<'_, '_> {
         self.watch.stopped()
     }
 
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        let logits = logits.whole()?;
         self.step += 1;
         let Some(row) = self.teacher.rows.get(self.step) else {
             return Ok(None);

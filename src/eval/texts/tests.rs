@@ -7,6 +7,7 @@ use crate::engine::lane::{Begin, Lane, Unread, Voice};
 use crate::engine::session::Model;
 use crate::eval::tiny::{model, params};
 use crate::eval::{Record, Unwatched, Variant};
+use crate::model::Logits;
 use crate::model::error::Result;
 use crate::policy::{Budget, Choice, Needs, Observed, Params, Preset, Round};
 
@@ -96,8 +97,8 @@ struct Slowly<'a> {
 }
 
 impl Voice for Slowly<'_> {
-    fn next(&mut self, _: &Lane, logits: Vec<f32>) -> Result<Option<u32>> {
-        self.rows.push(logits);
+    fn next(&mut self, _: &Lane, logits: Logits) -> Result<Option<u32>> {
+        self.rows.push(logits.whole()?);
         Ok(self.tokens.get(self.rows.len()).copied())
     }
 }

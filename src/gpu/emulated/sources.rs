@@ -20,4 +20,5 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "attention.inl",
     "tiles.inl",
     "window.inl",
+    "largest.inl",
 ];

@@ -7,6 +7,7 @@
 #include "attention.inl"
 #include "tiles.inl"
 #include "window.inl"
+#include "largest.inl"
 
 // Kernels that try the host's side itself.
 #if !defined(__CUDACC__)

@@ -5,19 +5,28 @@ use crate::cache::KvCache;
 use crate::model::{
     backend::{Backend, Place},
     error::Result,
+    logits::Largest,
     mixer::Run,
 };
 
+/// What follows the tokens of a step.
+pub(in crate::model) enum Predicted<R> {
+    /// Logits of each, one behind the other.
+    Here(Vec<f32>),
+    /// Of the only one: what logits are made of, on the device, and the largest of it.
+    There(R, Largest),
+}
+
 impl<B: Backend> Decoder<B> {
     /// [`Sequence::verify`](crate::model::Sequence::verify) on a cache of this network: every layer has
-    /// seen `tokens` then, and their position is not counted before they are settled. Logits
-    /// `[tokens, vocabulary]`; when it is stopped or fails, the cache is as it was.
+    /// seen `tokens` then, and their position is not counted before they are settled; when it is stopped
+    /// or fails, the cache is as it was.
     pub(in crate::model) fn step(
         &self,
         cache: &mut KvCache<B::Layer>,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<f32>>> {
+    ) -> Result<Option<Predicted<B::Rows>>> {
         let rows = tokens.len();
         cache.layers.iter_mut().for_each(|l| l.window.expect(rows));
         let mut through = 0;
@@ -39,7 +48,7 @@ impl<B: Backend> Decoder<B> {
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
         through: &mut usize,
-    ) -> Result<Option<Vec<f32>>> {
+    ) -> Result<Option<Predicted<B::Rows>>> {
         let (b, d) = (&self.backend, &self.description);
         let rows = tokens.len();
         let angles = self.angles(cache.position, rows)?;
@@ -72,6 +81,13 @@ impl<B: Backend> Decoder<B> {
             x = out;
             *through = l + 1;
         }
-        self.predicted(&x).map(Some)
+        let unscaled = self.unscaled(&x)?;
+        // Scales are positive: the largest stay the largest.
+        if rows == 1
+            && let Some(largest) = b.largest(&unscaled)?
+        {
+            return Ok(Some(Predicted::There(unscaled, largest)));
+        }
+        Ok(Some(Predicted::Here(self.to_host(unscaled)?)))
     }
 }

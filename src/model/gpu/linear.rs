@@ -17,7 +17,7 @@ const FEW: usize = 8;
 /// Inputs up to which a gate is part of a product with few rows.
 const GATED: usize = 4096;
 /// Bytes of unpacked weights at once.
-const PIECE: usize = 64 << 20;
+pub(super) const PIECE: usize = 64 << 20;
 
 /// How weights are kept and multiplied.
 #[derive(Clone, Copy, Debug)]

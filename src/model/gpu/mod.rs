@@ -7,19 +7,23 @@
 mod append;
 mod attention;
 mod covers;
+mod largest;
 mod linear;
 mod parts;
 mod rows;
 #[cfg(test)]
 mod tests;
+pub mod work;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     backend::{Backend, DeltaGates, HeadNorms, Place},
     description::Description,
+    device_memory::DeviceMemory,
     error::Result,
     gguf::GgufFile,
+    logits::Largest,
     rope::Rope,
     shape::{AttentionShape, ConvolutionShape, DeltaShape, ExpertsShape, Gate, Span},
     weights::{self, Scaled},
@@ -73,6 +77,14 @@ impl Backend for Executor {
         (self.element.name(), self.element.bytes())
     }
 
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        Some(DeviceMemory::of(&self.gpu))
+    }
+
+    fn forget_device_peak(&self) -> Result<()> {
+        Ok(self.gpu.forget_peak()?)
+    }
+
     fn precision(&self) -> String {
         let (device, element) = (self.device(), self.element.name());
         format!("{device} kernels {element} exact: {}", self.precision.exact)
@@ -83,9 +95,7 @@ impl Backend for Executor {
     }
 
     fn block_rows(&self, d: &Description) -> usize {
-        const MACS: usize = 400_000_000_000;
-        let rows = MACS / d.layer_macs().max(1);
-        rows.clamp(512, 2048).next_multiple_of(64)
+        work::block_rows(d)
     }
 
     fn load_linear(
@@ -380,5 +390,9 @@ impl Backend for Executor {
 
     fn to_host(&self, x: Rows) -> Result<Vec<f32>> {
         Ok(x.read()?)
+    }
+
+    fn largest(&self, x: &Rows) -> Result<Option<Largest>> {
+        Ok(Some(largest::largest(x)?))
     }
 }

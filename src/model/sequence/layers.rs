@@ -6,6 +6,7 @@ use crate::model::{
     backend::Backend,
     decoder::Decoder,
     description::Description,
+    device_memory::DeviceMemory,
     error::{ModelError, Result},
     network::Layers,
 };
@@ -166,6 +167,10 @@ impl<T: Held> Layers for T {
 
     fn allocated_bytes(&self) -> usize {
         self.all_bytes()
+    }
+
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        self.decoder().device_memory()
     }
 
     fn layer_bytes(&self, layer: usize) -> usize {

@@ -15,7 +15,9 @@ use super::{
     backend::{Backend, NumbersOf},
     decoder::Decoder,
     description::Description,
+    device_memory::DeviceMemory,
     error::{ModelError, Result},
+    logits::Logits,
     network::{Network, PrefillHooks, Sequence},
     stages::Behind,
 };
@@ -41,6 +43,14 @@ impl<B: Backend> Network for Decoder<B> {
 
     fn weight_bytes(&self) -> u64 {
         self.weight_bytes
+    }
+
+    fn device_memory(&self) -> Option<DeviceMemory> {
+        Decoder::device_memory(self)
+    }
+
+    fn forget_device_peak(&self) -> Result<()> {
+        self.backend.forget_device_peak()
     }
 
     fn identity(&self) -> Identity {
@@ -317,7 +327,7 @@ impl<B: Backend> Sequence for Running<B> {
         &mut self,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<Result<Vec<f32>>>>> {
+    ) -> Result<Option<Vec<Result<Logits>>>> {
         self.append(tokens, stopped)
     }
 

@@ -1,9 +1,26 @@
 //! Decoding: tokens are appended, some at a time, and those that stay are settled, after which the
 //! sequence is what it would be if they had come one after the other.
 
+use std::sync::Arc;
+
 use super::{Running, finite};
 use crate::cache::{PAGE, Store};
+use crate::model::decoder::{Decoder, Predicted};
+use crate::model::logits::{Best, Logits, Row};
 use crate::model::{backend::Backend, error::Result};
+
+/// A row that is read when it is asked for.
+struct OnDevice<B: Backend> {
+    decoder: Arc<Decoder<B>>,
+    unscaled: B::Rows,
+}
+
+impl<B: Backend> Row for OnDevice<B> {
+    fn read(self: Box<Self>) -> Result<Vec<f32>> {
+        let logits = self.decoder.to_host(self.unscaled)?;
+        finite(logits, &self.decoder.description)
+    }
+}
 
 impl<B: Backend> Running<B> {
     /// Tokens that can be appended before anything happens that cannot be undone: so that it happens behind
@@ -27,17 +44,30 @@ impl<B: Backend> Running<B> {
         &mut self,
         tokens: &[u32],
         stopped: &dyn Fn() -> bool,
-    ) -> Result<Option<Vec<Result<Vec<f32>>>>> {
-        let Some(logits) = self.decoder.step(&mut self.cache, tokens, stopped)? else {
+    ) -> Result<Option<Vec<Result<Logits>>>> {
+        let Some(predicted) = self.decoder.step(&mut self.cache, tokens, stopped)? else {
             return Ok(None);
         };
         self.unsettled = tokens.to_vec();
         let d = &self.decoder.description;
-        Ok(Some(match tokens {
-            [_] => vec![finite(logits, d)],
-            _ => {
+        Ok(Some(match (predicted, tokens) {
+            (Predicted::There(unscaled, largest), _) => {
+                let finite = largest.finite;
+                let scale = |logit: &mut f32| self.decoder.scale(std::slice::from_mut(logit));
+                let best = Best::of(largest, d.vocabulary, scale);
+                let decoder = self.decoder.clone();
+                let row = Box::new(OnDevice { decoder, unscaled });
+                vec![match finite {
+                    true => Ok(Logits::Far(best, row)),
+                    // What is wrong is told by all of it.
+                    false => row.read().map(Logits::from),
+                }]
+            }
+            (Predicted::Here(logits), [_]) => vec![finite(logits, d).map(Logits::from)],
+            (Predicted::Here(logits), _) => {
                 let rows = logits.chunks_exact(d.vocabulary);
-                rows.map(|row| finite(row.to_vec(), d)).collect()
+                let rows = rows.map(|row| finite(row.to_vec(), d).map(Logits::from));
+                rows.collect()
             }
         }))
     }

@@ -2,4 +2,6 @@
 
 mod against_host;
 mod counted;
+mod footprint;
+mod largest;
 mod layers;

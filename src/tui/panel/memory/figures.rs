@@ -58,6 +58,7 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
     let split = split.map(|(swatch, bytes, what)| figure(swatch, bytes, what, t));
     let split: Vec<Line> = split.collect();
     let process = figure(None, p.process.resident, " process", t);
+    let device = device(o, t);
     // All in one row, or the parts below the whole.
     let whole: Vec<Line> = std::iter::once(&process).chain(&split).cloned().collect();
     let mut split_rows = grid(&whole, width);
@@ -75,6 +76,12 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
             .filter(|_| rows > 3)
             .map(|line| vec![(0, line)]),
     );
+    let device_rows = grid(&device, width);
+    match out.len() + device_rows.len() <= rows {
+        true => out.extend(device_rows),
+        // The whole without its parts.
+        false => out.extend(device.into_iter().take(1).map(|line| vec![(0, line)])),
+    }
     // Parts without the rest would not add up.
     match out.len() + split_rows.len() <= rows {
         _ if split.is_empty() => {}
@@ -84,6 +91,32 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
     out.extend(second);
     out.truncate(rows);
     out
+}
+
+/// What of a device's memory is whose, and what its driver says of all of it.
+fn device(o: &Observed, t: &Theme) -> Vec<Line<'static>> {
+    let Some(d) = o.picture.device else {
+        return Vec::new();
+    };
+    let mut all = vec![figure(None, d.usage.allocated, " on the device", t)];
+    if let (Some(total), Some(free)) = (d.total, d.free) {
+        let taken = total.saturating_sub(free);
+        let spans = vec![
+            span(human::bytes(taken), t.text),
+            span(" of ", t.dim),
+            span(human::bytes(total), t.text),
+            span(" taken", t.dim),
+        ];
+        all.push(Line::from(spans));
+    }
+    let parts = [
+        (d.weights, " weights"),
+        (d.usage.slabs, " pages"),
+        (d.rest(), " working"),
+    ];
+    let parts = parts.into_iter().filter(|(bytes, _)| *bytes > 0);
+    all.extend(parts.map(|(bytes, what)| figure(None, bytes, what, t)));
+    all
 }
 
 fn figure(
@@ -176,6 +209,9 @@ fn fitting(forms: Vec<Line<'static>>, width: u16) -> Line<'static> {
 
 /// Items in as many columns as fit.
 fn grid(items: &[Line<'static>], width: u16) -> Vec<Row> {
+    if items.is_empty() {
+        return Vec::new();
+    }
     let widths: Vec<usize> = items.iter().map(wrap::line_width).collect();
     let columns = |n: usize| -> Vec<usize> {
         let widest = |c: usize| widths.iter().skip(c).step_by(n).copied().max();

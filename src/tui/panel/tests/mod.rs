@@ -8,7 +8,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use self::fixture::{SMOL, Shape, draw, look, theme};
 use super::{Look, Panel, Panels};
-use crate::engine::event::{Event, InForce, Mode, PolicyInfo};
+use crate::engine::event::{DeviceMemory, Event, InForce, Mode, PolicyInfo};
 use crate::human;
 use crate::policy::Preset;
 use crate::tui::golden::{DEPTHS, Sheet, text};
@@ -148,6 +148,16 @@ fn memory() {
         .iter_mut()
         .for_each(|m| m.device = "cuda:0".into());
     other += &sheet(&panels, Panel::Memory, &device, &SIDE[..2], look(&theme));
+    // A device that tells.
+    let mut told = DeviceMemory {
+        total: Some(80 << 30),
+        free: Some(77 << 30),
+        weights: 259 << 20,
+        ..DeviceMemory::default()
+    };
+    (told.usage.allocated, told.usage.slabs) = (420 << 20, 24 << 20);
+    device.picture.device = Some(told);
+    other += &sheet(&panels, Panel::Memory, &device, &SIDE, look(&theme));
     other += &sheet(&panels, Panel::Memory, &SMOL.ready(), &SIDE, look(&theme));
     insta::assert_snapshot!("memory", out.finish());
     insta::assert_snapshot!("memory_other", other);

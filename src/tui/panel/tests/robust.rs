@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 
 use super::fixture::{draw, look, theme};
 use crate::engine::event::{
-    Archived, CachePicture, Event, EvictionRound, InForce, LayerEviction, Mode, ModelInfo,
-    PolicyInfo, Trigger,
+    Archived, CachePicture, DeviceMemory, Event, EvictionRound, InForce, LayerEviction, Mode,
+    ModelInfo, PolicyInfo, Trigger,
 };
 use crate::human;
 use crate::tui::golden::text;
@@ -37,10 +37,23 @@ fn picture() -> impl Strategy<Value = CachePicture> {
         prop::collection::vec(any::<u16>(), 0..60),
         prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
         prop::collection::vec(prop::option::of(any::<u64>()), 0..50),
-        prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
+        (
+            prop::collection::vec(prop::option::of(any::<u32>()), 0..50),
+            any::<bool>(),
+        ),
     )
         .prop_map(
-            |(lens, filled_layers, bytes, bound, position, holders, windows, states, sources)| {
+            |(
+                lens,
+                filled_layers,
+                bytes,
+                bound,
+                position,
+                holders,
+                windows,
+                states,
+                (sources, device),
+            )| {
                 CachePicture {
                     lens,
                     windows,
@@ -55,6 +68,10 @@ fn picture() -> impl Strategy<Value = CachePicture> {
                         resident: bytes.2,
                         mapped: bytes.1,
                     },
+                    device: device.then(|| DeviceMemory {
+                        weights: bytes.0,
+                        ..DeviceMemory::default()
+                    }),
                     position,
                     bound_entries: bound,
                     holders,
