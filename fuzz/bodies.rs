@@ -1,8 +1,13 @@
 //! What is fuzzed, by cargo-fuzz (`fuzz_targets/`) and without it (`tests/mutated.rs`), and what that
 //! begins with. Whatever the bytes: no panic, and what is said of the results holds.
 
+#[path = "archive.rs"]
+mod archive;
+
 use std::path::Path;
 
+#[allow(unused_imports)]
+pub use archive::archive;
 use cachat::document::convert::{Format, convert};
 use cachat::model::gguf::GgufFile;
 use cachat::model::tokenizer::Tokenizer;
@@ -128,7 +133,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         std::fs::read(path).unwrap()
     };
     let pages = pdf::document(&["a clause of the contract\n"; 2]);
-    vec![
+    let mut seeds = vec![
         ("model", "llama", gguf(&small)),
         ("model", "qwen2", gguf(&qwen)),
         ("template", "chat", TEMPLATE.into()),
@@ -136,5 +141,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("document", "html", HTML.into()),
         ("document", "pdf", [&[1][..], &pages].concat()),
         ("text", "mixed", TEXT.into()),
-    ]
+    ];
+    seeds.extend(archive::seeds());
+    seeds
 }

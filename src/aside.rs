@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How a helper ends when a bound is reached.
@@ -42,12 +43,29 @@ pub fn bound(time: Duration, memory: usize) {
     });
 }
 
-/// Runs the helper with `arguments` and gives it `input`: its status, and at most `limit` bytes of its
-/// output.
+/// How often somebody who waits for a helper is asked whether it is still wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What came of a helper.
+#[derive(Debug)]
+pub enum Answer {
+    /// Its status, and the beginning of its output.
+    Ended(Option<i32>, Vec<u8>),
+    /// Nobody wanted it any more: it was ended.
+    Stopped,
+}
+
+/// Runs the helper with `arguments` and gives it `input`; at most `limit` bytes of its output are read.
+/// It is ended as soon as `stopped` holds.
 ///
 /// # Errors
 /// What the system says when there is no process to be had.
-pub fn call(arguments: &[&str], input: &[u8], limit: usize) -> io::Result<(Option<i32>, Vec<u8>)> {
+pub fn call(
+    arguments: &[&str],
+    input: &[u8],
+    limit: usize,
+    stopped: &dyn Fn() -> bool,
+) -> io::Result<Answer> {
     // The running program, also where its file was replaced meanwhile.
     let program = match cfg!(target_os = "linux") {
         true => "/proc/self/exe".into(),
@@ -67,20 +85,38 @@ pub fn call(arguments: &[&str], input: &[u8], limit: usize) -> io::Result<(Optio
         .stderr(Stdio::null())
         .spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let mut answer = Vec::new();
+    let (tell, told) = channel();
     let read = std::thread::scope(|scope| {
         scope.spawn(move || {
             // One that ended early is judged by how it ended.
             let _ = stdin.map(|mut pipe| pipe.write_all(input));
         });
-        stdout.map_or(Ok(0), |pipe| {
-            pipe.take(limit as u64).read_to_end(&mut answer)
-        })
+        scope.spawn(move || {
+            let mut answer = Vec::new();
+            let read = stdout.map_or(Ok(0), |pipe| {
+                pipe.take(limit as u64).read_to_end(&mut answer)
+            });
+            let _ = tell.send(read.map(|_| answer));
+        });
+        let read = loop {
+            match told.recv_timeout(LOOK_EVERY) {
+                Err(RecvTimeoutError::Timeout) if stopped() => break None,
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(read) => break Some(read),
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Some(Err(io::Error::other("nobody read what it says")));
+                }
+            }
+        };
+        // With it both pipes end, and the threads that hold their other sides.
+        if !matches!(read, Some(Ok(_))) {
+            let _ = child.kill();
+        }
+        read
     });
-    if read.is_err() {
-        let _ = child.kill();
-    }
     let status = child.wait()?;
-    read?;
-    Ok((status.code(), answer))
+    match read {
+        Some(answer) => Ok(Answer::Ended(status.code(), answer?)),
+        None => Ok(Answer::Stopped),
+    }
 }

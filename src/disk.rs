@@ -4,7 +4,7 @@
 mod fault;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 pub use fault::{Fault, Faults};
@@ -40,6 +40,12 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+impl Seek for Out {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
     }
 }
 
@@ -139,9 +145,12 @@ mod tests {
                 std::fs::remove_file(&path).unwrap();
             }
         }
-        let _faults = Faults::from(Fault::Interrupted, 4);
-        write_new(&path, b"0123456789").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"0123456789");
+        for fault in [Fault::Interrupted, Fault::Short] {
+            let _faults = Faults::from(fault, 4);
+            write_new(&path, b"0123456789").unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"0123456789");
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 
     #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cachat::testing::random::Random;
 use cachat::testing::{TinySpec, write_tiny_gguf};
@@ -81,6 +81,17 @@ impl Home {
     fn with_document(&self) -> Command {
         let mut ask = self.ask();
         ask.arg("--file").arg(self.path("text.txt"));
+        ask
+    }
+
+    /// The questions behind so many that were answered, in the conversation `s`.
+    #[cfg(unix)]
+    fn next(&self, done: usize) -> Command {
+        let mut ask = match done {
+            0 => self.with_document(),
+            _ => self.ask(),
+        };
+        ask.args(["--json", "--session", "s", "--turns"]);
         ask
     }
 }
@@ -207,10 +218,13 @@ fn answered(home: &Home) -> usize {
 }
 
 /// `kill -9` at any moment: what was answered stays, and the next answers are those of a conversation
-/// that nobody disturbed. `CACHAT_TEST_KILLS` sets how often.
+/// that nobody disturbed. Two of three kills come in the middle of a write, after any byte of what is
+/// saved or archived. `CACHAT_TEST_KILLS` sets how many there are.
+#[cfg(unix)]
 #[test]
 fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
-    let kills = std::env::var("CACHAT_TEST_KILLS").map_or(12, |n| n.parse().unwrap());
+    use std::os::unix::process::ExitStatusExt;
+    let wanted = std::env::var("CACHAT_TEST_KILLS").map_or(12, |n| n.parse().unwrap());
     let all = |home: &Home| {
         let mut ask = home.with_document();
         ask.args(["--json", "--session", "s", "--turns"])
@@ -227,51 +241,61 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
         .iter()
         .map(|turn| &turn["answer"])
         .collect();
+    // Bytes that each of the writing threads writes in all.
+    let saved = std::fs::metadata(undisturbed.path("sessions/s.jsonl")).unwrap();
+    let written = [
+        ("main", saved.len()),
+        ("archive", number(&record["archive"], "bytes")),
+    ];
     let mut random = Random::new(5);
-    for kill in 0..kills {
-        let home = Home::new();
-        // Several times the same conversation, each time a little further.
-        for _ in 0..3 {
-            let done = answered(&home);
-            let rest = home.questions("rest.json", &QUESTIONS[done..]);
-            if done == QUESTIONS.len() {
+    // At a moment, while saving, while archiving.
+    let mut kills = [0; 3];
+    let mut home = Home::new();
+    let mut tries = 0;
+    for i in 0.. {
+        let done = answered(&home);
+        let rest = home.questions("rest.json", &QUESTIONS[done..]);
+        let enough = kills.iter().sum::<usize>() >= wanted;
+        if enough || done == QUESTIONS.len() || tries == 3 {
+            // And what is left, without a fault.
+            if done < QUESTIONS.len() {
+                let mut ask = home.next(done);
+                let record = json(&ask.arg(rest).output().unwrap());
+                let turns = record["turns"].as_array().unwrap();
+                for (turn, answer) in turns.iter().zip(&answers[done..]) {
+                    assert_eq!(&&turn["answer"], answer, "after {done} turns, {i}");
+                }
+            }
+            if enough {
                 break;
             }
-            let mut ask = if done == 0 {
-                home.with_document()
-            } else {
-                home.ask()
-            };
-            ask.args(["--json", "--session", "s", "--turns"]).arg(rest);
-            let mut child = ask
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let wait = took.as_secs_f64() * f64::from(random.unit()) * 0.9;
-            std::thread::sleep(Duration::from_secs_f64(wait));
-            let _ = child.kill();
-            child.wait().unwrap();
-        }
-        let done = answered(&home);
-        if done == QUESTIONS.len() {
+            (home, tries) = (Home::new(), 0);
             continue;
         }
-        let rest = home.questions("rest.json", &QUESTIONS[done..]);
-        let mut ask = if done == 0 {
-            home.with_document()
-        } else {
-            home.ask()
-        };
-        ask.args(["--json", "--session", "s", "--turns"]).arg(rest);
-        let record = json(&ask.output().unwrap());
-        for (turn, answer) in record["turns"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .zip(&answers[done..])
-        {
-            assert_eq!(&&turn["answer"], answer, "kill {kill}, after {done} turns");
+        tries += 1;
+        let mut ask = home.next(done);
+        ask.arg(rest).stdout(Stdio::null()).stderr(Stdio::null());
+        let share = f64::from(random.unit());
+        let how = i % 3;
+        if how > 0 {
+            let (thread, bytes) = written[how - 1];
+            let at = (share * bytes as f64) as u64;
+            let disk = home.path("disk");
+            std::fs::write(&disk, format!("kill {at} {thread}")).unwrap();
+            ask.env("CACHAT_TEST_DISK", disk);
         }
+        let mut child = ask.spawn().unwrap();
+        if how == 0 {
+            std::thread::sleep(took.mul_f64(share * 0.9));
+            let _ = child.kill();
+        }
+        let status = child.wait().unwrap();
+        // One that had nothing to write there any more ended by itself.
+        assert!(status.success() || status.signal() == Some(9), "{status}");
+        kills[how] += usize::from(status.signal() == Some(9));
     }
+    println!(
+        "killed {} times at a moment, {} while saving, {} while archiving",
+        kills[0], kills[1], kills[2]
+    );
 }

@@ -15,9 +15,10 @@ fn number(name: &str, usual: u64) -> u64 {
     said.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// Some bytes changed, cut out, doubled, or replaced by others that are worth trying.
-fn mutated(seed: &[u8], random: &mut Random) -> Vec<u8> {
-    const WORTH: [&[u8]; 10] = [
+/// Some bytes changed, cut out, doubled, or replaced by others that are worth trying, also from
+/// `other`.
+fn mutated(seed: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    const WORTH: [&[u8]; 18] = [
         b"\xff\xff\xff\xff\xff\xff\xff\x7f",
         b"\x00\x00\x00\x00",
         b"{{",
@@ -28,13 +29,21 @@ fn mutated(seed: &[u8], random: &mut Random) -> Vec<u8> {
         b"\"",
         b"\xe2\x80\xae",
         b"\xf3\xa0\x81\x81",
+        b"\x00\x00\x00\x80",
+        b"\xff\xff\xff\xff",
+        b"18446744073709551615",
+        b"4294967296",
+        b"-1",
+        b"1e999",
+        b"[[[[[[[[",
+        b"\\u0000",
     ];
     let mut bytes = seed.to_vec();
     let mut below = |most: usize| (random.next_u64() % most.max(1) as u64) as usize;
     for _ in 0..=below(6) {
         let (at, len) = (below(bytes.len()), below(16) + 1);
         let end = (at + len).min(bytes.len());
-        match below(6) {
+        match below(7) {
             0 if at < end => bytes[at] = below(256) as u8,
             1 if at < end => bytes[at] ^= 1 << below(8),
             2 => drop(bytes.drain(at..end)),
@@ -43,10 +52,24 @@ fn mutated(seed: &[u8], random: &mut Random) -> Vec<u8> {
                 drop(bytes.splice(at..at, again.repeat(below(20) + 1)));
             }
             4 => drop(bytes.splice(at..end, WORTH[below(WORTH.len())].iter().copied())),
+            5 => {
+                let from = below(other.len());
+                let len = below(200).min(other.len() - from);
+                drop(bytes.splice(at..end, other[from..from + len].iter().copied()));
+            }
             _ => bytes.truncate(bytes.len() - below(bytes.len() / 4)),
         }
     }
     bytes
+}
+
+/// The most memory that the process ever took, where the system says so.
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(String::new(), |most| {
+        format!(", at most {} in memory", most.trim())
+    })
 }
 
 fn run(target: &str, body: fn(&[u8]), usual: u64) {
@@ -59,7 +82,8 @@ fn run(target: &str, body: fn(&[u8]), usual: u64) {
     for i in 0..runs {
         let mut random = Random::new(from.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ i);
         let (_, name, bytes) = &seeds[i as usize % seeds.len()];
-        let input = mutated(bytes, &mut random);
+        let (_, _, other) = &seeds[random.next_u64() as usize % seeds.len()];
+        let input = mutated(bytes, other, &mut random);
         let begun = Instant::now();
         if std::panic::catch_unwind(|| body(&input)).is_err() {
             panic!("{target} {name}, CACHAT_SEED={from}, input {i}: {input:?}");
@@ -70,7 +94,10 @@ fn run(target: &str, body: fn(&[u8]), usual: u64) {
             "{target} {name}, input {i}: {input:?}"
         );
     }
-    println!("{target}: {runs} inputs, the slowest took {slowest:?}");
+    println!(
+        "{target}: {runs} inputs, the slowest took {slowest:?}{}",
+        peak()
+    );
 }
 
 #[test]
@@ -91,6 +118,11 @@ fn saved_conversations() {
 #[test]
 fn documents() {
     run("document", bodies::document, 200);
+}
+
+#[test]
+fn archives() {
+    run("archive", bodies::archive, 400);
 }
 
 #[test]

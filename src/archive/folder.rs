@@ -12,6 +12,7 @@ use super::chain::Name;
 use super::layout::Layout;
 use super::segment::Segment;
 use crate::cache::PAGE;
+use crate::disk::{self, Out};
 
 /// Ends the name of a segment's file.
 const END: &str = ".kv";
@@ -135,12 +136,12 @@ impl Folder {
 }
 
 /// A file of our own for a segment, where nobody else can read it.
-pub fn create(folder: &Path) -> io::Result<(File, PathBuf)> {
+pub fn create(folder: &Path) -> io::Result<(Out, PathBuf)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -150,7 +151,7 @@ pub fn create(folder: &Path) -> io::Result<(File, PathBuf)> {
     builder.create(folder)?;
     let number = COUNT.fetch_add(1, Relaxed);
     let path = folder.join(format!(".{}-{number}{UNFINISHED}", std::process::id()));
-    Ok((options.open(&path)?, path))
+    Ok((disk::create_new(&path, &mut options)?, path))
 }
 
 /// A segment's file, or one that was never finished.

@@ -13,6 +13,9 @@ const PREFIX: usize = 16;
 /// A page of memory: what follows the header can be mapped as it is.
 const ALIGNED: usize = 4096;
 
+/// Bytes of a header that are worth reading: a million tokens have a sixth of them.
+const LONGEST: usize = 64 << 20;
+
 /// Everything about a segment but its pages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -68,10 +71,11 @@ impl Header {
     pub fn decode(file: &[u8]) -> Option<Header> {
         let (prefix, rest) = file.split_at_checked(PREFIX)?;
         let number = |at: usize| Some(u32::from_le_bytes(prefix.get(at..at + 4)?.try_into().ok()?));
-        if !prefix.starts_with(MAGIC) {
+        let len = number(8)? as usize;
+        if !prefix.starts_with(MAGIC) || len > LONGEST {
             return None;
         }
-        let text = rest.get(..number(8)? as usize)?;
+        let text = rest.get(..len)?;
         if crc32fast::hash(text) != number(12)? {
             return None;
         }

@@ -1,5 +1,6 @@
 //! The archive by itself: what is found, what damage does, what a disk may do.
 
+mod orders;
 mod states;
 
 use std::io::{self, Seek, SeekFrom, Write};
@@ -246,6 +247,24 @@ fn links_and_what_does_not_end_are_not_opened() {
     }
 }
 
+/// A file of gigabytes, of which nothing is on the disk, is not read through for a checksum.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_header_that_claims_gigabytes_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Archive::on_disk(folder.path(), identity(1), LIMIT).unwrap();
+    let talk = tokens(100, 1);
+    record(&open(), &talk, 0);
+    let file = files(folder.path()).pop().unwrap();
+    std::fs::write(&file, b"cachatKV\xff\xff\xff\xff\x00\x00\x00\x00").unwrap();
+    let hole = std::fs::File::options().write(true).open(&file).unwrap();
+    hole.set_len(5 << 30).unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(found(&open(), &talk), 0);
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert!(!file.exists());
+}
+
 #[test]
 fn the_bound_holds_and_what_was_not_used_for_longest_goes() {
     let one = header::Header::file_len(128, 0, &identity(1).layout) as u64;
@@ -281,7 +300,7 @@ fn the_bound_holds_and_what_was_not_used_for_longest_goes() {
 
 /// Takes so many bytes, then fails.
 struct Full {
-    file: std::fs::File,
+    file: crate::disk::Out,
     left: Arc<AtomicUsize>,
     kind: io::ErrorKind,
     interrupted: bool,

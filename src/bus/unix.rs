@@ -64,7 +64,7 @@ extern "C" fn end(signal: libc::c_int) {
     unsafe { libc::_exit(1) }
 }
 
-/// From now on both ends are said.
+/// From now on both ends are said, and a file that may not grow further is an error and no end.
 pub fn install() {
     // SAFETY: a sigaction of zeroes is a valid one; `end` keeps to what is allowed in handlers.
     unsafe {
@@ -76,5 +76,6 @@ pub fn install() {
         for signal in [libc::SIGBUS, libc::SIGABRT] {
             libc::sigaction(signal, &raw const action, std::ptr::null_mut());
         }
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }

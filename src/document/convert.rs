@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::converted::{Converted, TEXT_LIMIT, Trouble};
 use super::excerpt::Excerpt;
-use crate::aside;
+use crate::aside::{self, Answer};
 
 /// The program's first argument when it is the helper.
 const ARGUMENT: &str = "internal-convert";
@@ -87,8 +87,10 @@ fn in_a_process(
     arguments.extend(part.as_deref());
     // Escaping doubles a text at most, but for control characters, which are none of ours.
     let limit = 2 * TEXT_LIMIT + 4096;
-    let (status, answer) = aside::call(&arguments, bytes, limit)?;
-    Ok(outcome(status, &answer, limit))
+    match aside::call(&arguments, bytes, limit, &|| false)? {
+        Answer::Ended(status, answer) => Ok(outcome(status, &answer, limit)),
+        Answer::Stopped => Ok(Err(Trouble::Helper("it was stopped".into()))),
+    }
 }
 
 /// What a helper's end means, of which at most `limit` bytes were read.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::jinja::{self, REFUSED};
 use super::thinking::Thinking;
 use super::thoughts::Told;
-use crate::aside;
+use crate::aside::{self, Answer};
 
 /// The program's first argument when it is the helper.
 const ARGUMENT: &str = "internal-render";
@@ -45,6 +45,8 @@ pub enum Failure {
     /// The template says so.
     Refused(String),
     Failed(String),
+    /// Nobody wants it any more.
+    Stopped,
 }
 
 impl Job<'_> {
@@ -53,9 +55,13 @@ impl Job<'_> {
         self.messages.iter().map(bytes).sum()
     }
 
-    /// The text, in a process of its own where there is one.
-    pub fn render(&self, compiled: &Environment<'static>) -> Result<String, Failure> {
-        let aside = aside::helpers().then(|| self.aside());
+    /// The text, in a process of its own where there is one; that is ended as soon as `stopped` holds.
+    pub fn render(
+        &self,
+        compiled: &Environment<'static>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<String, Failure> {
+        let aside = aside::helpers().then(|| self.aside(stopped));
         match aside {
             Some(Ok(rendered)) => rendered,
             // No process is to be had: a conversation with an honest model goes on.
@@ -97,11 +103,14 @@ impl Job<'_> {
         })
     }
 
-    fn aside(&self) -> io::Result<Result<String, Failure>> {
+    fn aside(&self, stopped: &dyn Fn() -> bool) -> io::Result<Result<String, Failure>> {
         let job = serde_json::to_vec(self)?;
         let limit = LIMIT + 2 * job.len();
         let bytes = self.bytes().to_string();
-        let (status, text) = aside::call(&[ARGUMENT, &bytes], &job, limit)?;
+        let (status, text) = match aside::call(&[ARGUMENT, &bytes], &job, limit, stopped)? {
+            Answer::Ended(status, text) => (status, text),
+            Answer::Stopped => return Ok(Err(Failure::Stopped)),
+        };
         let why = match status {
             _ if text.len() >= limit => "it writes too much",
             Some(0) => match serde_json::from_slice(&text) {

@@ -37,6 +37,8 @@ pub enum TemplateError {
          answer; get another file of the model"
     )]
     Empty,
+    #[error("stopped while the model's chat template was still at work")]
+    Stopped,
 }
 
 /// A model's chat template, compiled.
@@ -155,26 +157,28 @@ impl ChatTemplate {
         add_generation_prompt: bool,
     ) -> Result<String, TemplateError> {
         let told = messages.iter().map(|m| self.form.tell(m, str::to_owned));
-        self.render_told(told.collect(), add_generation_prompt)
+        self.render_told(told.collect(), add_generation_prompt, &|| false)
     }
 
     fn render_told(
         &self,
         messages: Vec<Told>,
         add_generation_prompt: bool,
+        stopped: &dyn Fn() -> bool,
     ) -> Result<String, TemplateError> {
         let system = messages.first().is_some_and(|m| m.role == Role::System);
         if system && self.no_system.load(Ordering::Relaxed) {
-            return self.render_as_is(without_system(&messages), add_generation_prompt);
+            return self.render_as_is(without_system(&messages), add_generation_prompt, stopped);
         }
         if !system {
-            return self.render_as_is(messages, add_generation_prompt);
+            return self.render_as_is(messages, add_generation_prompt, stopped);
         }
-        let refused = match self.render_as_is(messages.clone(), add_generation_prompt) {
+        let refused = match self.render_as_is(messages.clone(), add_generation_prompt, stopped) {
             Err(error @ TemplateError::Refused(_)) => error,
             rendered => return rendered,
         };
-        match self.render_as_is(without_system(&messages), add_generation_prompt) {
+        match self.render_as_is(without_system(&messages), add_generation_prompt, stopped) {
+            Err(error @ TemplateError::Stopped) => Err(error),
             Ok(text) => {
                 self.no_system.store(true, Ordering::Relaxed);
                 *lock(&self.news) = Some(NO_SYSTEM);
@@ -189,6 +193,7 @@ impl ChatTemplate {
         &self,
         messages: Vec<Told>,
         add_generation_prompt: bool,
+        stopped: &dyn Fn() -> bool,
     ) -> Result<String, TemplateError> {
         let job = Job {
             source: &self.source,
@@ -199,9 +204,11 @@ impl ChatTemplate {
             began: lock(&self.began).to_rfc3339(),
             thinking: *lock(&self.thinking),
         };
-        job.render(&self.env).map_err(|failure| match failure {
+        let rendered = job.render(&self.env, stopped);
+        rendered.map_err(|failure| match failure {
             Failure::Refused(why) => TemplateError::Refused(why),
             Failure::Failed(why) => TemplateError::Render(why),
+            Failure::Stopped => TemplateError::Stopped,
         })
     }
 
@@ -216,11 +223,25 @@ impl ChatTemplate {
         messages: &[Message],
         add_generation_prompt: bool,
     ) -> Result<Vec<u32>, TemplateError> {
+        self.encode_chat_until(tokenizer, messages, add_generation_prompt, &|| false)
+    }
+
+    /// The same, given up as soon as `stopped` holds: what a template does may take its time.
+    ///
+    /// # Errors
+    /// As [`ChatTemplate::encode_chat`], and [`TemplateError::Stopped`].
+    pub fn encode_chat_until(
+        &self,
+        tokenizer: &Tokenizer,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Vec<u32>, TemplateError> {
         let masks = Masks::new(tokenizer, messages);
         let told = messages
             .iter()
             .map(|m| self.form.tell(m, |text| masks.mask(text)));
-        let text = self.render_told(told.collect(), add_generation_prompt)?;
+        let text = self.render_told(told.collect(), add_generation_prompt, stopped)?;
         let mut ids = tokenizer.encode_segments(&masks.parts(&text))?;
         if text.trim().is_empty() || ids.is_empty() {
             return Err(TemplateError::Empty);

@@ -161,7 +161,7 @@ fn nobody_else_can_read_them() {
     assert_eq!(store.show(&name).unwrap().turns.len(), 2);
 }
 
-/// 5,000 conversations, one of them with a paste of 10 MB, and what is none: the list reads the head
+/// 10,000 conversations, one of them with a paste of 10 MB, and what is none: the list reads the head
 /// of each file once, and only of as many as are wanted.
 #[test]
 fn a_long_list_reads_little_and_waits_for_nothing() {
@@ -169,7 +169,7 @@ fn a_long_list_reads_little_and_waits_for_nothing() {
     let store = Store::new(folder.path());
     let name = lived(&store);
     let content = std::fs::read(folder.path().join(format!("{name}.jsonl"))).unwrap();
-    for i in 0..4_998 {
+    for i in 0..9_998 {
         std::fs::write(folder.path().join(format!("c{i}.jsonl")), &content).unwrap();
     }
     let mut large = store.create(&header()).unwrap();
@@ -190,9 +190,9 @@ fn a_long_list_reads_little_and_waits_for_nothing() {
     let all: Vec<Summary> = store.list("").collect();
     println!("{} conversations in {:?}", all.len(), begun.elapsed());
     let (files, bytes) = list::counted::take();
-    assert_eq!((all.len(), files), (5_000, 5_000));
+    assert_eq!((all.len(), files), (10_000, 10_000));
     assert!(
-        bytes <= 4_999 * content.len() + list::HEAD + 1,
+        bytes <= 9_999 * content.len() + list::HEAD + 1,
         "{bytes} bytes"
     );
     let found = all.iter().find(|s| s.name == large).unwrap();
@@ -200,7 +200,7 @@ fn a_long_list_reads_little_and_waits_for_nothing() {
         (found.title.as_str(), found.turns()),
         ("[pasted]", "1+ turns".into())
     );
-    assert_eq!(all.iter().filter(|s| s.turns() == "2 turns").count(), 4_999);
+    assert_eq!(all.iter().filter(|s| s.turns() == "2 turns").count(), 9_999);
     store.latest().unwrap();
     assert_eq!(list::counted::take().0, 1);
     assert_eq!(store.list("").take(200).count(), 200);

@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gpu", &[]),
     ("policy", &["random"]),
     ("cache", &["device", "gpu", "policy"]),
-    ("archive", &["heap", "human", "cache"]),
+    ("archive", &["disk", "heap", "human", "cache"]),
     (
         "model",
         &[

@@ -101,7 +101,7 @@ impl Home {
         std::fs::remove_file(self.path("gate")).unwrap();
     }
 
-    fn session_paths(&self) -> Vec<PathBuf> {
+    pub fn session_paths(&self) -> Vec<PathBuf> {
         let Ok(folder) = std::fs::read_dir(self.path("sessions")) else {
             return Vec::new();
         };
@@ -346,6 +346,18 @@ impl App {
             self.signal(name);
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Processes that it has started and that still run.
+    #[cfg(target_os = "linux")]
+    pub fn helpers(&self) -> usize {
+        let pid = self.child.process_id().unwrap();
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let children = tasks.flatten().map(|task| {
+            let said = std::fs::read_to_string(task.path().join("children"));
+            said.unwrap_or_default().split_whitespace().count()
+        });
+        children.sum()
     }
 
     /// `R`, `S`, `T` (stopped) … as the system says.

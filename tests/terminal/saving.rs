@@ -1,5 +1,10 @@
 //! What was said is saved, also where the disk or the terminal gives up.
 
+use std::time::Duration;
+
+use cachat::saved::Record;
+use cachat::testing::random::Random;
+
 use super::pty::App;
 use super::talkative;
 
@@ -57,6 +62,68 @@ fn the_end_of_a_running_answer_is_written_before_leaving() {
         );
         assert!(whole.len() - saved.len() < 4, "{saved:?} of {whole:?}");
     }
+}
+
+/// `kill -9` while it answers, at some moment and in the middle of what it writes: of the answer
+/// nothing is lost but the piece that was not due yet. `CACHAT_TEST_KILLS` sets how often.
+#[test]
+fn killed_while_it_answers_it_loses_less_than_a_piece() {
+    const PIECE: usize = 240;
+    const TOKENS: [&str; 5] = ["40", "100", "180", "260", "330"];
+    let kills = std::env::var("CACHAT_TEST_KILLS").map_or(4, |n| n.parse().unwrap());
+    let args = ["--max-tokens", "400"];
+    let (whole, bytes) = {
+        let home = talkative();
+        let mut app = App::start_in(home.clone(), (100, 30), &args, &[]).ready();
+        app.say("remember me");
+        app.until("400 tokens");
+        app.leave();
+        (home.answer(), home.sessions()[0].len())
+    };
+    let parts = TOKENS.map(undisturbed);
+    let mut random = Random::new(8);
+    let (mut most, mut while_writing) = (0, 0);
+    for kill in 0..kills {
+        let home = talkative();
+        let mut app = App::start_in(home.clone(), (100, 30), &args, &[]).ready();
+        let part = kill / 2 % TOKENS.len();
+        let share = f64::from(random.unit());
+        // Times are not always written alike.
+        let at = (share * (bytes - 40) as f64) as usize;
+        if kill % 2 == 0 {
+            home.hold(&format!("answer {}", TOKENS[part]));
+            app.say("remember me");
+            app.until(&format!("answering {}", TOKENS[part]));
+            home.open();
+            std::thread::sleep(Duration::from_secs_f64(share * 0.02));
+            app.signal("KILL");
+        } else {
+            home.file("disk", format!("kill {at} main"));
+            app.say("remember me");
+        }
+        app.ended();
+        let file = std::fs::read(home.session_paths().pop().unwrap()).unwrap();
+        let saved = cachat::saved::read(&file);
+        let answer = saved.turns.first().and_then(|turn| turn.answer.as_deref());
+        let answer = answer.unwrap_or_default();
+        assert!(whole.starts_with(answer), "{answer:?} of {whole:?}");
+        if kill % 2 == 0 {
+            // What was on the screen was said. A character may still have lacked its last byte.
+            let lost = parts[part].len().saturating_sub(answer.len());
+            assert!(lost < PIECE + 4, "{lost} bytes are lost of {}", parts[part]);
+            most = most.max(lost);
+        } else {
+            // Everything up to that byte is there.
+            assert_eq!(file.len(), at);
+            while_writing += 1;
+        }
+        // It is nobody's, and goes on.
+        let store = cachat::saved::Store::new(home.path("sessions"));
+        let (again, mut writer) = store.open("20").unwrap();
+        assert_eq!((again.damaged, &again.turns), (0, &saved.turns));
+        writer.append(&Record::Truncate(2)).unwrap();
+    }
+    println!("{kills} kills, {while_writing} of them while writing; at most {most} bytes are lost");
 }
 
 #[test]

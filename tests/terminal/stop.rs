@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::pty::App;
+use cachat::testing::TinySpec;
+
+use super::pty::{App, Home};
 use super::{talkative, words};
 
 /// What people feel as at once.
@@ -97,6 +99,35 @@ fn ctrl_c_twice_leaves_in_the_middle_of_an_answer() {
         assert_eq!(app.ended(), 0);
         app.assert_restored();
     }
+}
+
+/// A template may be at work for seconds before its bounds end it; Esc does not wait for them.
+#[test]
+fn esc_while_a_template_is_at_work_is_felt_at_once() {
+    let home = Home::with(&TinySpec {
+        // Lists that hold each other 2^40 times, one by one.
+        template: "{% set n = namespace(l=[1], m=[1]) %}{% for _ in range(40) %}\
+            {% set n.l = [n.l, n.l] %}{% set n.m = [n.m, n.m] %}{% endfor %}{{ n.l == n.m }}",
+        ..TinySpec::llama()
+    });
+    let mut app = App::start_in(home, (100, 30), &["--max-tokens", "4"], &[]).ready();
+    app.send("why?");
+    app.until("why?");
+    let mut ended = Vec::new();
+    for _ in 0..TRIES {
+        app.send("\r");
+        app.until("reading");
+        std::thread::sleep(FELT);
+        let usual = echo(&mut app);
+        let pressed = app.press("\x1b");
+        let end = app.after(pressed, "an end", |s| s.contains("? help"));
+        ended.push(end.saturating_sub(usual));
+        app.until("stopped while reading");
+        #[cfg(target_os = "linux")]
+        assert_eq!(app.helpers(), 0, "nobody is left at work");
+    }
+    at_once("the end of a template", &ended);
+    app.leave();
 }
 
 /// Older terminals send Alt-Up as Esc and Up; a lone Esc is one at once all the same.

@@ -44,14 +44,14 @@ impl Session {
             left_out,
             mut past,
             tokens,
-        } = self.compared_turn(question)?;
+        } = self.compared_turn(question, &|| watcher.stopped())?;
         let network = &self.model().network;
         let start = match past {
             Past::Shared => self.position(),
             _ => 0,
         };
         let position = start + tokens.len();
-        self.fits(position, start)?;
+        self.fits(position, start, &|| watcher.stopped())?;
         let archive = self.archive();
         let archived = archive.map_or(0, |archive| archive.find(&tokens).len());
         if archived > 0 {
@@ -113,7 +113,11 @@ impl Session {
     }
 
     /// What is asked, and where its runs start from.
-    fn compared_turn(&self, question: Option<&str>) -> Result<Compared, TurnError> {
+    fn compared_turn(
+        &self,
+        question: Option<&str>,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Compared, TurnError> {
         let mut messages = self.messages().to_vec();
         let of_user = |m: &Message| m.role == Role::User;
         let last = messages.iter().rposition(of_user);
@@ -124,7 +128,7 @@ impl Session {
                 let content = question.to_owned();
                 let role = Role::User;
                 messages.push(Message { role, content });
-                let ahead = self.ahead(&messages)?;
+                let ahead = self.ahead(&messages, stopped)?;
                 if ahead.how == How::Behind && self.nothing_evicted() {
                     return Ok(Compared {
                         question: question.to_owned(),
@@ -147,9 +151,10 @@ impl Session {
             false => Past::Empty,
         };
         let model = self.model();
-        let tokens = model
-            .template
-            .encode_chat(&model.tokenizer, &messages, true)?;
+        let tokens =
+            model
+                .template
+                .encode_chat_until(&model.tokenizer, &messages, true, stopped)?;
         Ok(Compared {
             question,
             left_out,

@@ -28,7 +28,7 @@ pub(in crate::engine) struct Ahead {
 
 impl Session {
     /// Tokens of what was said so far; `start` of them are in the cache.
-    fn held(&self, start: usize) -> Result<usize, TurnError> {
+    fn held(&self, start: usize, stopped: &dyn Fn() -> bool) -> Result<usize, TurnError> {
         // Brought back and not read yet, or rewritten by the template.
         if start > 0 || self.messages.is_empty() {
             return Ok(start);
@@ -39,18 +39,23 @@ impl Session {
             ..
         } = &self.model;
         Ok(template
-            .encode_chat(tokenizer, &self.messages, false)?
+            .encode_chat_until(tokenizer, &self.messages, false, stopped)?
             .len())
     }
 
     /// Whether so many tokens fit the model's context; `start` of them are in the cache.
-    pub(in crate::engine) fn fits(&self, needed: usize, start: usize) -> Result<(), TurnError> {
+    pub(in crate::engine) fn fits(
+        &self,
+        needed: usize,
+        start: usize,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<(), TurnError> {
         let context = self.model.network.description().context;
         match needed > context {
             true => Err(TurnError::TooLong(TooLong {
                 needed,
                 context,
-                held: self.held(start)?,
+                held: self.held(start, stopped)?,
             })),
             false => Ok(()),
         }
@@ -74,14 +79,18 @@ impl Session {
 
     /// What has to be prefilled for `messages`. On later turns it is what the template puts behind
     /// the last answer: the answer's own tokens are in the cache.
-    pub(in crate::engine) fn ahead(&self, messages: &[Message]) -> Result<Ahead, TurnError> {
+    pub(in crate::engine) fn ahead(
+        &self,
+        messages: &[Message],
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<Ahead, TurnError> {
         let Model {
             tokenizer,
             template,
             ..
         } = &self.model;
         self.fits_at_all(messages)?;
-        let prompt = template.encode_chat(tokenizer, messages, true)?;
+        let prompt = template.encode_chat_until(tokenizer, messages, true, stopped)?;
         if self.archive.is_some() {
             return Ok(Ahead {
                 how: How::Recalled,

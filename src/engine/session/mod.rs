@@ -245,19 +245,30 @@ impl Session {
         sampling: &Sampling,
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
+        let turn = self.turn + 1;
+        unless_stopped(turn, self.answered(turn, text, sampling, watcher))
+    }
+
+    fn answered(
+        &mut self,
+        turn: Turn,
+        text: &str,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
         let mut messages = self.messages.clone();
         messages.push(Message {
             role: Role::User,
             content: text.to_owned(),
         });
         self.model.template.set_thinking(sampling.thinking);
-        let ahead = self.ahead(&messages)?;
+        let ahead = self.ahead(&messages, &|| watcher.stopped())?;
         let answer = Message {
             role: Role::Assistant,
             content: String::new(),
         };
         messages.push(answer);
-        self.turn_of(self.turn + 1, ahead, messages, sampling, watcher)
+        self.turn_of(turn, ahead, messages, sampling, watcher)
     }
 
     /// Goes on with the last answer where it was stopped or cut. What the cache holds is not read
@@ -265,6 +276,16 @@ impl Session {
     /// When it fails or is stopped before the first token, the answer is as it was.
     pub fn resume(
         &mut self,
+        sampling: &Sampling,
+        watcher: &mut dyn Watcher,
+    ) -> Result<TurnStats, TurnError> {
+        let turn = self.turn.max(1);
+        unless_stopped(turn, self.resumed(turn, sampling, watcher))
+    }
+
+    fn resumed(
+        &mut self,
+        turn: Turn,
         sampling: &Sampling,
         watcher: &mut dyn Watcher,
     ) -> Result<TurnStats, TurnError> {
@@ -277,7 +298,6 @@ impl Session {
         if self.drawn.ended == Some(Stop::Eos) {
             return Err(TurnError::Complete);
         }
-        let turn = self.turn.max(1);
         if self.drawn.pending.is_none() || self.turn == 0 {
             let (last, before) = answer;
             let Model {
@@ -287,7 +307,8 @@ impl Session {
             } = &self.model;
             // The template's own beginning of an answer, and behind it what there is of this one:
             // the message stays open.
-            let prompt = template.encode_chat(tokenizer, before, true)?;
+            let prompt =
+                template.encode_chat_until(tokenizer, before, true, &|| watcher.stopped())?;
             let said = begun::tokens(tokenizer, &prompt, &last.content);
             let mut tokens = prompt.clone();
             tokens.extend(said.map_err(TemplateError::from)?);
@@ -320,6 +341,14 @@ impl Session {
         });
         watcher.event(Event::InForce(in_force(&evictor)));
         self.answer(None, TurnStats::new(turn, 0, 0.0), sampling, watcher)
+    }
+}
+
+/// One that was stopped before there was anything to read came to nothing.
+fn unless_stopped(turn: Turn, ended: Result<TurnStats, TurnError>) -> Result<TurnStats, TurnError> {
+    match ended {
+        Err(TurnError::Template(TemplateError::Stopped)) => Ok(TurnStats::new(turn, 0, 0.0)),
+        ended => ended,
     }
 }
 

@@ -42,7 +42,7 @@ impl Session {
             0
         };
         let needed = start + tokens.len();
-        self.fits(needed, start)?;
+        self.fits(needed, start, &|| watcher.stopped())?;
         if let Some(news) = self.model.template.take_news() {
             watcher.event(Event::Notice(news.to_owned()));
         }

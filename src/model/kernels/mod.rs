@@ -10,4 +10,5 @@ pub mod packed;
 pub mod pool;
 mod region;
 pub mod shared;
+mod threads;
 mod vectorised;

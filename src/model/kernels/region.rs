@@ -15,9 +15,9 @@ use memmap2::MmapMut;
 pub struct Line(pub [u8; 64]);
 
 /// Bytes of a huge page.
-const HUGE: usize = 2 << 20;
+const HUGE: usize = if cfg!(miri) { 4096 } else { 2 << 20 };
 /// Bytes of a mapping, at least; only what is written takes memory.
-const MAPPING: usize = 64 << 20;
+const MAPPING: usize = if cfg!(miri) { 1 << 16 } else { 64 << 20 };
 
 /// One mapping, freed when nothing is left in it.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Lines {
             let map = MmapMut::map_anon(bytes.max(MAPPING) + HUGE)
                 .or_else(|_| MmapMut::map_anon(bytes + HUGE))?;
             // A wish: where it is not granted everything works, at the speed of small pages.
-            #[cfg(target_os = "linux")]
+            #[cfg(all(target_os = "linux", not(miri)))]
             let _ = map.advise(memmap2::Advice::HugePage);
             at = (map.as_ptr() as usize).next_multiple_of(HUGE) - map.as_ptr() as usize;
             let new = Arc::new(Region { map });
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn lines_are_zero_apart_and_outlive_their_neighbours() {
-        let mut all: Vec<Lines> = [0, 1, 7, 300_000, 900_000, 2_000_000, 3]
+        let many = if cfg!(miri) { 300 } else { 300_000 };
+        let mut all: Vec<Lines> = [0, 1, 7, many, 3 * many, 7 * many, 3]
             .map(|n| Lines::zeroed(n).unwrap())
             .into();
         for (i, lines) in all.iter_mut().enumerate() {

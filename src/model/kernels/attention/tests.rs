@@ -66,6 +66,7 @@ fn check<T: KvElement>(dim: usize, group: usize, rows: usize, lens: &[usize], th
 }
 
 /// Bit for bit, with the entries of the rows behind it there or not yet there.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn rows_one_by_one_are_what_each_is_alone() {
     let mut noise = Noise(9);
@@ -104,6 +105,7 @@ fn rows_one_by_one_are_what_each_is_alone() {
 }
 
 /// A sliding window, a soft cap and entries behind the rows, each alone and together.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn windows_caps_and_spans_equal_the_plain_version() {
     let mut noise = Noise(5);
@@ -189,6 +191,7 @@ fn bound<T: KvElement>(level: Level, layer: &HostLayer<T>, queries: &Queries) ->
     2.0 * 6.0 * score / 32_767.0 / 6f32.sqrt() + 2.0 / 4096.0
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn ragged_heads_equal_the_plain_version() {
     for dim in [64, 80, 96, 128, 256, 8, 72, 5] {
@@ -201,6 +204,7 @@ fn ragged_heads_equal_the_plain_version() {
     }
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn page_edges_equal_the_plain_version() {
     for rows in [1, 2, 5] {
@@ -213,12 +217,27 @@ fn page_edges_equal_the_plain_version() {
     }
 }
 
+/// So few numbers that a checker of memory gets through them (`.ci/run miri`).
+#[test]
+fn small_layers_equal_the_plain_version() {
+    for (dim, group, rows, lens) in [
+        (8, 2, 1, [3, 66]),
+        (5, 1, 3, [3, 65]),
+        (16, 3, 17, [17, 70]),
+    ] {
+        check::<f16>(dim, group, rows, &lens, 2);
+        check::<f32>(dim, group, rows, &lens, 1);
+    }
+}
+
 /// Too long for the window's products to be kept between the passes.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn a_long_past_equals_the_plain_version() {
     check::<f16>(8, 7, 33, &[6000, 40], 2);
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn prefill_equals_the_plain_version() {
     for (dim, group) in [(64, 3), (128, 1), (64, 7), (80, 2), (256, 1)] {
@@ -228,6 +247,7 @@ fn prefill_equals_the_plain_version() {
 }
 
 /// The exact mode's promise, against f64.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn f32_entries_equal_double_precision() {
     let (dim, rows, len, group) = (64, 40, 500, 3);
@@ -264,6 +284,7 @@ fn f32_entries_equal_double_precision() {
     assert!(worst(&out, &right) < 1e-5, "{}", worst(&out, &right));
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn extreme_scores_stay_finite() {
     let (dim, len) = (64, 200);

@@ -26,6 +26,7 @@ fn matrix(dtype: TensorType, rows: usize, cols: usize) -> (DenseMatrix, Vec<f32>
 
 const KINDS: [TensorType; 3] = [TensorType::F32, TensorType::F16, TensorType::BF16];
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn products_are_those_of_the_numbers_and_the_same_beside_others() {
     let pool = Pool::new(2);

@@ -12,6 +12,7 @@ fn close(a: f32, b: f64) -> bool {
     (f64::from(a) - b).abs() <= 2e-6 * (1.0 + b.abs())
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn exp_is_exact_to_three_in_ten_million() {
     let mut worst = 0f64;

@@ -8,6 +8,9 @@ use candle_core::{
     quantized::{QTensor, ggml_file::qtensor_from_ggml},
 };
 
+/// Rows that are multiplied at once; a checker of memory gets through few.
+const MANY: &[usize] = if cfg!(miri) { &[1, 3] } else { &[1, 3, 70] };
+
 /// Deterministic numbers in -1..1.
 pub(super) fn noise(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_769) | 1;
@@ -70,6 +73,7 @@ const LOSSLESS: [GgmlDType; 8] = [
     GgmlDType::Q6K,
 ];
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn formats_are_packed_without_loss() {
     for dtype in LOSSLESS {
@@ -121,7 +125,7 @@ fn formats_with_a_table_are_packed_without_loss_and_multiplied() {
     use TensorType::{Iq4Nl, Iq4Xs, Mxfp4};
     let pool = Pool::new(3);
     for dtype in [Iq4Nl, Iq4Xs, Mxfp4] {
-        for m in [1, 3, 70] {
+        for &m in MANY {
             let (rows, cols) = (35, 512);
             let (bytes, w) = table_tensor(dtype, rows, cols, 5);
             let packed = PackedMatrix::from_ggml(dtype, rows, cols, &bytes).unwrap();
@@ -141,6 +145,7 @@ fn formats_with_a_table_are_packed_without_loss_and_multiplied() {
     }
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn what_is_quantised_again_loses_less_than_its_own_step() {
     for (dtype, bound) in [
@@ -157,6 +162,7 @@ fn what_is_quantised_again_loses_less_than_its_own_step() {
     }
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn product_agrees_with_f32_whatever_the_shape() {
     let pool = Pool::new(3);
@@ -186,6 +192,7 @@ fn product_agrees_with_f32_whatever_the_shape() {
     }
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn a_channel_far_above_the_others_does_not_drown_its_neighbours() {
     let pool = Pool::new(3);
@@ -209,7 +216,7 @@ fn a_channel_far_above_the_others_does_not_drown_its_neighbours() {
 #[test]
 fn fine_products_are_those_of_16_bit_activations() {
     let pool = Pool::new(3);
-    for m in [1, 3, 70] {
+    for &m in MANY {
         let (rows, cols) = (20, 96);
         let (bytes, w) = tensor(GgmlDType::Q4_1, rows, cols, 3);
         let packed = PackedMatrix::from_ggml(GgmlDType::Q4_1, rows, cols, &bytes).unwrap();

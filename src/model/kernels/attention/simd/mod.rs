@@ -233,6 +233,7 @@ mod tests {
         }
     }
 
+    #[cfg_attr(miri, ignore = "takes too long")]
     #[test]
     fn exp_is_exact_to_two_units_in_the_last_place() {
         for level in Level::available() {

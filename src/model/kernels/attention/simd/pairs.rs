@@ -111,6 +111,7 @@ mod tests {
         }
     }
 
+    #[cfg_attr(miri, ignore = "takes too long")]
     #[test]
     fn exp2_is_exact_to_four_millionths() {
         for level in Level::available() {

@@ -3,6 +3,7 @@
 use super::*;
 
 /// Head sizes, lengths around a page's, groups, windows, soft caps and sinks.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn odd_sizes_equal_the_plain_version() {
     let dims = [64, 80, 96, 128, 256];
@@ -34,6 +35,7 @@ fn odd_sizes_equal_the_plain_version() {
     }
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn groups_of_one_to_eight_equal_the_plain_version() {
     for group in 1..=8 {
@@ -59,6 +61,7 @@ fn attention<T: KvElement>(
 
 /// What a row sees decides, bit for bit, and not the rows or entries behind it: blocks may be cut
 /// anywhere.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn a_row_depends_on_nothing_that_it_does_not_see() {
     let (dim, heads, rows, len) = (64, 4, 200, 263);
@@ -81,6 +84,7 @@ fn a_row_depends_on_nothing_that_it_does_not_see() {
 }
 
 /// The exact mode, decoding and the observation window's scores.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn what_is_not_for_pairs_is_as_it_was_to_the_bit() {
     let (dim, heads, rows) = (64, 6, 70);
@@ -114,6 +118,7 @@ fn what_is_not_for_pairs_is_as_it_was_to_the_bit() {
 }
 
 /// Numbers that are none, and such as f16 has no room for, do not get lost.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn what_is_no_number_shows_in_all_rows_that_see_it() {
     let (dim, rows, bad) = (64, 100, 70);
@@ -139,6 +144,7 @@ fn what_is_no_number_shows_in_all_rows_that_see_it() {
 }
 
 /// And in no others: those are to the bit what they are where a number stands there.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn what_is_no_number_does_not_reach_rows_that_do_not_see_it() {
     let (dim, rows, bad, window, group) = (64, 150, 70, 40, 2);
@@ -187,6 +193,7 @@ fn what_is_no_number_does_not_reach_rows_that_do_not_see_it() {
 }
 
 /// Entries whose values are a millionth of others' keep their weight: sinks of trained models are such.
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn weights_of_small_values_count() {
     let (dim, rows) = (64, 150);

@@ -65,6 +65,7 @@ fn off(a: &[f32], b: &[f32]) -> f32 {
     off.fold(0.0, f32::max)
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn sinks_equal_double_precision() {
     let mut noise = Noise(11);
@@ -107,6 +108,7 @@ fn sinks_equal_double_precision() {
     }
 }
 
+#[cfg_attr(miri, ignore = "takes too long")]
 #[test]
 fn a_sink_that_takes_nothing_changes_no_bit() {
     let mut noise = Noise(12);
