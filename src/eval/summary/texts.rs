@@ -31,7 +31,7 @@ pub struct TextRow {
     /// The step before which half of the passages differ: a passage that never does counts as all its
     /// steps.
     pub first_divergence: f64,
-    /// [`Followed::retained`], [`Followed::l1`], [`Followed::lost`]
+    /// As of a single text: attention retained, the L1 loss, and the bound lost as a share of its maximum.
     pub retained: f64,
     pub l1: f64,
     pub lost: f64,
