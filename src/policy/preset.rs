@@ -128,7 +128,7 @@ impl Eq for Preset {}
 
 impl Default for Preset {
     fn default() -> Self {
-        Preset::ADA_WIDE_REACH
+        Preset::ADA_SNAPKV
     }
 }
 

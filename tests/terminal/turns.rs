@@ -63,8 +63,8 @@ fn a_question_is_compared_and_the_conversation_stays() {
     app.until("keep an answer");
     for shown in [
         "1 full",
-        "2 wide-reach",
-        "3 ada-wide-reach",
+        "2 snapkv",
+        "3 ada-snapkv",
         "24 per head",
         "of the attention",
         "KL",

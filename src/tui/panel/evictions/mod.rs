@@ -212,7 +212,7 @@ impl View {
 /// Said where no round is: when the first one will come.
 fn nothing(o: &Observed) -> String {
     if o.never_evicts() {
-        return "The policy full evicts nothing: every token stays. /policy ada-wide-reach would."
+        return "The policy full evicts nothing: every token stays. /policy ada-snapkv would."
             .into();
     }
     match o.policy.in_force.entries() {
