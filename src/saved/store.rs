@@ -3,7 +3,7 @@
 use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::list::Summary;
 use super::private;
@@ -11,6 +11,8 @@ use super::read::{SavedConversation, read};
 use super::record::{Header, Record};
 use crate::disk::{self, Out};
 
+/// How long a lock is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
 /// Larger files are not sessions of ours (a question holds at most 16 MiB).
 const LARGEST: u64 = 1 << 30;
 const ENDING: &str = "jsonl";
@@ -291,11 +293,20 @@ impl Writer {
         Ok(())
     }
 
+    /// Waits a moment for one who was just killed: a helper that he was starting may hold his lock until it runs.
     fn lock(&mut self) -> Result<()> {
-        match self.out.file().try_lock() {
-            Err(TryLockError::WouldBlock) => Err(SessionError::InUse(self.name.clone())),
-            // File systems without locks: going on is better than not saving.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        let begun = Instant::now();
+        loop {
+            match self.out.file().try_lock() {
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(PATIENCE / 15);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(SessionError::InUse(self.name.clone()));
+                }
+                // File systems without locks: going on is better than not saving.
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+            }
         }
     }
 }
