@@ -9,6 +9,7 @@ pub enum Kernel {
     Embed,
     RmsNorm,
     MatVec,
+    MatVecPacked,
     Dequantise,
     Convert,
     Behind,
@@ -29,11 +30,12 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 21] = [
+    pub const ALL: [Kernel; 22] = [
         Kernel::Poke,
         Kernel::Embed,
         Kernel::RmsNorm,
         Kernel::MatVec,
+        Kernel::MatVecPacked,
         Kernel::Dequantise,
         Kernel::Convert,
         Kernel::Behind,
@@ -124,6 +126,7 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
         Kernel::Embed => "embed",
         Kernel::RmsNorm => "rms_norm",
         Kernel::MatVec => "mat_vec",
+        Kernel::MatVecPacked => "mat_vec_packed",
         Kernel::Dequantise => "dequantise",
         Kernel::Convert => "convert",
         Kernel::Behind => "behind",
@@ -205,6 +208,12 @@ pub trait Driver: Send + Sync + 'static {
         4
     }
 
+    /// Bytes that a group may share at most, whatever a kernel declares of them. The least that a card has that runs our
+    /// kernels.
+    fn shared_memory(&self) -> u32 {
+        99 << 10
+    }
+
     /// Free bytes and all, as the driver says.
     fn memory(&self) -> Option<(u64, u64)>;
 }
@@ -269,6 +278,10 @@ impl<D: Driver> Driver for std::sync::Arc<D> {
 
     fn multiprocessors(&self) -> u32 {
         (**self).multiprocessors()
+    }
+
+    fn shared_memory(&self) -> u32 {
+        (**self).shared_memory()
     }
 
     fn memory(&self) -> Option<(u64, u64)> {

@@ -173,6 +173,10 @@ impl Driver for Cuda {
         self.info.multiprocessors
     }
 
+    fn shared_memory(&self) -> u32 {
+        self.info.shared
+    }
+
     fn memory(&self) -> Option<(u64, u64)> {
         self.bind().ok()?;
         memory::free_and_all()

@@ -16,6 +16,8 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "small.inl",
     "test.inl",
     "weights.inl",
+    "unpack.inl",
+    "integers.inl",
     "cache.inl",
     "attention.inl",
     "tiles.inl",

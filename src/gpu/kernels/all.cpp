@@ -3,6 +3,8 @@
 
 #include "small.inl"
 #include "weights.inl"
+#include "unpack.inl"
+#include "integers.inl"
 #include "cache.inl"
 #include "attention.inl"
 #include "tiles.inl"
