@@ -105,8 +105,16 @@ impl Drop for Kernels {
     }
 }
 
+/// Whether a launch may begin before the one before it has ended. It is worth it between the short kernels of a decoded
+/// token; large grids of a prompt only stand in each other's way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Begins {
+    Early,
+    InTurn,
+}
+
 /// Enqueues a launch of its function.
-pub fn enqueue(function: Function, launch: &Launch, stream: &Stream) -> Result<()> {
+pub fn enqueue(function: Function, launch: &Launch, begins: Begins, stream: &Stream) -> Result<()> {
     let [x, y, z] = launch.grid;
     if x == 0 || y == 0 || z == 0 {
         return Ok(());
@@ -132,7 +140,7 @@ pub fn enqueue(function: Function, launch: &Launch, stream: &Stream) -> Result<(
         sharedMemBytes: launch.shared,
         hStream: stream.raw(),
         attrs: &raw mut early,
-        numAttrs: u32::from(function.waits),
+        numAttrs: u32::from(function.waits && begins == Begins::Early),
     };
     // SAFETY: the function is loaded, its one parameter is not larger than the arguments, and what these
     // point at is the caller's promise. It begins early only where it waits itself.

@@ -19,7 +19,7 @@ use candle_core::{Error, Result};
 use errors::Named;
 use graphs::Graphs;
 pub use info::Info;
-use kernels::{Kernels, enqueue};
+use kernels::{Begins, Kernels, enqueue};
 use products::Products;
 use stream::Stream;
 use transfers::Transfers;
@@ -136,7 +136,10 @@ impl Driver for Cuda {
     }
 
     fn launch(&self, launch: &Launch) -> Result<()> {
-        self.with(|parts, stream| enqueue(parts.kernels.function(launch)?, launch, stream))
+        self.with(|parts, stream| {
+            let function = parts.kernels.function(launch)?;
+            enqueue(function, launch, Begins::InTurn, stream)
+        })
     }
 
     fn multiply(&self, product: &MatMul) -> Result<()> {
@@ -153,7 +156,9 @@ impl Driver for Cuda {
             let functions = functions.collect::<Result<Vec<_>>>()?;
             Ok(parts.graphs.record(stream, || {
                 let mut all = functions.iter().zip(list);
-                all.try_for_each(|(function, launch)| enqueue(*function, launch, stream))
+                all.try_for_each(|(&function, launch)| {
+                    enqueue(function, launch, Begins::Early, stream)
+                })
             }))
         })
     }
