@@ -340,7 +340,7 @@ fn the_record_of_an_answer_has_the_shape_that_scripts_rely_on() {
     assert!(["eos", "length"].contains(&record["stop"].as_str().unwrap()));
     assert_eq!(
         (&record["budget"], &record["policy"]),
-        (&40.into(), &"ada-snapkv".into())
+        (&40.into(), &"pooled-blend".into())
     );
     // Two layers of two heads, 16 dimensions in f16; the safeguard's rounding may add one.
     let most = 2 * 2 * (40 + 8 + 1) * (2 * 16 * 2);
@@ -456,7 +456,7 @@ fn a_comparison_measures_every_policy_against_the_full_cache() {
 
     let output = compare(&[]);
     let table = String::from_utf8(output.stdout).unwrap();
-    for part in ["full", "snapkv", "ada-snapkv", "KL"] {
+    for part in ["full", "blend", "pooled-blend", "KL"] {
         assert!(table.contains(part), "`{part}` is not in:\n{table}");
     }
     assert_eq!(compare(&["--policies", "best"]).status.code(), Some(2));

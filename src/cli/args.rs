@@ -61,7 +61,7 @@ pub struct ModelArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Eviction")]
 pub struct EvictionArgs {
-    /// Eviction policy [default: ada-snapkv]
+    /// Eviction policy [default: pooled-blend]
     #[arg(short, long, value_name = "NAME", value_parser = policies(), ignore_case = true,
           env = "CACHAT_POLICY", hide_env = true)]
     pub policy: Option<Preset>,

@@ -133,7 +133,7 @@ impl Eq for Preset {}
 
 impl Default for Preset {
     fn default() -> Self {
-        Preset::ADA_SNAPKV
+        Preset::POOLED_BLEND
     }
 }
 

@@ -210,7 +210,7 @@ fn the_log_is_a_file_and_holds_nothing_of_what_was_said() {
     let log = std::fs::read_to_string(home.path("logs/cachat.log")).unwrap();
     for said in [
         "model opened",
-        "policy=ada-snapkv",
+        "policy=pooled-blend",
         "turn finished",
         "evicted",
         "generated_tokens=90",

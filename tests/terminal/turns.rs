@@ -63,8 +63,8 @@ fn a_question_is_compared_and_the_conversation_stays() {
     app.until("keep an answer");
     for shown in [
         "1 full",
-        "2 snapkv",
-        "3 ada-snapkv",
+        "2 blend",
+        "3 pooled-blend",
         "24 per head",
         "of the attention",
         "KL",

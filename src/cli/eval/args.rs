@@ -151,7 +151,7 @@ impl EvalArgs {
                 self.budgets = vec![Budget::Share(0.25)];
             }
             if self.policies.is_empty() {
-                self.policies = vec![Preset::SNAPKV, Preset::ADA_SNAPKV, Preset::ADA_REACH];
+                self.policies = vec![Preset::SNAPKV, Preset::ADA_SNAPKV, Preset::POOLED_BLEND];
             }
         }
         self.files.append(&mut self.data);

@@ -251,13 +251,13 @@ mod tests {
                 ..PolicyInfo::default()
             })
         };
-        assert_eq!(shown("25%", InForce::Pending), "ada-snapkv 25%");
+        assert_eq!(shown("25%", InForce::Pending), "pooled-blend 25%");
         let quarter = InForce::Entries(1860);
-        assert_eq!(shown("25%", quarter), "ada-snapkv 25% = 1,860");
-        assert_eq!(shown("64MiB", quarter), "ada-snapkv 64MiB = 1,860");
+        assert_eq!(shown("25%", quarter), "pooled-blend 25% = 1,860");
+        assert_eq!(shown("64MiB", quarter), "pooled-blend 64MiB = 1,860");
         let stated = InForce::Entries(1024);
-        assert_eq!(shown("1024", stated), "ada-snapkv 1024");
-        assert_eq!(shown("1024", InForce::Unbounded), "ada-snapkv");
+        assert_eq!(shown("1024", stated), "pooled-blend 1024");
+        assert_eq!(shown("1024", InForce::Unbounded), "pooled-blend");
     }
 
     #[test]

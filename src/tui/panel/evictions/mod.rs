@@ -212,8 +212,10 @@ impl View {
 /// Said where no round is: when the first one will come.
 fn nothing(o: &Observed) -> String {
     if o.never_evicts() {
-        return "The policy full evicts nothing: every token stays. /policy ada-snapkv would."
-            .into();
+        let evicts = crate::policy::Preset::default();
+        return format!(
+            "The policy full evicts nothing: every token stays. /policy {evicts} would."
+        );
     }
     match o.policy.in_force.entries() {
         Some(budget) if o.picture.filled_layers.is_some() && o.picture.position > budget => {

@@ -130,7 +130,7 @@ fn the_budget_in_force_is_known_and_only_a_change_is_said() {
     tell(&mut state, Event::PolicyChanged(policy));
     let note = state.conversation.entries().next_back().cloned();
     assert!(matches!(note, Some(Entry::Note { text, .. })
-        if text == "from the next turn on: ada-snapkv with 25% of what is read"));
+        if text == "from the next turn on: pooled-blend with 25% of what is read"));
     tell(&mut state, Event::InForce(InForce::Entries(1860)));
     assert_eq!(state.conversation.len(), 1);
     let known = state.dashboard.observed.policy.in_force;
@@ -138,7 +138,7 @@ fn the_budget_in_force_is_known_and_only_a_change_is_said() {
     say(&mut state, "/budget");
     let note = state.conversation.entries().next_back().cloned();
     assert!(matches!(note, Some(Entry::Note { text, .. })
-        if text.starts_with("ada-snapkv: 25%, 1,860 entries per KV head")));
+        if text.starts_with("pooled-blend: 25%, 1,860 entries per KV head")));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_comparison_is_shown_and_leaves_the_conversation_alone() {
     let wish = |question: Option<&str>, budget| {
         Effect::Engine(Command::Compare(Compare {
             question: question.map(str::to_owned),
-            policies: vec![Preset::SNAPKV, Preset::ADA_SNAPKV],
+            policies: vec![Preset::BLEND, Preset::POOLED_BLEND],
             budget,
             max_tokens: 256,
         }))
