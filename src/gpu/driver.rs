@@ -1,4 +1,4 @@
-//! What a GPU is asked to do, and by whom it is done: CUDA, or the host in its place.
+//! What a GPU is asked to do, and by whom it is done: CUDA, Metal, or the host in their place.
 
 use candle_core::Result;
 
@@ -26,10 +26,11 @@ pub enum Kernel {
     Gather,
     LargestParts,
     LargestOfAll,
+    Product,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 21] = [
+    pub const ALL: [Kernel; 22] = [
         Kernel::Poke,
         Kernel::Embed,
         Kernel::RmsNorm,
@@ -51,6 +52,7 @@ impl Kernel {
         Kernel::Gather,
         Kernel::LargestParts,
         Kernel::LargestOfAll,
+        Kernel::Product,
     ];
 }
 
@@ -82,6 +84,8 @@ pub enum Variant {
     Rows(u32),
     /// Numbers of a type.
     Of(Element),
+    /// The same with little shared memory.
+    Narrow(Element),
     /// And heads of a size, or so many of them at once.
     Heads(Element, u32),
 }
@@ -141,11 +145,13 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
         Kernel::Gather => "gather",
         Kernel::LargestParts => "largest_parts",
         Kernel::LargestOfAll => "largest_of_all",
+        Kernel::Product => "product",
     };
     match variant {
         Variant::Only => name.into(),
         Variant::Rows(rows) => format!("{name}_{rows}"),
         Variant::Of(element) => format!("{name}_{}", element.name()),
+        Variant::Narrow(element) => format!("{name}_{}_narrow", element.name()),
         Variant::Heads(element, heads) => format!("{name}_{}_{heads}", element.name()),
     }
 }
@@ -162,6 +168,28 @@ pub struct MatMul {
     pub inputs: usize,
     pub outputs: usize,
     pub stride: usize,
+}
+
+/// What kernels can count on beyond what every device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that a group may share at most.
+    pub shared: u32,
+    /// Whether there are instructions for products of matrices, and so [`Kernel::AttendMany`].
+    pub tiles: bool,
+}
+
+impl Limits {
+    /// NVIDIA's from the A100 on.
+    pub const WIDE: Limits = Limits {
+        shared: 99 << 10,
+        tiles: true,
+    };
+    /// Apple's, and the least there is.
+    pub const NARROW: Limits = Limits {
+        shared: 32 << 10,
+        tiles: false,
+    };
 }
 
 /// Something that runs kernels in the order in which it is told to. Addresses are the device's own.
@@ -203,6 +231,10 @@ pub trait Driver: Send + Sync + 'static {
     /// Groups of threads that run side by side, about.
     fn multiprocessors(&self) -> u32 {
         4
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::WIDE
     }
 
     /// Free bytes and all, as the driver says.
@@ -269,6 +301,10 @@ impl<D: Driver> Driver for std::sync::Arc<D> {
 
     fn multiprocessors(&self) -> u32 {
         (**self).multiprocessors()
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
     }
 
     fn memory(&self) -> Option<(u64, u64)> {

@@ -9,6 +9,8 @@ pub mod emulated;
 pub mod executor;
 pub mod memory;
 mod pool;
+mod product;
+mod sources;
 
 pub use driver::Element;
 pub use executor::{Gpu, Grid};

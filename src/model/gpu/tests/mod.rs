@@ -5,3 +5,4 @@ mod counted;
 mod footprint;
 mod largest;
 mod layers;
+mod narrow;
