@@ -8,6 +8,8 @@ pub mod driver;
 pub mod emulated;
 pub mod executor;
 pub mod memory;
+#[cfg(feature = "metal")]
+pub mod metal;
 mod pool;
 mod product;
 mod sources;
