@@ -42,7 +42,7 @@ def nowhere(path):
 
 wrong = said("")
 for path in sorted(KERNELS.glob("*.inl")):
-    if path.name not in ("tiles.inl", "test.inl"):
+    if path.name not in ("tiles.inl", "unpack.inl", "integers.inl", "test.inl"):
         wrong += nowhere(path)
 wrong += [f"this mistake is not found: {text}" for text in MISTAKES if not said(text)]
 print("\n".join(wrong) or "Metal's dialect: every kernel passes, and every mistake is found")

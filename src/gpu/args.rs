@@ -88,6 +88,13 @@ arguments!(MatVec {
     epsilon: f32,
     gate: u32,
 });
+arguments!(
+    /// See `kernels/integers.inl`.
+    Packed {
+        w: Stack, x: u64, norm: u64, bias: u64, scales: u64, plus: u64, out: u64, inputs: u32, outputs: u32, rows: u32,
+        stage: u32, epsilon: f32, gate: u32, gated: u32, job: [u32; 3],
+    }
+);
 arguments!(Dequantise {
     data: u64,
     out: u64,

@@ -9,6 +9,7 @@ pub enum Kernel {
     Embed,
     RmsNorm,
     MatVec,
+    MatVecPacked,
     Dequantise,
     Convert,
     Behind,
@@ -30,11 +31,12 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 22] = [
+    pub const ALL: [Kernel; 23] = [
         Kernel::Poke,
         Kernel::Embed,
         Kernel::RmsNorm,
         Kernel::MatVec,
+        Kernel::MatVecPacked,
         Kernel::Dequantise,
         Kernel::Convert,
         Kernel::Behind,
@@ -128,6 +130,7 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
         Kernel::Embed => "embed",
         Kernel::RmsNorm => "rms_norm",
         Kernel::MatVec => "mat_vec",
+        Kernel::MatVecPacked => "mat_vec_packed",
         Kernel::Dequantise => "dequantise",
         Kernel::Convert => "convert",
         Kernel::Behind => "behind",
@@ -173,23 +176,36 @@ pub struct MatMul {
 /// What kernels can count on beyond what every device has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that a group may share at most.
+    /// Bytes that a group may share at most, whatever a kernel declares of them.
     pub shared: u32,
     /// Whether there are instructions for products of matrices, and so [`Kernel::AttendMany`].
     pub tiles: bool,
+    /// Whether there are instructions for products of four bytes, and so [`Kernel::MatVecPacked`].
+    pub integers: bool,
 }
 
 impl Limits {
-    /// NVIDIA's from the A100 on.
+    /// NVIDIA's from the A100 on: what each has, some share more.
     pub const WIDE: Limits = Limits {
         shared: 99 << 10,
         tiles: true,
+        integers: true,
     };
     /// Apple's, and the least there is.
     pub const NARROW: Limits = Limits {
         shared: 32 << 10,
         tiles: false,
+        integers: false,
     };
+
+    /// Whether a device of these limits has that kernel.
+    pub fn has(self, kernel: Kernel) -> bool {
+        match kernel {
+            Kernel::AttendMany => self.tiles,
+            Kernel::MatVecPacked => self.integers,
+            _ => true,
+        }
+    }
 }
 
 /// Something that runs kernels in the order in which it is told to. Addresses are the device's own.

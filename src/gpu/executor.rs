@@ -46,7 +46,7 @@ struct Step {
 }
 
 /// How threads are shared out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
     pub groups: [u32; 3],
     pub threads: u32,

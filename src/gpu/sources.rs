@@ -16,6 +16,8 @@ pub const SOURCES: &[(&str, &str)] = sources![
     "small.inl",
     "test.inl",
     "weights.inl",
+    "unpack.inl",
+    "integers.inl",
     "cache.inl",
     "attention.inl",
     "tiles.inl",
@@ -33,7 +35,8 @@ pub fn metal() -> String {
     text
 }
 
-/// Files of ours are put in where they are included, but those of the host, which Metal does not look at.
+/// Files of ours are put in where they are included, but those of the host and of other devices, which Metal does not
+/// look at.
 #[cfg(any(test, feature = "metal"))]
 fn include(name: &str, to: &mut String) {
     let found = SOURCES.iter().find(|(file, _)| *file == name);
@@ -42,7 +45,7 @@ fn include(name: &str, to: &mut String) {
             .strip_prefix("#include \"")
             .and_then(|rest| rest.strip_suffix('"'));
         match included {
-            Some("host.h" | "test.inl" | "tiles.inl") => {}
+            Some("host.h" | "test.inl" | "tiles.inl" | "unpack.inl" | "integers.inl") => {}
             Some(name) => include(name, to),
             None if line == "#pragma once" => {}
             None => {
@@ -71,6 +74,6 @@ mod tests {
         ] {
             assert!(text.contains(kernel), "{kernel}");
         }
-        assert!(!text.contains("attend_many"));
+        assert!(!text.contains("attend_many") && !text.contains("mat_vec_packed"));
     }
 }

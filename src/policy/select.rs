@@ -46,19 +46,21 @@ fn evictable(head: &Observed, params: &Params) -> usize {
 }
 
 /// What a layer's evictable entries are worth by a score, per head.
-struct Judged {
+struct Judged<'a> {
+    score: &'a dyn Score,
     worth: Vec<Vec<f32>>,
     second: Vec<Vec<f32>>,
 }
 
-impl Judged {
-    fn by(score: &dyn Score, heads: &[Observed], params: &Params) -> Judged {
+impl<'a> Judged<'a> {
+    fn by(score: &'a dyn Score, heads: &[Observed], params: &Params) -> Self {
         let worth = heads.iter();
         let worth = worth.map(|head| score.of(head, evictable(head, params), params));
         let worth: Vec<Vec<f32>> = worth.collect();
         let second = heads.iter().zip(&worth);
-        let second = second.map(|(head, worth)| score.second(head, worth));
+        let second = second.map(|(head, worth)| score.second(head, worth, params));
         Judged {
+            score,
             second: second.collect(),
             worth,
         }
@@ -70,7 +72,7 @@ impl Judged {
         let heads = caps.iter().zip(judged).zip(heads);
         heads
             .map(|((&cap, (worth, second)), head)| {
-                let mut kept = choose(worth, second, cap);
+                let mut kept = choose(worth, second, self.score.firsts(cap), cap);
                 kept.extend(worth.len() as u32..head.len() as u32);
                 kept
             })

@@ -25,13 +25,13 @@ pub fn top_k(scores: &[f32], k: usize) -> Vec<u32> {
 }
 
 /// Indices of the `k` entries that a head keeps, ascending: the best by `worth`, or where there is a `second`
-/// measure, half of them by `worth` (rounded down) and then the best by that of all others.
-pub fn choose(worth: &[f32], second: &[f32], k: usize) -> Vec<u32> {
+/// measure, `firsts` of them by `worth` and then the best by that of all others.
+pub fn choose(worth: &[f32], second: &[f32], firsts: usize, k: usize) -> Vec<u32> {
     if second.is_empty() {
         return top_k(worth, k);
     }
     let mut rest = second.to_vec();
-    for i in top_k(worth, k / 2) {
+    for i in top_k(worth, firsts.min(k)) {
         rest[i as usize] = f32::INFINITY;
     }
     top_k(&rest, k)

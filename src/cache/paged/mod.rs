@@ -69,13 +69,15 @@ impl PagedLayer {
             return Ok(self.without_entries(step.map(|(_, at)| at), start + rows));
         }
         let new = self.new_pages(rows)?;
-        // From here on only the table can fail, and then everything is as it was.
-        let before = self.heads.clone();
+        // From here on only the table can fail, and then everything is as it was: what is replaced is
+        // remembered, and not the heads, which are as long as the text.
         let mut changed = Vec::with_capacity(new.len());
+        let mut replaced = Vec::new();
         for (h, copied, page) in new {
             let pages = &mut self.heads[h].pages;
             if copied && let Some(last) = pages.pop() {
                 head::copy(&self.gpu, last.at(), page.at(), self.page_bytes())?;
+                replaced.push((h, last));
             }
             changed.push((h, self.heads[h].pages.len()));
             self.heads[h].pages.push(Arc::new(page));
@@ -87,7 +89,15 @@ impl PagedLayer {
         let place = (start, rows);
         let updated = Table::update(&mut self.table, &self.gpu, &self.heads, &changed, place);
         if let Err(error) = updated {
-            self.heads = before;
+            for &(h, place) in &changed {
+                self.heads[h].pages.truncate(place);
+            }
+            for (h, last) in replaced {
+                self.heads[h].pages.push(last);
+            }
+            for head in &mut self.heads {
+                head.positions.truncate(head.positions.len() - rows);
+            }
             self.step = 0;
             return Err(error);
         }

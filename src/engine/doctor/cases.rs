@@ -134,7 +134,7 @@ impl Way {
                 path,
                 ..*load
             },
-            eight_bits: !gpu && element != DType::F32,
+            eight_bits: element != DType::F32 && device != KERNELS_OF_METAL,
             bound: match element {
                 DType::F32 => EXACT,
                 DType::BF16 => BRIEF,

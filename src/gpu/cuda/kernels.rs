@@ -20,6 +20,9 @@ struct Aligned<B: ?Sized>(B);
 static IMAGE: &Aligned<[u8]> =
     &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin")));
 
+/// The first virtual architecture (9.0) for which `launched_before` of the kernels is more than nothing.
+const WAITS: i32 = 90;
+
 /// Bytes of memory that a group may share if nothing else is asked for.
 const SHARED: sys::CUfunction_attribute =
     sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
@@ -38,6 +41,8 @@ pub struct Function {
     handle: sys::CUfunction,
     /// Bytes of dynamic shared memory that a launch may ask for.
     shared: u32,
+    /// Whether it waits itself for the launches before it, so that it may begin before their end.
+    waits: bool,
 }
 
 impl Kernels {
@@ -81,9 +86,14 @@ impl Kernels {
         // SAFETY: as above.
         let shared = unsafe { result::function::get_function_attribute(handle, SHARED) };
         let shared = shared.named("cuFuncGetAttribute")?;
+        // What it was compiled from: on a card for which there is only older code, it waits for nothing.
+        let from = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_PTX_VERSION;
+        // SAFETY: as above.
+        let from = unsafe { result::function::get_function_attribute(handle, from) };
         Ok(Function {
             handle,
             shared: shared.try_into().unwrap_or(0),
+            waits: from.named("cuFuncGetAttribute")? >= WAITS,
         })
     }
 }
@@ -105,23 +115,41 @@ pub fn enqueue(function: Function, launch: &Launch, stream: &Stream) -> Result<(
     // are there, used or not.
     let mut arguments = launch.arguments;
     let mut parameters: [*mut c_void; 1] = [arguments.as_mut_ptr().cast()];
+    let mut value = sys::CUlaunchAttributeValue { pad: [0; 64] };
+    value.programmaticStreamSerializationAllowed = 1;
+    let mut early = sys::CUlaunchAttribute {
+        id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+        pad: [0; 4],
+        value,
+    };
+    let config = sys::CUlaunchConfig {
+        gridDimX: x,
+        gridDimY: y,
+        gridDimZ: z,
+        blockDimX: launch.threads,
+        blockDimY: 1,
+        blockDimZ: 1,
+        sharedMemBytes: launch.shared,
+        hStream: stream.raw(),
+        attrs: &raw mut early,
+        numAttrs: u32::from(function.waits),
+    };
     // SAFETY: the function is loaded, its one parameter is not larger than the arguments, and what these
-    // point at is the caller's promise.
+    // point at is the caller's promise. It begins early only where it waits itself.
     let enqueued = unsafe {
-        result::launch_kernel(
+        sys::cuLaunchKernelEx(
+            &raw const config,
             function.handle,
-            (x, y, z),
-            (launch.threads, 1, 1),
-            launch.shared,
-            stream.raw(),
-            &mut parameters,
+            parameters.as_mut_ptr(),
+            std::ptr::null_mut(),
         )
     };
+    let enqueued = enqueued.result();
     if enqueued.is_err() {
         let (grid, threads, shared) = (launch.grid, launch.threads, launch.shared);
         let symbol = launch.symbol();
         return enqueued.named(&format!(
-            "cuLaunchKernel({symbol}, grid {grid:?}, threads {threads}, shared {shared})"
+            "cuLaunchKernelEx({symbol}, grid {grid:?}, threads {threads}, shared {shared})"
         ));
     }
     Ok(())

@@ -24,7 +24,7 @@ use products::Products;
 use stream::Stream;
 use transfers::Transfers;
 
-use crate::gpu::driver::{Driver, Launch, MatMul};
+use crate::gpu::driver::{Driver, Launch, Limits, MatMul};
 
 /// The least compute capability for which `build.rs` compiles.
 const OLDEST: (u32, u32) = (8, 0);
@@ -171,6 +171,13 @@ impl Driver for Cuda {
 
     fn multiprocessors(&self) -> u32 {
         self.info.multiprocessors
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            shared: self.info.shared,
+            ..Limits::WIDE
+        }
     }
 
     fn memory(&self) -> Option<(u64, u64)> {

@@ -84,8 +84,8 @@ impl Emulated {
         Ok(device)
     }
 
-    /// The same in the place of a device that can do little (Metal): no instructions for products of matrices, no
-    /// library for them, nothing recorded, and little memory that a group shares.
+    /// The same in the place of a device that can do little (Metal): no instructions for products of matrices or of
+    /// bytes, no library for them, nothing recorded, and little memory that a group shares.
     ///
     /// # Errors
     /// As for [`Emulated::new`].
@@ -116,6 +116,9 @@ impl Emulated {
 
     /// Runs the kernel of that name.
     fn call(&self, state: &mut State, symbol: &str, launch: &Launch) -> Result<()> {
+        if !self.limits.has(launch.kernel) {
+            bail!("the device has no kernel {symbol}");
+        }
         if !state.entries.contains_key(symbol) {
             let entry = self.library.entry(symbol)?;
             state.entries.insert(symbol.to_owned(), entry);

@@ -8,8 +8,10 @@
 #include "window.inl"
 #include "largest.inl"
 
-// For devices with instructions for products of matrices, and for those without.
+// For devices with instructions for products of matrices and of bytes, and for those without.
 #if !defined(__METAL_VERSION__)
+#include "unpack.inl"
+#include "integers.inl"
 #include "tiles.inl"
 #endif
 #if !defined(__CUDACC__)

@@ -6,6 +6,9 @@
 //   KERNEL_BOUNDS(name, Arguments, threads, groups, bytes)
 //                              the same for groups of so many threads at most, so many of which should run side by
 //                              side on a multiprocessor
+//   KERNEL_EARLY(name, Arguments, threads, groups, bytes)
+//                              one that may begin while the launches before it still run. It says itself when it needs
+//                              what they wrote, by `launched_before()`, in every thread; the others do so at once
 //   GROUP_X … THREAD, THREADS  place in the grid, place in the group, threads of it
 //   SHARED(type, name, count)  memory of a group, in the body's outermost block
 //   BARRIER()                  a rendezvous of the group
@@ -13,9 +16,13 @@
 //   warp_sum(x), warp_max(x)   over 32 threads; all get the result
 //   lane_xor(x, mask)          x of the lane `lane ^ mask`
 //   shared_dynamic()           memory of a group, as much as the launch says
+//   copy16_later(to, from)     16 bytes into it, both aligned to 16, while the thread goes on; `copies_end()` behind
+//                              some of them, and `copies_wait<n>()` waits for the thread's own of all but the last n
+//                              such ends
+//   funnel, byte_perm, __dp4a  words of bytes
 //
 // Every thread of a group (of a warp) reaches a rendezvous, or none does. Nothing is taken to happen in
-// lock-step.
+// lock-step. Metal has neither KERNEL_EARLY nor copies nor words of bytes: `all.cpp` leaves out what needs them.
 //
 // Metal has no pointer without a space: GLOBAL, what the device's addresses mean; LOCAL, memory of a group; OWN, a
 // thread's; FIXED, the kernel's arguments. It knows places in the grid in kernels only: a function that asks for its
@@ -56,10 +63,26 @@ typedef __half f16;
 typedef __nv_bfloat16 bf16;
 
 #define DEVICE static __device__ __forceinline__
-#define KERNEL(name, Arguments) extern "C" __global__ void name(const Arguments a)
+// Lets what comes next begin too, and waits for what was launched before, which has its end behind it then.
+DEVICE void launched_before() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+#define KERNEL_OF(name, Arguments, bounds, begin)                         \
+  DEVICE void name##_body(const Arguments &a);                            \
+  extern "C" __global__ void bounds name(const __grid_constant__ Arguments a) { \
+    begin;                                                                \
+    name##_body(a);                                                       \
+  }                                                                       \
+  DEVICE void name##_body(const Arguments &a)
+#define KERNEL(name, Arguments) KERNEL_OF(name, Arguments, , launched_before())
 #define KERNEL_SHARING(name, Arguments, bytes) KERNEL(name, Arguments)
 #define KERNEL_BOUNDS(name, Arguments, threads, groups, bytes) \
-  extern "C" __global__ void __launch_bounds__(threads, groups) name(const Arguments a)
+  KERNEL_OF(name, Arguments, __launch_bounds__(threads, groups), launched_before())
+#define KERNEL_EARLY(name, Arguments, threads, groups, bytes) \
+  KERNEL_OF(name, Arguments, __launch_bounds__(threads, groups), )
 #define GROUP_X (blockIdx.x)
 #define GROUP_Y (blockIdx.y)
 #define GROUP_Z (blockIdx.z)
@@ -88,6 +111,15 @@ DEVICE u8 *shared_dynamic() {
   extern __shared__ __align__(16) u8 cachat_dynamic[];
   return cachat_dynamic;
 }
+DEVICE void copy16_later(void *to, const void *from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)), "l"(from) : "memory");
+}
+DEVICE void copies_end() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int n> DEVICE void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory"); }
+// The low word of both, moved down by so many bits, below 32.
+DEVICE u32 funnel(u32 low, u32 high, u32 bits) { return __funnelshift_r(low, high, bits); }
+// Four bytes of both, by their places (three bits of each half byte of `which`).
+DEVICE u32 byte_perm(u32 low, u32 high, u32 which) { return __byte_perm(low, high, which); }
 DEVICE float to_float(float x) { return x; }
 DEVICE float to_float(f16 x) { return __half2float(x); }
 DEVICE float to_float(bf16 x) { return __bfloat162float(x); }

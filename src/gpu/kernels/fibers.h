@@ -23,12 +23,21 @@ const size_t STACK = 64 << 10;
 
 enum State : u8 { FRESH, READY, RUNNING, IN_GROUP, IN_WARP, ENDED };
 
+// 16 bytes that are on their way, behind so many ends.
+struct Copy {
+  void *to;
+  const void *from;
+  u32 ends;
+};
+
 struct Fiber {
   Context context;
   u8 *stack;
   const char *at;  // where it waits
   State state;
   u8 turn;  // which of two buffers its next exchange uses
+  std::vector<Copy> copies;
+  u32 ends;  // of copies so far
 };
 
 // What a warp's lanes hand each other. Two of each: who is ahead writes into the other one, and cannot be
@@ -245,6 +254,8 @@ static void run_group(Machine *m, u32 shared) {
     m->fibers[t].state = FRESH;
     m->fibers[t].turn = 0;
     m->fibers[t].stack = nullptr;
+    m->fibers[t].copies.clear();
+    m->fibers[t].ends = 0;
     m->ready[t] = t;
   }
   m->runnable = m->threads;

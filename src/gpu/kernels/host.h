@@ -23,6 +23,7 @@
   static void cachat_body_##name(const Arguments &a)
 #define KERNEL_SHARING(name, Arguments, promise) KERNEL_BOUNDS(name, Arguments, cachat::MOST_THREADS, 1, promise)
 #define KERNEL(name, Arguments) KERNEL_SHARING(name, Arguments, 0)
+#define KERNEL_EARLY KERNEL_BOUNDS
 #define CACHAT_SEEN __attribute__((visibility("default")))
 
 #define GROUP_X (cachat::here->group[0])
@@ -47,6 +48,29 @@
 #define UNROLL_BY(n)
 
 DEVICE u8 *shared_dynamic() { return cachat::here->arena; }
+
+// Copies are made as late as they may be.
+DEVICE void copy16_later(void *to, const void *from) {
+  cachat::Fiber &mine = cachat::here->fibers[THREAD];
+  if (((uintptr_t)to | (uintptr_t)from) % 16 != 0) cachat::fail(cachat::here, "a copy that is not aligned");
+  mine.copies.push_back({to, from, mine.ends});
+}
+DEVICE void copies_end() { cachat::here->fibers[THREAD].ends++; }
+template <int n> DEVICE void copies_wait() {
+  cachat::Fiber &mine = cachat::here->fibers[THREAD];
+  size_t done = 0;
+  for (; done < mine.copies.size() && mine.copies[done].ends + n < mine.ends; done++)
+    std::memcpy(mine.copies[done].to, mine.copies[done].from, 16);
+  mine.copies.erase(mine.copies.begin(), mine.copies.begin() + done);
+}
+DEVICE void launched_before() {}
+DEVICE u32 funnel(u32 low, u32 high, u32 bits) { return (u32)(((u64)high << 32 | low) >> bits); }
+DEVICE u32 byte_perm(u32 low, u32 high, u32 which) {
+  u64 both = (u64)high << 32 | low;
+  u32 out = 0;
+  for (u32 i = 0; i < 4; i++) out |= (u32)(both >> (8 * (which >> (4 * i) & 7)) & 255) << (8 * i);
+  return out;
+}
 
 // Numbers of two bytes. Conversions round to the nearest, ties to even.
 struct f16 {

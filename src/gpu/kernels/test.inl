@@ -101,3 +101,17 @@ KERNEL(try_numbers, TryArgs) {
   ((u32 *)a.out)[i] = h.bits | (u32)b.bits << 16;
   ((float *)a.words)[i] = to_float(h);
 }
+
+// What copies have brought: nothing before they are waited for, then all but those of the last end.
+KERNEL(try_copies, TryArgs) {
+  float *to = (float *)shared_dynamic();
+  for (u32 i = 0; i < 8; i++) to[i] = 1;
+  copy16_later(to, a.x);
+  copies_end();
+  copy16_later(to + 4, a.x + 4);
+  copies_end();
+  if (a.kind == 1) copies_wait<1>();
+  if (a.kind == 2) copies_wait<0>();
+  if (a.kind == 3) copy16_later(to + 1, a.x);
+  for (u32 i = 0; i < 8; i++) a.out[i] = to[i];
+}

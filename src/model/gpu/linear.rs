@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::Result;
 
-use super::rows::{Few, Product, Rows, Waits};
+use super::rows::{Rows, Waits};
 use crate::gpu::driver::{Kernel, MatMul, Variant};
 use crate::gpu::{Buffer, Element, Gpu, Grid, args};
 use crate::model::error;
@@ -14,8 +14,6 @@ use crate::model::weights::{self, Scaled};
 
 /// Rows that are multiplied as the weights are unpacked.
 const FEW: usize = 8;
-/// Inputs up to which a gate is part of a product with few rows.
-const GATED: usize = 4096;
 /// Bytes of unpacked weights at once.
 pub(super) const PIECE: usize = 64 << 20;
 
@@ -31,22 +29,22 @@ pub struct Precision {
 /// A weight matrix `[outputs, inputs]`, stacked, with what stands behind its product.
 pub struct Linear(Arc<Weights>);
 
-struct Weights {
-    gpu: Arc<Gpu>,
-    parts: Vec<Part>,
-    scales: Option<Buffer>,
-    bias: Option<Buffer>,
-    inputs: usize,
-    outputs: usize,
+pub(super) struct Weights {
+    pub gpu: Arc<Gpu>,
+    pub parts: Vec<Part>,
+    pub scales: Option<Buffer>,
+    pub bias: Option<Buffer>,
+    pub inputs: usize,
+    pub outputs: usize,
     precision: Precision,
 }
 
 /// Rows of one type.
-struct Part {
+pub(super) struct Part {
     data: Buffer,
-    format: TensorType,
-    outputs: usize,
-    row_bytes: usize,
+    pub format: TensorType,
+    pub outputs: usize,
+    pub row_bytes: usize,
 }
 
 impl Linear {
@@ -69,19 +67,15 @@ impl Linear {
         Ok(Linear(Arc::new(weights)))
     }
 
-    /// Of one matrix: type, outputs and bytes.
+    /// Of matrices, one below the other: types, outputs and bytes.
     pub fn of(
         gpu: &Arc<Gpu>,
-        matrix: (TensorType, usize, &[u8]),
+        matrices: &[(TensorType, usize, &[u8])],
         inputs: usize,
         precision: Precision,
     ) -> Result<Self> {
-        Ok(Linear(Arc::new(Weights::of(
-            gpu,
-            &[matrix],
-            inputs,
-            precision,
-        )?)))
+        let weights = Weights::of(gpu, matrices, inputs, precision)?;
+        Ok(Linear(Arc::new(weights)))
     }
 
     /// The parts as kernels are told of them.
@@ -150,7 +144,7 @@ impl Weights {
         })
     }
 
-    fn stack(&self) -> args::Stack {
+    pub fn stack(&self) -> args::Stack {
         let mut stack = args::Stack {
             data: [0; 3],
             first: [0; 3],
@@ -294,54 +288,8 @@ impl Weights {
     }
 }
 
-impl Product for Weights {
-    fn few(&self, few: &Few<'_>) -> Result<()> {
-        const WARPS: usize = 8;
-        let rows = few.x.rows;
-        // Enough groups for the device, and several outputs for each, so that what is read of `x` serves them all.
-        let groups = self.gpu.driver().multiprocessors() as usize;
-        let each = match self.outputs / (WARPS * groups) {
-            0 | 1 => 1,
-            2 | 3 => 2,
-            4..64 => 4,
-            _ => 8,
-        };
-        let mut arguments = args::MatVec {
-            w: self.stack(),
-            x: 0,
-            norm: 0,
-            bias: at(&self.bias),
-            scales: at(&self.scales),
-            plus: few.plus.unwrap_or(0),
-            out: few.out,
-            inputs: self.inputs as u32,
-            outputs: self.outputs as u32,
-            rows: rows as u32,
-            each: each as u32,
-            epsilon: 0.0,
-            gate: 0,
-        };
-        match few.x.waits() {
-            Some(Waits::Norm { x, weight, epsilon }) => {
-                (arguments.x, arguments.norm) = (x.at()?, weight.at());
-                arguments.epsilon = *epsilon;
-            }
-            // Every group would make all of it anew: of many inputs that is dearer than a launch.
-            Some(Waits::Gate { x, gate }) if self.inputs <= GATED => {
-                (arguments.x, arguments.gate) = (x.at()?, gate + 1);
-            }
-            Some(Waits::Gate { .. } | Waits::Product { .. }) | None => {
-                arguments.x = few.x.at()?;
-            }
-        }
-        let groups = self.outputs.div_ceil(WARPS * each) as u32;
-        let grid = Grid::of([groups, 1, 1], 32 * WARPS as u32);
-        let variant = Variant::Rows(rows.next_power_of_two() as u32);
-        self.gpu.launch(Kernel::MatVec, variant, grid, &arguments)
-    }
-}
-
-fn at(buffer: &Option<Buffer>) -> u64 {
+/// Where it is; 0 where there is none.
+pub(super) fn at(buffer: &Option<Buffer>) -> u64 {
     buffer.as_ref().map_or(0, Buffer::at)
 }
 

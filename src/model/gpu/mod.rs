@@ -7,8 +7,10 @@
 mod append;
 mod attention;
 mod covers;
+mod few;
 mod largest;
 mod linear;
+mod packed;
 mod parts;
 mod rows;
 #[cfg(test)]
@@ -117,8 +119,8 @@ impl Backend for Executor {
     ) -> Result<Linear> {
         let (dtype, bytes) = weights::slice_of(file, name, shape, index)?;
         let [_, outputs, inputs] = shape;
-        let matrix = (dtype, outputs, bytes);
-        Ok(Linear::of(&self.gpu, matrix, inputs, self.precision)?)
+        let matrix = [(dtype, outputs, bytes)];
+        Ok(Linear::of(&self.gpu, &matrix, inputs, self.precision)?)
     }
 
     fn load_vector(&self, file: &GgufFile, name: &str, len: usize) -> Result<Vector> {

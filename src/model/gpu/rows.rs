@@ -46,6 +46,9 @@ pub enum Waits {
 /// A product that takes few rows, with what stands before and behind it in one launch.
 pub trait Product: Send + Sync {
     fn few(&self, few: &Few<'_>) -> Result<()>;
+
+    /// Whether it can take a gate behind so many rows.
+    fn gates(&self, rows: usize) -> bool;
 }
 
 pub struct Few<'a> {
@@ -54,6 +57,8 @@ pub struct Few<'a> {
     /// Rows that are added, perhaps those at `out`.
     pub plus: Option<u64>,
     pub out: u64,
+    /// The outputs are gate and up; what comes of them is half as many.
+    pub gate: Option<u32>,
 }
 
 /// What a number does with another, as `elementwise` counts them.
@@ -122,6 +127,11 @@ impl Rows {
         }
     }
 
+    /// Whether they wait for a product that can take a gate.
+    pub fn gates(&self) -> bool {
+        matches!(self.waits(), Some(Waits::Product { weights, .. }) if weights.gates(self.rows))
+    }
+
     /// Their address; computes them first where they wait.
     pub fn at(&self) -> Result<u64> {
         let before = (self.before * self.width * size_of::<f32>()) as u64;
@@ -145,6 +155,18 @@ impl Rows {
                     .launch(Kernel::RmsNorm, Variant::Only, grid, &arguments)?;
             }
             Some(Waits::Gate { x, gate }) => {
+                if let Some(Waits::Product { x, weights }) = x.waits()
+                    && weights.gates(x.rows)
+                {
+                    let few = Few {
+                        x,
+                        plus: None,
+                        out: buffer.at(),
+                        gate: Some(*gate),
+                    };
+                    weights.few(&few)?;
+                    return Ok(self.numbers.buffer.get_or_init(|| buffer).at() + before);
+                }
                 let arguments = args::Gated {
                     x: x.at()?,
                     out: buffer.at(),
@@ -161,6 +183,7 @@ impl Rows {
                     x,
                     plus: None,
                     out: buffer.at(),
+                    gate: None,
                 };
                 weights.few(&few)?;
             }
@@ -206,6 +229,7 @@ impl Rows {
                 x,
                 plus: Some(self.at()?),
                 out: out.at()?,
+                gate: None,
             };
             weights.few(&few)?;
             return Ok(out);

@@ -12,7 +12,7 @@
 use super::{Adaptive, Allocator, Uniform, within};
 use crate::policy::round::{Choice, Round, Selection, Terms};
 use crate::policy::top::{choose, top_k};
-use crate::policy::{Needs, Observed};
+use crate::policy::{Needs, Observed, Score};
 
 /// What a head may be given at most, and keeps until then, in multiples of the mean.
 pub const CANDIDATES: usize = 4;
@@ -56,10 +56,10 @@ impl Candidates {
     fn of(layer: usize, head: &Observed, terms: &Terms, base: usize) -> Candidates {
         let evictable = head.len().saturating_sub(terms.params.window);
         let worth = terms.score.of(head, evictable, &terms.params);
-        let second = terms.score.second(head, &worth);
+        let second = terms.score.second(head, &worth, &terms.params);
         let most = base.saturating_mul(CANDIDATES);
         // Also of two measures: whatever share up to all of them is chosen later, it is among them.
-        let best = choose(&worth, &second, most);
+        let best = choose(&worth, &second, terms.score.firsts(most), most);
         let claims = top_k(&worth, most);
         let all: f32 = head.scores.mean.iter().sum();
         let share = |i: usize| match head.scores.mean.get(i) {
@@ -83,8 +83,8 @@ impl Candidates {
 
     /// The `cap` best and the window, as indices among all entries or among the candidates, and the
     /// mass that they hold.
-    fn keep(&self, cap: usize, among_all: bool) -> (Vec<u32>, f32) {
-        let chosen = choose(&self.worth, &self.second, cap);
+    fn keep(&self, score: &dyn Score, cap: usize, among_all: bool) -> (Vec<u32>, f32) {
+        let chosen = choose(&self.worth, &self.second, score.firsts(cap), cap);
         let mass: f32 = chosen.iter().map(|&i| self.mass[i as usize]).sum();
         let held = (mass + self.window_mass).min(1.0);
         let (mut kept, window) = match among_all {
@@ -135,10 +135,12 @@ impl Round for Pool {
         let mut selection = Selection::default();
         if !self.terms.extent.waits {
             for head in &candidates {
-                let (kept, held) = head.keep(usize::MAX, true);
+                let (kept, held) = head.keep(self.terms.score, usize::MAX, true);
                 selection.kept.push(kept);
                 selection.retained.push(held);
-                selection.uniform_retained.push(head.keep(base, true).1);
+                selection
+                    .uniform_retained
+                    .push(head.keep(self.terms.score, base, true).1);
             }
         }
         self.heads.extend(candidates);
@@ -157,7 +159,7 @@ impl Round for Pool {
         let uniform = within(Uniform.shares(&worth, base, alpha), &worth);
         let mut choices: Vec<Choice> = Vec::new();
         for (head, (cap, uniform)) in heads.iter().zip(caps.into_iter().zip(uniform)) {
-            let (kept, held) = head.keep(cap, self.terms.extent.waits);
+            let (kept, held) = head.keep(self.terms.score, cap, self.terms.extent.waits);
             if choices.last().is_none_or(|last| last.layer != head.layer) {
                 choices.push(Choice {
                     layer: head.layer,
@@ -167,7 +169,9 @@ impl Round for Pool {
             if let Some(Choice { selection, .. }) = choices.last_mut() {
                 selection.kept.push(kept);
                 selection.retained.push(held);
-                selection.uniform_retained.push(head.keep(uniform, true).1);
+                selection
+                    .uniform_retained
+                    .push(head.keep(self.terms.score, uniform, true).1);
             }
         }
         choices

@@ -146,8 +146,8 @@ fn a_pooled_round_is_one_layer_of_all_heads_at_once_or_in_a_cascade() {
             let lens: Vec<usize> = kept.iter().map(|kept| kept.len() - PARAMS.window).collect();
             assert_eq!(lens, caps, "{score:?}, {base}");
             for ((head, kept), (worth, cap)) in heads.iter().zip(&kept).zip(all.iter().zip(caps)) {
-                let second = score.second(head, worth);
-                let mut expected = choose(worth, &second, cap);
+                let second = score.second(head, worth, &PARAMS);
+                let mut expected = choose(worth, &second, score.firsts(cap), cap);
                 expected.extend(worth.len() as u32..head.len() as u32);
                 assert_eq!(*kept, expected, "{score:?}, {base}");
             }

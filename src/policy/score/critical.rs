@@ -26,7 +26,7 @@ impl Score for Critical {
         Window.of(head, evictable, params)
     }
 
-    fn second(&self, head: &Observed, worth: &[f32]) -> Vec<f32> {
+    fn second(&self, head: &Observed, worth: &[f32], _: &Params) -> Vec<f32> {
         let lengths = head.projected.iter().zip(worth);
         let mut second: Vec<f32> = lengths.map(|(length, w)| (w + FLOOR) * length).collect();
         second.resize(worth.len(), 0.0);

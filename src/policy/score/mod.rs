@@ -1,5 +1,6 @@
 //! What an entry is worth: one file each. A score is a function of what it says it [`Needs`].
 
+pub mod blend;
 pub mod change;
 pub mod critical;
 pub mod defensive;
@@ -13,6 +14,7 @@ mod restated;
 pub mod tova;
 pub mod window;
 
+pub use blend::Blend;
 pub use change::Change;
 pub use critical::Critical;
 pub use defensive::Defensive;
@@ -37,11 +39,17 @@ pub trait Score: std::fmt::Debug + Send + Sync {
     /// higher the better; `[evictable]`.
     fn of(&self, head: &Observed, evictable: usize, params: &Params) -> Vec<f32>;
 
-    /// By what a head chooses the second half of what it is given, once the best by `worth`, which is
-    /// [`Score::of`], have the first: `[worth.len()]`; nothing where one measure chooses all. See
+    /// By what a head chooses the rest of what it is given, once the best by `worth`, which is
+    /// [`Score::of`], have the first part: `[worth.len()]`; nothing where one measure chooses all. See
     /// [`choose`](super::choose).
-    fn second(&self, _head: &Observed, _worth: &[f32]) -> Vec<f32> {
+    fn second(&self, _head: &Observed, _worth: &[f32], _: &Params) -> Vec<f32> {
         Vec::new()
+    }
+
+    /// The first part where there is a second: how many of the `k` entries that a head is given. Neither it
+    /// nor what it leaves falls as `k` grows.
+    fn firsts(&self, k: usize) -> usize {
+        k / 2
     }
 
     /// The score that uniform budgets are judged by beside this one: its own, unless it asks no

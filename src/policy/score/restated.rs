@@ -153,7 +153,7 @@ fn of_chance() {
 fn critical_keeps_half_by_attention_and_the_rest_by_what_the_output_gets() {
     for head in made::heads(9, &LENS) {
         let worth = Critical.of(&head, head.len(), &Params::default());
-        let second = Critical.second(&head, &worth);
+        let second = Critical.second(&head, &worth, &Params::default());
         for k in 0..=head.len() {
             let mut kept = made::best(&worth, k / 2);
             let weighed = |i: usize| match kept.contains(&(i as u32)) {
@@ -163,7 +163,47 @@ fn critical_keeps_half_by_attention_and_the_rest_by_what_the_output_gets() {
             let others: Vec<f32> = (0..head.len()).map(weighed).collect();
             kept.extend(made::best(&others, k - kept.len()));
             kept.sort_unstable();
-            assert_eq!(choose(&worth, &second, k), kept);
+            assert_eq!(choose(&worth, &second, Critical.firsts(k), k), kept);
+        }
+    }
+}
+
+/// The first part by the strongest attention and what is around it, then what the window looks at most of all others.
+#[test]
+fn blend_keeps_what_is_around_peaks_and_then_what_is_looked_at_most() {
+    let params = Params::default();
+    for head in made::heads(10, &LENS) {
+        let worth = Blend::WIDE.of(&head, head.len(), &params);
+        assert_eq!(worth, Reach::WIDE.of(&head, head.len(), &params));
+        let second = Blend::WIDE.second(&head, &worth, &params);
+        for k in 0..=head.len() {
+            let firsts = Blend::WIDE.firsts(k);
+            let mut kept = made::best(&worth, firsts);
+            let others: Vec<f32> = (0..head.len())
+                .map(|i| match kept.contains(&(i as u32)) {
+                    true => f32::NEG_INFINITY,
+                    false => pooled(&head, head.len(), i) as f32,
+                })
+                .collect();
+            kept.extend(made::best(&others, k - firsts));
+            kept.sort_unstable();
+            assert_eq!(choose(&worth, &second, firsts, k), kept);
+        }
+    }
+}
+
+/// What is chosen of fewer is among what is chosen of more: a cascade that keeps the best of many may choose later.
+#[test]
+fn of_two_measures_less_is_a_part_of_more() {
+    for preset in Preset::every() {
+        let score = preset.policy().score;
+        let head = made::heads(4, &[90]).remove(0);
+        let worth = score.of(&head, 90, &Params::default());
+        let second = score.second(&head, &worth, &Params::default());
+        let of = |k: usize| choose(&worth, &second, score.firsts(k), k);
+        for k in 0..90 {
+            let more = of(k + 1);
+            assert!(of(k).iter().all(|i| more.contains(i)), "{preset}, {k}");
         }
     }
 }
@@ -171,7 +211,7 @@ fn critical_keeps_half_by_attention_and_the_rest_by_what_the_output_gets() {
 /// A name that the tests above do not know would be a score without a restatement.
 #[test]
 fn every_score_is_restated() {
-    let restated: [&dyn Score; 11] = [
+    let restated: [&dyn Score; 12] = [
         &Recency,
         &Window,
         &Reach::NARROW,
@@ -183,6 +223,7 @@ fn every_score_is_restated() {
         &Critical,
         &Change,
         &Reach::WIDE,
+        &Blend::WIDE,
     ];
     let names = restated.map(|score| format!("{score:?}"));
     for preset in Preset::every() {
@@ -203,7 +244,7 @@ fn a_score_is_of_every_entry_also_where_little_was_measured() {
                 head.scores.peak.truncate(measured);
                 head.projected.truncate(measured);
                 let worth = score.of(&head, n, &Params::default());
-                let second = score.second(&head, &worth);
+                let second = score.second(&head, &worth, &Params::default());
                 assert_eq!(worth.len(), n, "{preset}");
                 assert!(second.is_empty() || second.len() == n, "{preset}");
                 assert!(!worth.iter().chain(&second).any(|x| x.is_nan()), "{preset}");

@@ -187,3 +187,23 @@ fn threads_that_do_not_meet_are_an_error() -> Result<()> {
     assert!(bug(9, 48).is_err() && bug(9, 0).is_err() && bug(9, 2048).is_err());
     Ok(())
 }
+
+/// A copy that nobody waits for may never have been made: so it is not.
+#[test]
+fn copies_are_there_when_they_are_waited_for_and_not_before() -> Result<()> {
+    let device = Emulated::new(0)?;
+    let x = [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+    let copied = |kind| {
+        let copies = Try {
+            kind,
+            ..attempt(&device, "try_copies", &x)
+        };
+        copies.run()
+    };
+    assert_eq!(copied(0)?, [1.0; 8]);
+    assert_eq!(copied(1)?, [2.0, 3.0, 4.0, 5.0, 1.0, 1.0, 1.0, 1.0]);
+    assert_eq!(copied(2)?, x);
+    let said = copied(3).expect_err("not aligned").to_string();
+    assert!(said.contains("a copy that is not aligned"), "{said}");
+    Ok(())
+}

@@ -6,3 +6,4 @@ mod footprint;
 mod largest;
 mod layers;
 mod narrow;
+mod packed;

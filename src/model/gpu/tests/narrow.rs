@@ -6,11 +6,14 @@ use candle_core::quantized::GgmlDType;
 
 use super::against_host::{close, prompts_answers_and_evictions, written};
 use super::largest::{bits, sorted};
+use super::packed::any;
 use crate::gpu::emulated::Emulated;
 use crate::gpu::{Element, Gpu};
 use crate::model::decoder::Decoder;
+use crate::model::gguf::{TensorType, quants};
 use crate::model::gpu::Executor;
 use crate::model::gpu::largest::largest;
+use crate::model::gpu::linear::{Linear, Precision};
 use crate::model::gpu::rows::Rows;
 use crate::model::host::Host;
 use crate::model::network::{Network, NoHooks};
@@ -65,6 +68,37 @@ fn half_precision_stays_close() {
             close(&prompt, &logits, 0.03, &what);
             let logits = gpu.decode(3, &|| false).unwrap().unwrap();
             close(&answer, &logits, 0.03, &what);
+        }
+    }
+}
+
+/// No kernel there multiplies whole numbers: inputs keep all their bits, which eight would not come near.
+#[test]
+fn packed_weights_are_multiplied_as_plain_numbers() {
+    let mut random = Random::new(7);
+    let (inputs, outputs) = (512, 24);
+    let precision = Precision {
+        exact: false,
+        half: true,
+    };
+    for dtype in [TensorType::Q4K, TensorType::Q8_0, TensorType::Mxfp4] {
+        let bytes = any(&mut random, dtype, outputs * inputs);
+        let weights = quants::dequantize(dtype, &bytes).unwrap();
+        let gpu = narrow(25);
+        let linear = Linear::of(&gpu, &[(dtype, outputs, &bytes[..])], inputs, precision).unwrap();
+        for rows in [1, 3, 8] {
+            let x: Vec<f32> = (0..rows * inputs).map(|_| random.normal()).collect();
+            let input = Rows::upload(&gpu, &x, rows).unwrap();
+            let got = linear.forward(&input).unwrap().read().unwrap();
+            for (i, got) in got.iter().enumerate() {
+                let terms = weights[i % outputs * inputs..][..inputs].iter();
+                let terms = terms.zip(&x[i / outputs * inputs..]);
+                let terms = terms.map(|(w, x)| f64::from(*w) * f64::from(*x));
+                let (sum, size) =
+                    terms.fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()));
+                let off = (sum - f64::from(*got)).abs();
+                assert!(off <= 1e-5 * size, "{dtype:?}: {got} for {sum}");
+            }
         }
     }
 }
