@@ -48,3 +48,10 @@ nvcc_of_index() {
   fi
   "$NVCC" --version | tail -n 1
 }
+
+# clang_of_index: sets CLANG to where Python finds the compiler's library; false if it cannot be fetched.
+clang_of_index() {
+  CLANG=$PWD/target/clang
+  [ -d "$CLANG/clang" ] || python3 -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps \
+    --target "$CLANG" -r .ci/metal/clang.txt
+}

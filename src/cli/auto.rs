@@ -1,15 +1,18 @@
 //! `--device auto`: the GPU where the model fits and answers faster than on the CPU.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::running;
 use crate::config::{DeviceChoice, Settings};
 use crate::dirs::Dirs;
 use crate::engine::bench::decode_speed;
+use crate::engine::doctor::trust;
 use crate::engine::free;
 use crate::engine::placing::{Memory, Place, Room, choose};
 use crate::model::gguf::GgufFile;
 use crate::model::load::default_threads;
+use crate::model::{ComputePath, DeviceKind};
 
 /// The accelerator that this build and machine have.
 fn accelerator() -> Option<DeviceChoice> {
@@ -20,9 +23,24 @@ fn accelerator() -> Option<DeviceChoice> {
     has(candle_core::utils::metal_is_available()).then_some(DeviceChoice::Metal)
 }
 
-/// Puts what is taken in the place of `auto`, and says why where that is news: it was measured just now, or the GPU
-/// is there and not taken.
+/// Puts what is taken in the place of `auto`, and says what is news of the device.
 pub fn settle(settings: &mut Settings, file: &Arc<GgufFile>, dirs: &Dirs) -> Option<String> {
+    let taken = take(settings, file, dirs);
+    let wrong = trust::distrusted(running::device(settings)).filter(|_| first());
+    match (wrong, taken) {
+        (Some(wrong), Some(taken)) => Some(format!("{wrong}; {taken}")),
+        (wrong, taken) => wrong.map(str::to_owned).or(taken),
+    }
+}
+
+/// Once in a process.
+fn first() -> bool {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    !SAID.swap(true, Ordering::Relaxed)
+}
+
+/// Says why something is taken where that is news: it was measured just now, or the GPU is there and not taken.
+fn take(settings: &mut Settings, file: &Arc<GgufFile>, dirs: &Dirs) -> Option<String> {
     if settings.device != DeviceChoice::Auto {
         return None;
     }
@@ -78,5 +96,10 @@ fn key(settings: &Settings, file: &GgufFile, gpu: DeviceChoice) -> String {
     let threads = settings.threads.unwrap_or_else(default_threads);
     let (exact, dtype) = (settings.exact, settings.kv_dtype);
     let version = env!("CARGO_PKG_VERSION");
+    // What was measured was one or the other.
+    let gpu = match (gpu, trust::path(DeviceKind::Metal)) {
+        (DeviceChoice::Metal, ComputePath::Kernels) => "metal kernels".to_owned(),
+        _ => gpu.to_string(),
+    };
     format!("{hash} {gpu} threads {threads} exact {exact} cache {dtype} version {version}")
 }

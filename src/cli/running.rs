@@ -7,11 +7,12 @@ use candle_core::DType;
 use super::CliError;
 use crate::config::{DeviceChoice, KvDtype, Settings};
 use crate::engine::catalogue::Terms;
+use crate::engine::doctor::trust;
 use crate::engine::fit::Fit;
 use crate::engine::session::Eviction;
 use crate::model::footprint::{Place, Way};
 use crate::model::gguf::GgufFile;
-use crate::model::{ComputePath, Description, DeviceKind, LoadOptions, Network};
+use crate::model::{Description, DeviceKind, LoadOptions, Network};
 use crate::policy::{Params, Preset};
 
 /// How models run under these settings.
@@ -20,10 +21,10 @@ pub fn terms(settings: &Settings) -> Terms {
         way: Way {
             place: match settings.device {
                 DeviceChoice::Auto if candle_core::utils::cuda_is_available() => Place::Gpu,
-                DeviceChoice::Auto if candle_core::utils::metal_is_available() => Place::Portable,
+                DeviceChoice::Auto if candle_core::utils::metal_is_available() => metal(),
                 DeviceChoice::Auto | DeviceChoice::Cpu => Place::Host,
                 DeviceChoice::Cuda(_) => Place::Gpu,
-                DeviceChoice::Metal => Place::Portable,
+                DeviceChoice::Metal => metal(),
             },
             exact: settings.exact,
             element: match settings.kv_dtype {
@@ -37,6 +38,14 @@ pub fn terms(settings: &Settings) -> Terms {
             _ => 0,
         },
         eviction: eviction(settings),
+    }
+}
+
+/// On Metal, as far as is known now.
+fn metal() -> Place {
+    match trust::known_wrong() {
+        true => Place::Portable,
+        false => Place::Gpu,
     }
 }
 
@@ -73,7 +82,7 @@ pub fn weights(
             KvDtype::F32 => Some(DType::F32),
         },
         exact: settings.exact,
-        path: ComputePath::Kernels,
+        path: trust::path(device(settings)),
     };
     crate::model::load(file, &options, progress).map_err(|e| CliError::failed(e.to_string()))
 }

@@ -188,3 +188,12 @@ arguments!(
     /// See `kernels/largest.inl`.
     Largest { x: u64, parts: u64, odd: u64, out: u64, count: u32, share: u32, groups: u32, wanted: u32, }
 );
+arguments!(Product {
+    weight: u64,
+    x: u64,
+    out: u64,
+    rows: u32,
+    inputs: u32,
+    outputs: u32,
+    stride: u32,
+});

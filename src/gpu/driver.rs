@@ -1,4 +1,4 @@
-//! What a GPU is asked to do, and by whom it is done: CUDA, or the host in its place.
+//! What a GPU is asked to do, and by whom it is done: CUDA, Metal, or the host in their place.
 
 use candle_core::Result;
 
@@ -27,10 +27,11 @@ pub enum Kernel {
     Gather,
     LargestParts,
     LargestOfAll,
+    Product,
 }
 
 impl Kernel {
-    pub const ALL: [Kernel; 22] = [
+    pub const ALL: [Kernel; 23] = [
         Kernel::Poke,
         Kernel::Embed,
         Kernel::RmsNorm,
@@ -53,6 +54,7 @@ impl Kernel {
         Kernel::Gather,
         Kernel::LargestParts,
         Kernel::LargestOfAll,
+        Kernel::Product,
     ];
 }
 
@@ -84,6 +86,8 @@ pub enum Variant {
     Rows(u32),
     /// Numbers of a type.
     Of(Element),
+    /// The same with little shared memory.
+    Narrow(Element),
     /// And heads of a size, or so many of them at once.
     Heads(Element, u32),
 }
@@ -144,11 +148,13 @@ pub fn symbol(kernel: Kernel, variant: Variant) -> String {
         Kernel::Gather => "gather",
         Kernel::LargestParts => "largest_parts",
         Kernel::LargestOfAll => "largest_of_all",
+        Kernel::Product => "product",
     };
     match variant {
         Variant::Only => name.into(),
         Variant::Rows(rows) => format!("{name}_{rows}"),
         Variant::Of(element) => format!("{name}_{}", element.name()),
+        Variant::Narrow(element) => format!("{name}_{}_narrow", element.name()),
         Variant::Heads(element, heads) => format!("{name}_{}_{heads}", element.name()),
     }
 }
@@ -165,6 +171,41 @@ pub struct MatMul {
     pub inputs: usize,
     pub outputs: usize,
     pub stride: usize,
+}
+
+/// What kernels can count on beyond what every device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that a group may share at most, whatever a kernel declares of them.
+    pub shared: u32,
+    /// Whether there are instructions for products of matrices, and so [`Kernel::AttendMany`].
+    pub tiles: bool,
+    /// Whether there are instructions for products of four bytes, and so [`Kernel::MatVecPacked`].
+    pub integers: bool,
+}
+
+impl Limits {
+    /// NVIDIA's from the A100 on: what each has, some share more.
+    pub const WIDE: Limits = Limits {
+        shared: 99 << 10,
+        tiles: true,
+        integers: true,
+    };
+    /// Apple's, and the least there is.
+    pub const NARROW: Limits = Limits {
+        shared: 32 << 10,
+        tiles: false,
+        integers: false,
+    };
+
+    /// Whether a device of these limits has that kernel.
+    pub fn has(self, kernel: Kernel) -> bool {
+        match kernel {
+            Kernel::AttendMany => self.tiles,
+            Kernel::MatVecPacked => self.integers,
+            _ => true,
+        }
+    }
 }
 
 /// Something that runs kernels in the order in which it is told to. Addresses are the device's own.
@@ -208,10 +249,8 @@ pub trait Driver: Send + Sync + 'static {
         4
     }
 
-    /// Bytes that a group may share at most, whatever a kernel declares of them. The least that a card has that runs our
-    /// kernels.
-    fn shared_memory(&self) -> u32 {
-        99 << 10
+    fn limits(&self) -> Limits {
+        Limits::WIDE
     }
 
     /// Free bytes and all, as the driver says.
@@ -280,8 +319,8 @@ impl<D: Driver> Driver for std::sync::Arc<D> {
         (**self).multiprocessors()
     }
 
-    fn shared_memory(&self) -> u32 {
-        (**self).shared_memory()
+    fn limits(&self) -> Limits {
+        (**self).limits()
     }
 
     fn memory(&self) -> Option<(u64, u64)> {

@@ -323,7 +323,13 @@ fn recycled(mut list: Vec<Launch>) -> Vec<Launch> {
     list
 }
 
-fn launch<A: Arguments>(kernel: Kernel, variant: Variant, grid: Grid, arguments: &A) -> Launch {
+/// A launch with these arguments.
+pub(super) fn launch<A: Arguments>(
+    kernel: Kernel,
+    variant: Variant,
+    grid: Grid,
+    arguments: &A,
+) -> Launch {
     let bytes = bytemuck::bytes_of(arguments);
     let mut all = [0; ARGUMENTS];
     all[..bytes.len()].copy_from_slice(bytes);

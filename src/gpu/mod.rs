@@ -8,7 +8,11 @@ pub mod driver;
 pub mod emulated;
 pub mod executor;
 pub mod memory;
+#[cfg(feature = "metal")]
+pub mod metal;
 mod pool;
+mod product;
+mod sources;
 
 pub use driver::Element;
 pub use executor::{Gpu, Grid};

@@ -37,8 +37,18 @@ pub fn card(ordinal: usize) -> Option<Result<Card, String>> {
     Some(card.map_err(|error| plain(&error)))
 }
 
-/// Builds without CUDA have none.
-#[cfg(not(feature = "cuda"))]
+/// Metal has no such description of its GPUs; what is said is why one cannot be used.
+#[cfg(all(feature = "metal", not(feature = "cuda")))]
+pub fn card(ordinal: usize) -> Option<Result<Card, String>> {
+    use super::plain::plain;
+    use crate::gpu::metal::Metal;
+
+    let opened = Metal::open(ordinal).err();
+    opened.map(|error| Err(plain(&error)))
+}
+
+/// Builds without support for one have none.
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
 pub fn card(_ordinal: usize) -> Option<Result<Card, String>> {
     None
 }

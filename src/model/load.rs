@@ -247,6 +247,14 @@ fn driver(options: &LoadOptions) -> Result<Option<Box<dyn Driver>>> {
             Err(error) => return Err(failed("cuda", error)),
         }
     }
+    #[cfg(feature = "metal")]
+    if matches!(options.device, DeviceKind::Auto | DeviceKind::Metal) {
+        match crate::gpu::metal::Metal::open(0) {
+            Ok(driver) => return Ok(Some(Box::new(driver))),
+            // Tensor operations run on older ones too.
+            Err(why) => tracing::warn!("the GPU's kernels are not used: {why}"),
+        }
+    }
     Ok(None)
 }
 

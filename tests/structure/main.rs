@@ -92,6 +92,8 @@ const UNSAFE: &[&str] = &[
     "src/gpu/cuda/products.rs",
     "src/gpu/cuda/stream.rs",
     "src/gpu/cuda/transfers.rs",
+    "src/gpu/metal/memory.rs",
+    "src/gpu/metal/queue.rs",
     // The emulated device: memory by its address, and the library of its kernels.
     "src/gpu/emulated/memory.rs",
     "src/gpu/emulated/library.rs",

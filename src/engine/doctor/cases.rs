@@ -25,6 +25,8 @@ const WEIGHTS: [GgmlDType; 13] = [
 /// Sizes of heads, and how many of them share keys and values.
 const HEADS: [usize; 5] = [64, 80, 96, 128, 256];
 const GROUPS: [usize; 4] = [1, 2, 4, 8];
+/// What a GPU by Metal calls itself where our kernels run on it; where they do not, it is `metal`.
+pub const KERNELS_OF_METAL: &str = "Metal";
 const KV_HEADS: usize = 2;
 /// Whole blocks of every type.
 const WIDTH: usize = 256;
@@ -123,7 +125,7 @@ impl Way {
 
     /// Those that are to be tested on `load`'s device, which calls itself `device`.
     pub fn all(load: &LoadOptions, device: &str) -> Vec<Way> {
-        let gpu = ["CUDA", "emulated"].contains(&device);
+        let gpu = ["CUDA", KERNELS_OF_METAL, "emulated"].contains(&device);
         let way = |name, path, element| Way {
             name,
             load: LoadOptions {
@@ -132,7 +134,7 @@ impl Way {
                 path,
                 ..*load
             },
-            eight_bits: element != DType::F32,
+            eight_bits: element != DType::F32 && device != KERNELS_OF_METAL,
             bound: match element {
                 DType::F32 => EXACT,
                 DType::BF16 => BRIEF,

@@ -5,6 +5,7 @@ pub mod machine;
 #[cfg(test)]
 mod tests;
 mod trace;
+pub mod trust;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -24,7 +24,7 @@ use products::Products;
 use stream::Stream;
 use transfers::Transfers;
 
-use crate::gpu::driver::{Driver, Launch, MatMul};
+use crate::gpu::driver::{Driver, Launch, Limits, MatMul};
 
 /// The least compute capability for which `build.rs` compiles.
 const OLDEST: (u32, u32) = (8, 0);
@@ -178,8 +178,11 @@ impl Driver for Cuda {
         self.info.multiprocessors
     }
 
-    fn shared_memory(&self) -> u32 {
-        self.info.shared
+    fn limits(&self) -> Limits {
+        Limits {
+            shared: self.info.shared,
+            ..Limits::WIDE
+        }
     }
 
     fn memory(&self) -> Option<(u64, u64)> {

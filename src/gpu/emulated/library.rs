@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use candle_core::{Error, Result, bail};
 use sha2::{Digest, Sha256};
 
-use super::sources::SOURCES;
+use crate::gpu::sources::SOURCES;
 
 /// For the address sanitizer, which must be in the process from its start: run tests with
 /// `LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0`.
@@ -43,6 +43,8 @@ unsafe impl Sync for Library {}
 pub struct Entry {
     run: Run,
     size: usize,
+    /// Bytes of memory that a group shares beside what a launch asks for.
+    pub shares: u32,
 }
 
 /// The library of this process, made where it is not there yet.
@@ -150,16 +152,19 @@ impl Library {
     pub fn entry(&self, name: &str) -> Result<Entry> {
         let run = self.symbol(&format!("cachat_run_{name}"));
         let size = self.symbol(&format!("cachat_size_{name}"));
-        let (Some(run), Some(size)) = (run, size) else {
+        let shares = self.symbol(&format!("cachat_shares_{name}"));
+        let (Some(run), Some(size), Some(shares)) = (run, size, shares) else {
             bail!("there is no kernel {name}");
         };
         // SAFETY: `KERNEL` in `host.h` gives functions of these names these types.
         unsafe {
             let size = std::mem::transmute::<*mut c_void, Size>(size)();
+            let shares = std::mem::transmute::<*mut c_void, Size>(shares)();
             let run = std::mem::transmute::<*mut c_void, Run>(run);
             Ok(Entry {
                 run,
                 size: size as usize,
+                shares,
             })
         }
     }

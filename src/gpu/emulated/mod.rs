@@ -6,7 +6,6 @@
 mod library;
 mod memory;
 mod multiply;
-mod sources;
 #[cfg(all(test, unix))]
 mod tests;
 
@@ -15,7 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Result, bail};
 
-use super::driver::{Driver, Launch, MatMul};
+use super::driver::{Driver, Launch, Limits, MatMul};
+use super::product::product;
 use library::{Entry, Library};
 use memory::Memory;
 
@@ -41,6 +41,7 @@ pub struct Counts {
 pub struct Emulated {
     library: &'static Library,
     seed: u64,
+    limits: Limits,
     state: Mutex<State>,
 }
 
@@ -62,6 +63,7 @@ impl Emulated {
         Ok(Emulated {
             library: library::loaded()?,
             seed,
+            limits: Limits::WIDE,
             state: Mutex::new(State {
                 memory: Memory::default(),
                 counts: Counts::default(),
@@ -80,6 +82,18 @@ impl Emulated {
         let device = Emulated::new(seed)?;
         device.state().memory.limit = Some(bytes);
         Ok(device)
+    }
+
+    /// The same in the place of a device that can do little (Metal): no instructions for products of matrices or of
+    /// bytes, no library for them, nothing recorded, and little memory that a group shares.
+    ///
+    /// # Errors
+    /// As for [`Emulated::new`].
+    pub fn narrow(seed: u64) -> Result<Emulated> {
+        Ok(Emulated {
+            limits: Limits::NARROW,
+            ..Emulated::new(seed)?
+        })
     }
 
     pub fn counts(&self) -> Counts {
@@ -102,9 +116,17 @@ impl Emulated {
 
     /// Runs the kernel of that name.
     fn call(&self, state: &mut State, symbol: &str, launch: &Launch) -> Result<()> {
+        if !self.limits.has(launch.kernel) {
+            bail!("the device has no kernel {symbol}");
+        }
         if !state.entries.contains_key(symbol) {
             let entry = self.library.entry(symbol)?;
             state.entries.insert(symbol.to_owned(), entry);
+        }
+        let shared = state.entries[symbol].shares + launch.shared;
+        if shared > self.limits.shared {
+            let most = self.limits.shared;
+            bail!("{symbol} shares {shared} bytes, and {most} are the most");
         }
         let Some(arguments) = launch.arguments.get(..launch.len) else {
             bail!("{symbol} has no room for {} bytes of arguments", launch.len);
@@ -164,13 +186,20 @@ impl Driver for Emulated {
         self.call(&mut state, &launch.symbol(), launch)
     }
 
-    fn multiply(&self, product: &MatMul) -> Result<()> {
+    fn multiply(&self, matrices: &MatMul) -> Result<()> {
         let mut state = self.state();
         state.counts.products += 1;
-        multiply::multiply(&mut state.memory, product)
+        if !self.limits.tiles {
+            let launch = product(matrices)?;
+            return launch.map_or(Ok(()), |l| self.call(&mut state, &l.symbol(), &l));
+        }
+        multiply::multiply(&mut state.memory, matrices)
     }
 
     fn record(&self, list: &[Launch]) -> Result<Option<u64>> {
+        if !self.limits.tiles {
+            return Ok(None);
+        }
         let mut state = self.state();
         state.counts.records += 1;
         let number = state.counts.records;
@@ -191,6 +220,10 @@ impl Driver for Emulated {
 
     fn forget(&self, recorded: u64) {
         self.state().recorded.remove(&recorded);
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
     }
 
     fn memory(&self) -> Option<(u64, u64)> {

@@ -4,7 +4,10 @@ use candle_core::{Result, bail};
 
 pub enum Library {}
 
-pub enum Entry {}
+pub struct Entry {
+    never: std::convert::Infallible,
+    pub shares: u32,
+}
 
 pub fn loaded() -> Result<&'static Library> {
     bail!("the emulated device needs a Unix system")
@@ -18,6 +21,6 @@ impl Library {
 
 impl Entry {
     pub fn run(&self, _: &str, _: &[u8], _: [u32; 3], _: u32, _: u32, _: u64) -> Result<()> {
-        match *self {}
+        match self.never {}
     }
 }

@@ -4,17 +4,17 @@
 
 struct AttendFewArgs {
   Look look;
-  float *parts;  // [rows, blocks of group, splits, group][dim + 2]: sums of values, maximum, sum of weights
-  float *out;    // [rows, heads, dim]
+  GLOBAL float *parts;  // [rows, blocks of group, splits, group][dim + 2]: sums of values, maximum, sum of weights
+  GLOBAL float *out;    // [rows, heads, dim]
   u32 splits;    // groups in x, at least kv_heads
   u32 pad;
 };
 // Of every head, the pages that a row sees: the first, and how many. All threads find out together.
 #define MOST_HEADS 128
 struct Seen {
-  u32 *from, *pages;
+  LOCAL u32 *from, *pages;
 };
-DEVICE void look_at_all(const Look &l, u32 row, const Seen &seen) {
+DEVICE void look_at_all(WHERE FIXED const Look &l, u32 row, OWN const Seen &seen) {
   for (u32 h = THREAD; h < l.layer.kv_heads; h += THREADS) {
     u32 limit = limit_of(l, len_of(l.layer, h), row), from = first_of(l, limit) / PAGE;
     seen.from[h] = from;
@@ -23,7 +23,7 @@ DEVICE void look_at_all(const Look &l, u32 row, const Seen &seen) {
   BARRIER();
 }
 // Pages that one group takes: so many that all heads come to `splits` groups at most.
-DEVICE u32 pages_each(const Look &l, const Seen &seen, u32 splits) {
+DEVICE u32 pages_each(FIXED const Look &l, OWN const Seen &seen, u32 splits) {
   u32 all = 0;
   for (u32 h = 0; h < l.layer.kv_heads; h++) all += seen.pages[h];
   u32 spare = splits - l.layer.kv_heads;
@@ -32,16 +32,16 @@ DEVICE u32 pages_each(const Look &l, const Seen &seen, u32 splits) {
 }
 
 // G query heads of a KV head at once.
-template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
+template <typename T, int G> DEVICE void attend_few(WHERE FIXED const AttendFewArgs &a) {
   SHARED(float, q, G * 256);
   SHARED(float, p, G * PAGE);
   SHARED(float, state, 3 * G);  // maximum, sum, what the sums so far are multiplied by
   SHARED(float, joined, G * 256);
   SHARED(u32, found, 2 * MOST_HEADS);
-  const Look &l = a.look;
+  FIXED const Look &l = a.look;
   const u32 row = GROUP_Y, dim = l.dim, group = l.heads / l.layer.kv_heads, block = GROUP_Z;
   const Seen seen = {found, found + MOST_HEADS};
-  look_at_all(l, row, seen);
+  look_at_all(HERE l, row, seen);
   u32 each = pages_each(l, seen, a.splits);
   // Which head, and which of its runs of pages.
   u32 h = 0, run = GROUP_X;
@@ -56,7 +56,7 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
   const u32 begin = from + run * each;
   const u32 end = begin + each < from + pages ? begin + each : from + pages;
   const u32 heads = group - block * G < G ? group - block * G : G;
-  const float *queries = l.q + ((u64)row * l.heads + h * group + block * G) * dim;
+  GLOBAL const float *queries = l.q + ((u64)row * l.heads + h * group + block * G) * dim;
   for (u32 i = THREAD; i < G * dim; i += 128) q[i / dim * 256 + i % dim] = i / dim < heads ? queries[i] : 0.0f;
   if (THREAD < G) {
     state[THREAD] = -INFINITY;
@@ -68,7 +68,7 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
   UNROLL for (int g = 0; g < G; g++) sum[g][0] = sum[g][1] = 0;
   BARRIER();
   for (u32 page = begin; page < end; page++) {
-    const T *keys = page_of<T>(l.layer, h, page), *values = keys + PAGE * dim;
+    GLOBAL const T *keys = page_of<T>(l.layer, h, page), *values = keys + PAGE * dim;
     // 8 lanes an entry, four entries at once.
     const u32 mine = THREAD / 8;
     float dot[4][G];
@@ -135,11 +135,11 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
     BARRIER();
   }
   // What the teams found, one team after the other.
-  float *part = a.parts + (((u64)row * GROUPS_Z + block) * a.splits + GROUP_X) * G * (dim + 2);
+  GLOBAL float *part = a.parts + (((u64)row * GROUPS_Z + block) * a.splits + GROUP_X) * G * (dim + 2);
   for (u32 t = 0; t < teams; t++) {
     if (team == t) {
       UNROLL for (int g = 0; g < G; g++) {
-        float *to = joined + g * 256 + 2 * pair;
+        LOCAL float *to = joined + g * 256 + 2 * pair;
         to[0] = t ? to[0] + sum[g][0] : sum[g][0];
         to[1] = t ? to[1] + sum[g][1] : sum[g][1];
       }
@@ -152,7 +152,10 @@ template <typename T, int G> DEVICE void attend_few(const AttendFewArgs &a) {
     part[THREAD * (dim + 2) + dim + 1] = state[G + THREAD];
   }
 }
-#define FEW(T, name, G) KERNEL_BOUNDS(attend_few_##name##_##G, AttendFewArgs, 128, 3) { attend_few<T, G>(a); }
+#define FEW_SHARES(G) \
+  2 * SHARES(float, G * 256) + SHARES(float, G * PAGE) + SHARES(float, 3 * G) + SHARES(u32, 2 * MOST_HEADS)
+#define FEW(T, name, G) \
+  KERNEL_BOUNDS(attend_few_##name##_##G, AttendFewArgs, 128, 3, FEW_SHARES(G)) { attend_few<T, G>(HERE a); }
 FEW(float, f32, 1) FEW(float, f32, 2) FEW(float, f32, 4) FEW(float, f32, 8)
 FEW(f16, f16, 1) FEW(f16, f16, 2) FEW(f16, f16, 4) FEW(f16, f16, 8)
 FEW(bf16, bf16, 1) FEW(bf16, bf16, 2) FEW(bf16, bf16, 4) FEW(bf16, bf16, 8)
@@ -160,25 +163,25 @@ FEW(bf16, bf16, 1) FEW(bf16, bf16, 2) FEW(bf16, bf16, 4) FEW(bf16, bf16, 8)
 // A group per query head (x) and row (y). `at_once` is the G of what made the parts.
 struct MergeFewArgs {
   Look look;
-  const float *parts;
-  float *out;
+  GLOBAL const float *parts;
+  GLOBAL float *out;
   u32 splits;
   u32 at_once;
 };
-KERNEL(merge_few, MergeFewArgs) {
+KERNEL_SHARING(merge_few, MergeFewArgs, SHARES(u32, 2 * MOST_HEADS)) {
   SHARED(u32, found, 2 * MOST_HEADS);
-  const Look &l = a.look;
+  FIXED const Look &l = a.look;
   const u32 row = GROUP_Y, head = GROUP_X, dim = l.dim, group = l.heads / l.layer.kv_heads;
   const u32 kv = head / group, blocks = (group + a.at_once - 1) / a.at_once;
   const Seen seen = {found, found + MOST_HEADS};
-  look_at_all(l, row, seen);
+  look_at_all(HERE l, row, seen);
   u32 each = pages_each(l, seen, a.splits), before = 0, runs = 0;
   for (u32 h = 0; h <= kv; h++) {
     before += runs;
     runs = (seen.pages[h] + each - 1) / each;
   }
   const u32 block = head % group / a.at_once, g = head % group % a.at_once;
-  const float *parts = a.parts + ((((u64)row * blocks + block) * a.splits + before) * a.at_once + g) * (dim + 2);
+  GLOBAL const float *parts = a.parts + ((((u64)row * blocks + block) * a.splits + before) * a.at_once + g) * (dim + 2);
   const u64 step = (u64)a.at_once * (dim + 2);
   // Every warp finds out for itself.
   float max = -INFINITY;
@@ -189,7 +192,7 @@ KERNEL(merge_few, MergeFewArgs) {
   for (u32 i = LANE; i < runs; i += 32) sum += weight_of(parts[i * step + dim], max) * parts[i * step + dim + 1];
   sum = warp_sum(sum);
   if (l.sinks) sum += weight_of(l.sinks[head], max);
-  float *out = a.out + ((u64)row * l.heads + head) * dim;
+  GLOBAL float *out = a.out + ((u64)row * l.heads + head) * dim;
   for (u32 d = THREAD; d < dim; d += THREADS) {
     float y = 0;
     UNROLL_BY(4) for (u32 i = 0; i < runs; i++) y += weight_of(parts[i * step + dim], max) * parts[i * step + d];

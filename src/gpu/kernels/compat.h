@@ -1,10 +1,12 @@
-// The dialect that the kernels are written in: CUDA C++, or C++ of the host with a fiber per thread.
+// The dialect that the kernels are written in: CUDA C++, Metal's language, or C++ of the host with a fiber per thread.
 //
 //   KERNEL(name, Arguments)    a kernel; its body sees `a`, the arguments
-//   KERNEL_BOUNDS(name, Arguments, threads, groups)
+//   KERNEL_SHARING(name, Arguments, bytes)
+//                              the same where its SHARED come to so many bytes at most: a sum of SHARES(type, count)
+//   KERNEL_BOUNDS(name, Arguments, threads, groups, bytes)
 //                              the same for groups of so many threads at most, so many of which should run side by
 //                              side on a multiprocessor
-//   KERNEL_EARLY(name, Arguments, threads, groups)
+//   KERNEL_EARLY(name, Arguments, threads, groups, bytes)
 //                              one that may begin while the launches before it still run. It says itself when it needs
 //                              what they wrote, by `launched_before()`, in every thread; the others do so at once
 //   GROUP_X … THREAD, THREADS  place in the grid, place in the group, threads of it
@@ -17,16 +19,40 @@
 //   copy16_later(to, from)     16 bytes into it, both aligned to 16, while the thread goes on; `copies_end()` behind
 //                              some of them, and `copies_wait<n>()` waits for the thread's own of all but the last n
 //                              such ends
+//   funnel, byte_perm, __dp4a  words of bytes
 //
 // Every thread of a group (of a warp) reaches a rendezvous, or none does. Nothing is taken to happen in
-// lock-step.
+// lock-step. Metal has neither KERNEL_EARLY nor copies nor words of bytes: `all.cpp` leaves out what needs them.
+//
+// Metal has no pointer without a space: GLOBAL, what the device's addresses mean; LOCAL, memory of a group; OWN, a
+// thread's; FIXED, the kernel's arguments. It knows places in the grid in kernels only: a function that asks for its
+// place, or declares SHARED, has WHERE before its first parameter and is called with HERE before the first argument.
+// Both are nothing elsewhere. `half`, `device`, `thread`, `kernel` and `constant` are words of Metal's own.
 #pragma once
 
 typedef unsigned char u8;
 typedef signed char i8;
 typedef unsigned short u16;
 typedef unsigned int u32;
+// Every SHARED begins at a multiple of 16 bytes.
+#define SHARES(type, count) ((sizeof(type) * (count) + 15) / 16 * 16)
+
+#if defined(__METAL_VERSION__)
+
+// Metal: `metal.h` gives the same.
+#include "metal.h"
+
+#else
+
 typedef unsigned long long u64;
+#define GLOBAL
+#define LOCAL
+#define OWN
+#define FIXED
+#define WHERE
+#define HERE
+
+#endif
 
 #if defined(__CUDACC__)
 
@@ -52,9 +78,10 @@ DEVICE void launched_before() {
   }                                                                       \
   DEVICE void name##_body(const Arguments &a)
 #define KERNEL(name, Arguments) KERNEL_OF(name, Arguments, , launched_before())
-#define KERNEL_BOUNDS(name, Arguments, threads, groups) \
+#define KERNEL_SHARING(name, Arguments, bytes) KERNEL(name, Arguments)
+#define KERNEL_BOUNDS(name, Arguments, threads, groups, bytes) \
   KERNEL_OF(name, Arguments, __launch_bounds__(threads, groups), launched_before())
-#define KERNEL_EARLY(name, Arguments, threads, groups) \
+#define KERNEL_EARLY(name, Arguments, threads, groups, bytes) \
   KERNEL_OF(name, Arguments, __launch_bounds__(threads, groups), )
 #define GROUP_X (blockIdx.x)
 #define GROUP_Y (blockIdx.y)
@@ -125,7 +152,7 @@ DEVICE void mma(float *c, const u32 *a, const u32 *b, bf16) {
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-#else
+#elif !defined(__METAL_VERSION__)
 
 // The host: `host.h` gives the same with fibers.
 #include "host.h"

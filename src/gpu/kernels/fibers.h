@@ -57,7 +57,7 @@ struct Machine {
   u64 chance;
 
   u8 *arena;
-  u32 used, declared, filled, sites;
+  u32 used, declared, promised, filled, sites;
   struct {
     const void *key;
     u32 at;
@@ -205,6 +205,7 @@ static __attribute__((noinline)) void *shared(const void *key, size_t bytes, con
   m->declared += (bytes + 15) / 16 * 16;
   if (m->sites == MOST_SITES || bytes > DECLARED || m->declared > DECLARED)
     fail(m, "%s does not fit into the %u KiB that a kernel may declare", name, DECLARED >> 10);
+  if (m->declared > m->promised) fail(m, "%s does not fit into the %u bytes that its KERNEL says", name, m->promised);
   u32 at = (m->used + 15) / 16 * 16 + GAP;
   m->site[m->sites++] = {key, at};
   m->used = at + bytes;
@@ -278,7 +279,7 @@ static Machine *machine() {
 // Every group of a grid, one after the other. What went wrong, or null; the text lasts until this thread's
 // next launch.
 static const char *run(const char *name, void (*body)(const void *), const void *arguments, const u32 *grid,
-                       u32 threads, u32 bound, u32 shared, u64 seed) {
+                       u32 threads, u32 bound, u32 promised, u32 shared, u64 seed) {
   static std::mutex lock;
   static std::vector<Machine *> idle;
   static thread_local char error[640];
@@ -299,7 +300,7 @@ static const char *run(const char *name, void (*body)(const void *), const void 
   m->chance = (seed + 1) * 0x9e3779b97f4a7c15ull;
   if (m->chance == 0) m->chance = 1;
   for (int i = 0; i < 8; i++) draw(m);
-  m->body = body, m->arguments = arguments, m->threads = threads, m->failed = false;
+  m->body = body, m->arguments = arguments, m->threads = threads, m->promised = promised, m->failed = false;
   for (int i = 0; i < 3; i++) m->groups[i] = grid[i];
   m->order.resize(groups);
   for (u32 i = 0; i < groups; i++) {

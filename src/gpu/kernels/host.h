@@ -8,19 +8,21 @@
 
 #define DEVICE static inline
 // Besides the body, what the host calls: `cachat_run_NAME`, which returns what went wrong or null, and
-// `cachat_size_NAME`, the bytes of the arguments.
-#define KERNEL_BOUNDS(name, Arguments, bound, groups)                                                             \
+// `cachat_size_NAME` and `cachat_shares_NAME`, the bytes of the arguments and those that KERNEL says are shared.
+#define KERNEL_BOUNDS(name, Arguments, bound, groups, promise)                                            \
   static void cachat_body_##name(const Arguments &a);                                                     \
   static void cachat_thread_##name(const void *a) { cachat_body_##name(*(const Arguments *)a); }          \
   extern "C" CACHAT_SEEN const char *cachat_run_##name(const void *bytes, const u32 *grid, u32 threads,   \
                                                        u32 shared, u64 seed) {                            \
     Arguments arguments;                                                                                  \
     std::memcpy((void *)&arguments, bytes, sizeof(Arguments));                                            \
-    return cachat::run(#name, cachat_thread_##name, &arguments, grid, threads, bound, shared, seed);      \
+    return cachat::run(#name, cachat_thread_##name, &arguments, grid, threads, bound, promise, shared, seed); \
   }                                                                                                       \
   extern "C" CACHAT_SEEN u32 cachat_size_##name() { return sizeof(Arguments); }                           \
+  extern "C" CACHAT_SEEN u32 cachat_shares_##name() { return promise; }                                   \
   static void cachat_body_##name(const Arguments &a)
-#define KERNEL(name, Arguments) KERNEL_BOUNDS(name, Arguments, cachat::MOST_THREADS, 1)
+#define KERNEL_SHARING(name, Arguments, promise) KERNEL_BOUNDS(name, Arguments, cachat::MOST_THREADS, 1, promise)
+#define KERNEL(name, Arguments) KERNEL_SHARING(name, Arguments, 0)
 #define KERNEL_EARLY KERNEL_BOUNDS
 #define CACHAT_SEEN __attribute__((visibility("default")))
 

@@ -289,7 +289,7 @@ template <int R, int N, int S> DEVICE void mat_vec_packed(const PackedArgs &a) {
     }
   }
 }
-KERNEL_EARLY(mat_vec_packed_1, PackedArgs, 512, 1) { mat_vec_packed<1, 2, 2>(a); }
-KERNEL_EARLY(mat_vec_packed_2, PackedArgs, 512, 1) { mat_vec_packed<2, 2, 2>(a); }
-KERNEL_EARLY(mat_vec_packed_4, PackedArgs, 512, 1) { mat_vec_packed<4, 2, 2>(a); }
-KERNEL_EARLY(mat_vec_packed_8, PackedArgs, 256, 1) { mat_vec_packed<8, 2, 2>(a); }
+KERNEL_EARLY(mat_vec_packed_1, PackedArgs, 512, 1, SHARES(float, 32 * 1)) { mat_vec_packed<1, 2, 2>(a); }
+KERNEL_EARLY(mat_vec_packed_2, PackedArgs, 512, 1, SHARES(float, 32 * 2)) { mat_vec_packed<2, 2, 2>(a); }
+KERNEL_EARLY(mat_vec_packed_4, PackedArgs, 512, 1, SHARES(float, 32 * 4)) { mat_vec_packed<4, 2, 2>(a); }
+KERNEL_EARLY(mat_vec_packed_8, PackedArgs, 256, 1, SHARES(float, 32 * 8)) { mat_vec_packed<8, 2, 2>(a); }

@@ -2,7 +2,7 @@
 
 // Writes single words: what differs from token to token (its id, its position, new pages).
 struct PokeArgs {
-  const u64 *pairs;  // [count][address, value]
+  GLOBAL const u64 *pairs;  // [count][address, value]
   u32 count;
   u32 pad;
 };
@@ -11,22 +11,22 @@ KERNEL(poke, PokeArgs) {
   u32 i = GROUP_X * THREADS + THREAD;
   if (i >= a.count) return;
   u64 at = a.pairs[2 * i], value = a.pairs[2 * i + 1];
-  if (at & 1) *(u32 *)(at - 1) = (u32)value;
-  else *(u64 *)at = value;
+  if (at & 1) *(GLOBAL u32 *)(at - 1) = (u32)value;
+  else *(GLOBAL u64 *)at = value;
 }
 
 // out[row] = x[row] / rms(x[row]) * weight. A group per row.
 struct RmsNormArgs {
-  const float *x;
-  const float *weight;
-  float *out;
+  GLOBAL const float *x;
+  GLOBAL const float *weight;
+  GLOBAL float *out;
   u32 width;
   float epsilon;
 };
-KERNEL(rms_norm, RmsNormArgs) {
+KERNEL_SHARING(rms_norm, RmsNormArgs, SHARES(float, 32)) {
   SHARED(float, sums, 32);
-  const float *x = a.x + (u64)GROUP_X * a.width;
-  float *out = a.out + (u64)GROUP_X * a.width;
+  GLOBAL const float *x = a.x + (u64)GROUP_X * a.width;
+  GLOBAL float *out = a.out + (u64)GROUP_X * a.width;
   float sum = 0;
   for (u32 i = THREAD; i < a.width; i += THREADS) sum += x[i] * x[i];
   sum = warp_sum(sum);
@@ -41,16 +41,16 @@ KERNEL(rms_norm, RmsNormArgs) {
 // Rows for a product, as another type; where `by` is given, each over a power of two so that none leaves the type's
 // range, and that power to `by`. A group per row.
 struct ConvertArgs {
-  const float *x;
-  void *out;
-  float *by;
+  GLOBAL const float *x;
+  GLOBAL void *out;
+  GLOBAL float *by;
   u32 width;
   u32 pad;
 };
-template <typename T> DEVICE void convert(const ConvertArgs &a) {
+template <typename T> DEVICE void convert(WHERE FIXED const ConvertArgs &a) {
   SHARED(float, most, 32);
-  const float *x = a.x + (u64)GROUP_X * a.width;
-  T *out = (T *)a.out + (u64)GROUP_X * a.width;
+  GLOBAL const float *x = a.x + (u64)GROUP_X * a.width;
+  GLOBAL T *out = (GLOBAL T *)a.out + (u64)GROUP_X * a.width;
   float scale = 1.0f;
   if (a.by) {
     float max = 0;
@@ -67,15 +67,15 @@ template <typename T> DEVICE void convert(const ConvertArgs &a) {
   }
   for (u32 i = THREAD; i < a.width; i += THREADS) out[i] = from_float<T>(x[i] * scale);
 }
-KERNEL(convert_f16, ConvertArgs) { convert<f16>(a); }
-KERNEL(convert_bf16, ConvertArgs) { convert<bf16>(a); }
+KERNEL_SHARING(convert_f16, ConvertArgs, SHARES(float, 32)) { convert<f16>(HERE a); }
+KERNEL_SHARING(convert_bf16, ConvertArgs, SHARES(float, 32)) { convert<bf16>(HERE a); }
 
 // What stands behind a product: rows times numbers of their own, times scales, plus bias.
 struct BehindArgs {
-  float *x;
-  const float *by;      // [rows], or null
-  const float *scales;  // [width], or null
-  const float *bias;    // [width], or null
+  GLOBAL float *x;
+  GLOBAL const float *by;      // [rows], or null
+  GLOBAL const float *scales;  // [width], or null
+  GLOBAL const float *bias;    // [width], or null
   u32 width;
   u32 rows;
 };
@@ -92,9 +92,9 @@ KERNEL(behind, BehindArgs) {
 
 // out := x op y, where each number of y serves `each` of x.
 struct ElementwiseArgs {
-  const float *x;
-  const float *y;
-  float *out;
+  GLOBAL const float *x;
+  GLOBAL const float *y;
+  GLOBAL float *out;
   u64 count;
   u32 each;
   u32 op;
@@ -130,8 +130,8 @@ DEVICE float gate_of(u32 gate, float g, float u) {
 }
 // out[row][i] = gate(x[row][i]) · x[row][width + i]
 struct GatedArgs {
-  const float *x;
-  float *out;
+  GLOBAL const float *x;
+  GLOBAL float *out;
   u64 count;
   u32 width;
   u32 gate;
@@ -141,14 +141,14 @@ KERNEL(gated, GatedArgs) {
   if (at >= a.count) return;
   u64 row = at / a.width;
   u32 i = (u32)(at % a.width);
-  const float *x = a.x + row * 2 * a.width + i;
+  GLOBAL const float *x = a.x + row * 2 * a.width + i;
   a.out[at] = gate_of(a.gate, x[0], x[a.width]);
 }
 
 // Columns of rows: runs of `every` numbers, of each `len` from `from` on, to a place of rows `to_width` wide.
 struct ColumnsArgs {
-  const float *x;
-  float *out;
+  GLOBAL const float *x;
+  GLOBAL float *out;
   u64 count;  // numbers that are copied
   u32 width, every, from, len;
   u32 to_width, to;
@@ -165,8 +165,8 @@ KERNEL(columns, ColumnsArgs) {
 
 // Numbers from one place to another.
 struct CopyRowsArgs {
-  const float *x;
-  float *out;
+  GLOBAL const float *x;
+  GLOBAL float *out;
   u64 count;
 };
 KERNEL(copy_rows, CopyRowsArgs) {

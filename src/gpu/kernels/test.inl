@@ -20,8 +20,8 @@ template <typename T> DEVICE void try_halves(const TryArgs &a) {
   }
   if (THREAD == 0) a.out[GROUP_X] = to_float(part[0]);
 }
-KERNEL(try_sum_f32, TryArgs) { try_halves<float>(a); }
-KERNEL(try_sum_f16, TryArgs) { try_halves<f16>(a); }
+KERNEL_SHARING(try_sum_f32, TryArgs, SHARES(float, 1024)) { try_halves<float>(a); }
+KERNEL_SHARING(try_sum_f16, TryArgs, SHARES(f16, 1024)) { try_halves<f16>(a); }
 
 // out[thread]: sums, greatest and neighbours within warps.
 KERNEL(try_warp, TryArgs) {
@@ -62,7 +62,7 @@ KERNEL(try_order, TryArgs) {
 }
 
 // What shared memory holds at first, declared and asked for.
-KERNEL(try_unset, TryArgs) {
+KERNEL_SHARING(try_unset, TryArgs, SHARES(float, 4)) {
   SHARED(float, own, 4);
   float *asked = (float *)shared_dynamic();
   a.out[0] = own[3];
@@ -72,7 +72,7 @@ KERNEL(try_unset, TryArgs) {
 }
 
 // Bugs that kernels may have.
-KERNEL(try_bugs, TryArgs) {
+KERNEL_SHARING(try_bugs, TryArgs, SHARES(float, 4)) {
   SHARED(float, own, 4);
   if (a.kind == 0 && THREAD == 7) return;
   if (a.kind == 1 && THREAD == 7) {
@@ -83,6 +83,13 @@ KERNEL(try_bugs, TryArgs) {
   if (a.kind == 4) own[4 + THREAD] = 1;
   if (a.kind == 5) a.out[a.count] = 1;
   BARRIER();
+}
+
+// More shared memory than the kernel says.
+KERNEL_SHARING(try_greedy, TryArgs, SHARES(float, 4)) {
+  SHARED(float, own, 4);
+  SHARED(float, more, 1);
+  own[0] = more[0] = 1;
 }
 
 // Numbers of two bytes and back: count words, f16 in the low half of the result and bf16 in the high one.

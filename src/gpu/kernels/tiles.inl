@@ -118,6 +118,6 @@ template <typename T, int D> DEVICE void attend_many(const AttendManyArgs &a) {
     }
   }
 }
-#define MANY(T, name, D) KERNEL_BOUNDS(attend_many_##name##_##D, AttendManyArgs, 128, 2) { attend_many<T, D>(a); }
+#define MANY(T, name, D) KERNEL_BOUNDS(attend_many_##name##_##D, AttendManyArgs, 128, 2, 0) { attend_many<T, D>(a); }
 MANY(f16, f16, 32) MANY(f16, f16, 64) MANY(f16, f16, 80) MANY(f16, f16, 96) MANY(f16, f16, 128) MANY(f16, f16, 256)
 MANY(bf16, bf16, 32) MANY(bf16, bf16, 64) MANY(bf16, bf16, 80) MANY(bf16, bf16, 96) MANY(bf16, bf16, 128) MANY(bf16, bf16, 256)

@@ -16,6 +16,8 @@ use crate::policy::HeadScores;
 const MANY: usize = 9;
 /// Rows that a ring of an observation window holds while tokens are decoded.
 const RING: usize = 64;
+/// Bytes that kernels may share beside what a launch asks for, where they ask for any.
+pub const KEPT: u32 = 1 << 10;
 /// Head sizes for which there are tiles.
 const TILED: [usize; 6] = [32, 64, 80, 96, 128, 256];
 
@@ -50,7 +52,9 @@ pub fn attend(
     let gpu = q.gpu();
     let look = look(a, layer, q, span, sinks)?;
     let out = Rows::new(gpu, q.rows, q.width)?;
-    let tiled = TILED.contains(&a.head_dim) && layer.element() != Element::F32;
+    let tiled = gpu.driver().limits().tiles
+        && TILED.contains(&a.head_dim)
+        && layer.element() != Element::F32;
     match q.rows >= MANY && tiled {
         true => many(a, layer, &look, &out)?,
         false => few(a, layer, &look, &out)?,
@@ -196,14 +200,18 @@ pub fn scores(
         longest: longest as u32,
         halves: 2 * pages as u32,
     };
-    // Keys of a page turned round, and four queries for each half of the threads.
-    let shared = (a.head_dim * (65 + 2 * 4) * size_of::<f32>()) as u32;
+    // Keys of a page turned round, where there is room for them, and four queries for each half of the threads.
+    let shared = |entries: usize| (a.head_dim * (entries + 2 * 4) * size_of::<f32>()) as u32;
+    let wide = shared(65) + KEPT <= gpu.driver().limits().shared;
     let by_page = Grid {
         groups: [pages as u32, a.kv_heads as u32, 1],
         threads: 128,
-        shared,
+        shared: if wide { shared(65) } else { shared(0) },
     };
-    let variant = Variant::Of(layer.element());
+    let variant = match wide {
+        true => Variant::Of(layer.element()),
+        false => Variant::Narrow(layer.element()),
+    };
     gpu.launch(Kernel::WindowSums, variant, by_page, &arguments)?;
     let by_query = Grid::of([queries.div_ceil(4) as u32, a.kv_heads as u32, 1], 128);
     gpu.launch(Kernel::WindowTotals, Variant::Only, by_query, &arguments)?;

@@ -37,9 +37,11 @@ impl Product for Weights {
 }
 
 impl Weights {
-    /// How whole numbers are multiplied, where all weights are packed ones.
+    /// How whole numbers are multiplied, where all weights are packed ones and the device can.
     fn plan(&self, rows: usize, gated: bool) -> Option<Plan> {
-        if !self.parts.iter().all(|part| packed::is_packed(part.format)) {
+        let driver = self.gpu.driver();
+        let limits = driver.limits();
+        if !limits.integers || !self.parts.iter().all(|part| packed::is_packed(part.format)) {
             return None;
         }
         let parts = self.parts.iter().map(|part| (part.outputs, part.row_bytes));
@@ -49,9 +51,8 @@ impl Weights {
             rows,
             gated,
         };
-        let driver = self.gpu.driver();
-        let (groups, shared) = (driver.multiprocessors(), driver.shared_memory());
-        packed::plan(&shape, groups as usize, shared as usize)
+        let groups = driver.multiprocessors();
+        packed::plan(&shape, groups as usize, limits.shared as usize)
     }
 
     fn before(&self, few: &Few<'_>) -> Result<Before> {

@@ -2,8 +2,9 @@
 
 use candle_core::Result;
 
+use super::attention::KEPT;
 use super::rows::Rows;
-use crate::gpu::driver::{Kernel, Variant};
+use crate::gpu::driver::{Kernel, Limits, Variant};
 use crate::gpu::{Grid, args};
 use crate::model::logits::Largest;
 
@@ -13,14 +14,20 @@ const WANTED: usize = 120;
 const RUN: usize = 128;
 /// Numbers that a group sorts at once.
 const SHARE: usize = 2048;
-/// Groups whose runs fit the memory that a group shares.
+/// More groups are no faster.
 const GROUPS: usize = 64;
+
+/// Groups whose runs, a power of two of them, fit the memory that a group shares.
+fn most(limits: Limits) -> usize {
+    let runs = (limits.shared - KEPT) as usize / (RUN * size_of::<u64>());
+    GROUPS.min(1 << runs.max(1).ilog2())
+}
 
 /// Of one row.
 pub fn largest(x: &Rows) -> Result<Largest> {
     let gpu = x.gpu();
     let (count, wanted) = (x.width, x.width.min(WANTED));
-    let groups = count.div_ceil(SHARE).clamp(1, GROUPS);
+    let groups = count.div_ceil(SHARE).clamp(1, most(gpu.driver().limits()));
     let runs = groups.next_power_of_two();
     let parts = gpu.buffer(groups * RUN * size_of::<u64>())?;
     let odd = gpu.buffer(groups * size_of::<u32>())?;

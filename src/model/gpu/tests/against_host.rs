@@ -32,9 +32,9 @@ pub fn written(spec: &TinySpec) -> Arc<GgufFile> {
 }
 
 /// Both, exact.
-fn both(file: &Arc<GgufFile>, window: usize) -> [Box<dyn Sequence>; 2] {
+fn both(gpu: Arc<Gpu>, file: &Arc<GgufFile>, window: usize) -> [Box<dyn Sequence>; 2] {
     let host = Decoder::load(Host::<f32>::new(1, true), file, &|_| {}).unwrap();
-    let executor = Executor::new(emulated(3), Element::F32, true, true);
+    let executor = Executor::new(gpu, Element::F32, true, true);
     let gpu = Decoder::load(executor, file, &|_| {}).unwrap();
     [
         Arc::new(host).sequence(window).unwrap(),
@@ -42,7 +42,7 @@ fn both(file: &Arc<GgufFile>, window: usize) -> [Box<dyn Sequence>; 2] {
     ]
 }
 
-fn close(a: &[f32], b: &[f32], within: f32, what: &str) {
+pub fn close(a: &[f32], b: &[f32], within: f32, what: &str) {
     assert_eq!(a.len(), b.len());
     let largest = a.iter().fold(0.0f32, |m, x| m.max(x.abs()));
     for (i, (a, b)) in a.iter().zip(b).enumerate() {
@@ -103,59 +103,63 @@ fn same_everywhere([host, gpu]: &[Box<dyn Sequence>; 2], within: f32) {
 #[test]
 fn prompts_answers_and_evictions_come_to_the_same() {
     for spec in [TinySpec::llama(), TinySpec::qwen2()] {
-        let file = written(&TinySpec {
-            context: 512,
-            ..spec
-        });
-        let mut both = both(&file, 8);
-        let tokens: Vec<u32> = (0..150).map(|i| (i * 7 % 250) as u32).collect();
-        let logits = both
-            .each_mut()
-            .map(|s| s.prefill(&tokens, &mut NoHooks).unwrap().unwrap());
-        close(&logits[0], &logits[1], 1e-4, "prompt");
-        same_everywhere(&both, 1e-4);
-        // Ragged: heads keep other numbers of entries.
-        for sequence in &mut both {
-            for layer in 0..sequence.count() {
-                let kept = sequence
-                    .lens(layer)
-                    .into_iter()
-                    .enumerate()
-                    .map(|(h, len)| {
-                        (0..len as u32)
-                            .filter(|i| i % (h as u32 + 2) != 1 || *i > 130)
-                            .collect()
-                    });
-                let kept: Vec<Vec<u32>> = kept.collect();
-                sequence.keep(layer, &kept).unwrap();
-            }
-        }
-        same_everywhere(&both, 1e-4);
-        for token in 0..70 {
-            let logits = both
-                .each_mut()
-                .map(|s| s.decode(token, &|| false).unwrap().unwrap());
-            close(&logits[0], &logits[1], 1e-4, "token");
-        }
-        same_everywhere(&both, 1e-4);
-        // A fork goes its own way.
-        let mut forks = [both[0].fork(), both[1].fork()];
-        for token in [5, 6] {
-            let logits = forks
-                .each_mut()
-                .map(|s| s.decode(token, &|| false).unwrap().unwrap());
-            close(&logits[0], &logits[1], 1e-4, "fork");
-        }
-        let logits = both
-            .each_mut()
-            .map(|s| s.decode(9, &|| false).unwrap().unwrap());
-        close(&logits[0], &logits[1], 1e-4, "behind the fork");
-        let logits = both
-            .each_mut()
-            .map(|s| s.prefill(&tokens, &mut NoHooks).unwrap().unwrap());
-        close(&logits[0], &logits[1], 1e-4, "second prompt");
-        same_everywhere(&both, 1e-4);
+        prompts_answers_and_evictions(&emulated(3), spec);
     }
+}
+
+pub fn prompts_answers_and_evictions(gpu: &Arc<Gpu>, spec: TinySpec) {
+    let file = written(&TinySpec {
+        context: 512,
+        ..spec
+    });
+    let mut both = both(gpu.clone(), &file, 8);
+    let tokens: Vec<u32> = (0..150).map(|i| (i * 7 % 250) as u32).collect();
+    let logits = both
+        .each_mut()
+        .map(|s| s.prefill(&tokens, &mut NoHooks).unwrap().unwrap());
+    close(&logits[0], &logits[1], 1e-4, "prompt");
+    same_everywhere(&both, 1e-4);
+    // Ragged: heads keep other numbers of entries.
+    for sequence in &mut both {
+        for layer in 0..sequence.count() {
+            let kept = sequence
+                .lens(layer)
+                .into_iter()
+                .enumerate()
+                .map(|(h, len)| {
+                    (0..len as u32)
+                        .filter(|i| i % (h as u32 + 2) != 1 || *i > 130)
+                        .collect()
+                });
+            let kept: Vec<Vec<u32>> = kept.collect();
+            sequence.keep(layer, &kept).unwrap();
+        }
+    }
+    same_everywhere(&both, 1e-4);
+    for token in 0..70 {
+        let logits = both
+            .each_mut()
+            .map(|s| s.decode(token, &|| false).unwrap().unwrap());
+        close(&logits[0], &logits[1], 1e-4, "token");
+    }
+    same_everywhere(&both, 1e-4);
+    // A fork goes its own way.
+    let mut forks = [both[0].fork(), both[1].fork()];
+    for token in [5, 6] {
+        let logits = forks
+            .each_mut()
+            .map(|s| s.decode(token, &|| false).unwrap().unwrap());
+        close(&logits[0], &logits[1], 1e-4, "fork");
+    }
+    let logits = both
+        .each_mut()
+        .map(|s| s.decode(9, &|| false).unwrap().unwrap());
+    close(&logits[0], &logits[1], 1e-4, "behind the fork");
+    let logits = both
+        .each_mut()
+        .map(|s| s.prefill(&tokens, &mut NoHooks).unwrap().unwrap());
+    close(&logits[0], &logits[1], 1e-4, "second prompt");
+    same_everywhere(&both, 1e-4);
 }
 
 /// In 16 bits, through the tiles and the products with few rows, for every type of weights.

@@ -14,13 +14,13 @@ use crate::testing::TinySpec;
 use crate::testing::random::Random;
 
 /// All in order, the lowest place first of equals.
-fn sorted(row: &[f32]) -> Vec<(f32, u32)> {
+pub fn sorted(row: &[f32]) -> Vec<(f32, u32)> {
     let mut all: Vec<(f32, u32)> = row.iter().copied().zip(0..).collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     all
 }
 
-fn bits(of: &[(f32, u32)]) -> Vec<(u32, u32)> {
+pub fn bits(of: &[(f32, u32)]) -> Vec<(u32, u32)> {
     of.iter().map(|(x, place)| (x.to_bits(), *place)).collect()
 }
 

@@ -5,4 +5,5 @@ mod counted;
 mod footprint;
 mod largest;
 mod layers;
+mod narrow;
 mod packed;

@@ -36,7 +36,7 @@ const PACKED: Precision = Precision {
 };
 
 /// Any bits, but scales that are small numbers.
-fn any(random: &mut Random, dtype: TensorType, weights: usize) -> Vec<u8> {
+pub fn any(random: &mut Random, dtype: TensorType, weights: usize) -> Vec<u8> {
     let (_, halves, exponent) = TYPES[TYPES.iter().position(|t| t.0 == dtype).unwrap()];
     let mut bytes = vec![0; dtype.bytes(weights).unwrap()];
     bytes.fill_with(|| random.next_u64() as u8);
