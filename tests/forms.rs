@@ -63,11 +63,16 @@ fn every_type_gives_the_same_on_both_backends_and_as_itself_in_one_file() {
         let fast = off(&exact, &logits(&file, false, kernels));
         let device = off(&exact, &logits(&file, false, portable));
         let gpu = off(&exact, &logits(&file, false, ComputePath::Emulated(1)));
-        assert!(gpu < 5e-3, "{dtype}: on the GPU {gpu}");
-        println!("{dtype}: fast {fast:e}, fast portable {device:e}");
-        // Plain numbers are multiplied as they are; others meet activations of 8 bits.
-        let bound = if dtype.is_plain() { 1e-5 } else { 0.06 };
+        println!("{dtype}: fast {fast:e}, fast portable {device:e}, on the GPU {gpu:e}");
+        // Plain numbers are multiplied as they are, on a GPU behind a cache in 16 bits; others meet activations of
+        // 8 bits.
+        let (bound, on_gpu) = if dtype.is_plain() {
+            (1e-5, 5e-3)
+        } else {
+            (0.06, 0.06)
+        };
         assert!(fast < bound, "{dtype}: fast {fast}");
+        assert!(gpu < on_gpu, "{dtype}: on the GPU {gpu}");
         assert!(device < 0.06, "{dtype}: fast on devices {device}");
     }
 }
