@@ -72,8 +72,11 @@ pub struct Followed {
     pub retained: f64,
     /// ‖y − ŷ‖₁ / ‖y‖₁ of the attention output for the last token that was read, the mean over layers.
     pub l1: f64,
-    /// Share of that token's attention that went to entries which are gone: the paper's bound on
-    /// ‖y − ŷ‖₁ as a share of 2hC, where `h` is the number of heads and `C` the longest value's output.
+    /// The paper's bound on that, `ε / ‖y‖₁` with `ε = 2hC − 2C·Σ A`, where `h` is the number of query heads, `C` the
+    /// longest value behind the output projection and the sum over the entries that are kept; the mean over layers.
+    #[serde(default)]
+    pub bound: f64,
+    /// Share of that token's attention that went to entries which are gone: `ε` as a share of 2hC.
     pub lost: f64,
 }
 

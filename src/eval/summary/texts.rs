@@ -31,9 +31,10 @@ pub struct TextRow {
     /// The step before which half of the passages differ: a passage that never does counts as all its
     /// steps.
     pub first_divergence: f64,
-    /// As of a single text: attention retained, the L1 loss, and the bound lost as a share of its maximum.
+    /// As of a single text: attention retained, the L1 loss, its bound, and that as a share of its maximum.
     pub retained: f64,
     pub l1: f64,
+    pub bound: f64,
     pub lost: f64,
     pub kept_share: f64,
     pub bytes: u64,
@@ -112,6 +113,7 @@ fn add(out: &mut Vec<TextRow>, dataset: &str, records: &[&Record]) {
             first_divergence: quantile(&first, 0.5),
             retained: of(|(_, f)| f.retained),
             l1: of(|(_, f)| f.l1),
+            bound: of(|(_, f)| f.bound),
             lost: of(|(_, f)| f.lost),
             kept_share: of(|(r, _)| r.kept_share),
             bytes: of(|(r, _)| r.bytes as f64) as u64,
@@ -204,6 +206,7 @@ mod tests {
                 differs: differs.to_vec(),
                 retained: 0.75,
                 l1: 0.25,
+                bound: 2.0,
                 lost: 0.125,
             }),
             ..Record::default()
@@ -238,7 +241,10 @@ mod tests {
         assert!(a.low <= a.kl_mean && a.kl_mean <= a.high);
         assert_eq!((a.top1, a.first_divergence), (0.75, 1.0));
         assert!((a.perplexity - (5.0f64 / 4.0).exp()).abs() < 1e-12);
-        assert_eq!((a.retained, a.l1, a.lost), (0.75, 0.25, 0.125));
+        assert_eq!(
+            (a.retained, a.l1, a.bound, a.lost),
+            (0.75, 0.25, 2.0, 0.125)
+        );
         assert_eq!((a.kept_share, a.bytes), (0.5, 10));
         // Three passages count alike, however many steps they have.
         let all = row(ALL, "snapkv");

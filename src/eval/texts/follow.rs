@@ -81,10 +81,12 @@ impl Follower<'_> {
                 return Ok(None);
             }
             let selected = Selected::of(&lane);
+            let (l1, bound) = whole.l1(&lane)?;
             let mut followed = Followed {
                 retained: whole.following.retained(&lane),
                 lost: whole.last.lost(&lane),
-                l1: whole.l1(&lane)?,
+                l1,
+                bound,
                 ..Followed::default()
             };
             // The figures are of one selection: nothing goes while the tokens come.
@@ -133,7 +135,7 @@ impl Follower<'_> {
             return Ok(None);
         }
         let windowed = |window: usize| lane.fork(Evictor::none(Params { window, ..params }));
-        let last = Attention::of(&windowed(1), read.len())?;
+        let last = Attention::with_lengths(&windowed(1), read.len())?;
         let fed = behind.len().saturating_sub(1);
         // Its window holds the queries of all tokens that are fed, and no others.
         let mut ahead = windowed(fed);
@@ -157,19 +159,23 @@ impl Follower<'_> {
 }
 
 impl Whole {
-    /// [`Followed::l1`] of a cache that was just selected.
-    fn l1(&self, lane: &Lane) -> Result<f64> {
-        let mut sum = 0.0;
-        for (layer, full) in self.last.layers().zip(&self.outputs) {
+    /// [`Followed::l1`] and [`Followed::bound`] of a cache that was just selected.
+    fn l1(&self, lane: &Lane) -> Result<(f64, f64)> {
+        let (mut l1, mut bound) = (0.0, 0.0);
+        let layers = self.last.layers().zip(self.last.bounds(lane));
+        for ((layer, most), full) in layers.zip(&self.outputs) {
             let own = lane.layers().attention_output(layer)?;
             let (mut lost, mut all) = (0.0, 0.0);
             for (&full, &own) in full.iter().zip(&own) {
                 lost += f64::from(full - own).abs();
                 all += f64::from(full).abs();
             }
-            sum += lost / f64::max(all, f64::MIN_POSITIVE);
+            let all = f64::max(all, f64::MIN_POSITIVE);
+            l1 += lost / all;
+            bound += most / all;
         }
-        Ok(sum / self.outputs.len().max(1) as f64)
+        let layers = self.outputs.len().max(1) as f64;
+        Ok((l1 / layers, bound / layers))
     }
 }
 

@@ -128,22 +128,24 @@ fn slowly(model: &Model, evictor: Evictor, read: &[u32], fed: &[u32]) -> (Lane, 
     (selected, voice.rows)
 }
 
-struct Looks(Vec<Vec<f32>>);
+struct Looks(Vec<Observed>);
 
 impl Round for Looks {
     fn needs(&self) -> Needs {
-        Needs::NONE
+        Needs {
+            projected: true,
+            ..Needs::NONE
+        }
     }
 
     fn observe(&mut self, _: usize, heads: Vec<Observed>) -> Vec<Choice> {
-        self.0
-            .extend(heads.into_iter().map(|head| head.scores.mean));
+        self.0.extend(heads);
         Vec::new()
     }
 }
 
-/// The mean attention of the last `window` of `tokens`, read at once, by layer and head.
-fn looks(model: &Model, tokens: &[u32], window: usize) -> Vec<Vec<f32>> {
+/// What the last `window` of `tokens`, read at once, look at, by layer and head.
+fn looks(model: &Model, tokens: &[u32], window: usize) -> Vec<Observed> {
     let evictor = Evictor::none(Params { window, ..params() });
     let mut lane = Lane::new(&model.network, evictor).unwrap();
     lane.read(tokens, &mut Unread).unwrap().unwrap();
@@ -195,19 +197,28 @@ fn figures_are_those_of_a_reading_of_ones_own_token_by_token() {
         // What is gone, looked up position by position.
         let layers = lane.layers();
         let (mut lost, mut retained, mut heads) = (0.0, 0.0, 0);
+        let mut bounds = Vec::new();
         for layer in 0..layers.count() {
+            let (mut of_layer, mut longest) = (0.0, 0.0f32);
             for head in 0..layers.lens(layer).len() {
                 let held = layers.positions(layer, head);
                 let gone = |p: &usize| !held.contains(&(*p as u32));
                 let sum = |weights: &[f32], positions: &mut dyn Iterator<Item = usize>| {
                     positions.map(|p| f64::from(weights[p])).sum::<f64>()
                 };
-                lost += sum(&of_last[heads], &mut (0..read.len()).filter(gone));
+                let weights = &of_last[heads].scores.mean;
+                let of_head = sum(weights, &mut (0..read.len()).filter(gone));
+                lost += of_head;
+                of_layer += of_head * of_last[heads].group as f64;
+                let lengths = of_last[heads].projected.iter().copied();
+                longest = lengths.fold(longest, f32::max);
+                let weights = &of_following[heads].scores.mean;
                 let there = |p: &usize| held.contains(&(*p as u32));
-                retained += sum(&of_following[heads], &mut (0..read.len()).filter(there))
-                    / sum(&of_following[heads], &mut (0..read.len()));
+                retained += sum(weights, &mut (0..read.len()).filter(there))
+                    / sum(weights, &mut (0..read.len()));
                 heads += 1;
             }
+            bounds.push(2.0 * f64::from(longest) * of_layer);
         }
         let (lost, retained) = (lost / heads as f64, retained / heads as f64);
         assert!(
@@ -225,6 +236,13 @@ fn figures_are_those_of_a_reading_of_ones_own_token_by_token() {
         let share = layers.iter().map(|layer| layer.l1_loss / layer.l1_full);
         let l1 = share.sum::<f64>() / layers.len() as f64;
         assert!((found.l1 - l1).abs() < 1e-3, "{what} {} {l1}", found.l1);
+        let shares = layers.iter().zip(bounds);
+        let shares = shares.map(|(layer, bound)| bound / layer.l1_full);
+        let bound = shares.sum::<f64>() / layers.len() as f64;
+        let off = (found.bound - bound).abs() / bound.max(1e-9);
+        assert!(off < 1e-3, "{what} {} {bound}", found.bound);
+        // What the paper proves.
+        assert!(found.l1 <= found.bound, "{what} {l1} {bound}");
     }
 }
 
@@ -241,6 +259,7 @@ fn the_full_cache_loses_nothing_and_others_do() {
             "full" => {
                 assert!(found.kl.iter().all(|&kl| kl == 0.0) && found.differs.is_empty());
                 assert_eq!((found.retained, found.l1, found.lost), (1.0, 0.0, 0.0));
+                assert_eq!(found.bound, 0.0);
                 assert_eq!((record.kl, record.kept_share), (None, 1.0));
                 assert_eq!(found.first_divergence(), FOLLOW - 1);
             }
