@@ -77,7 +77,11 @@ pub fn run(args: EvalArgs, dirs: &Dirs) -> Result<(), CliError> {
         report["conditions"] = conditions;
         return super::safe::write_json(&mut out, &report);
     }
-    Ok(write!(out, "{table}")?)
+    write!(out, "{table}")?;
+    if args.quick {
+        write!(out, "{}", super::safe::shown(&crate::eval::bars(&summary)))?;
+    }
+    Ok(())
 }
 
 /// What a run works on.

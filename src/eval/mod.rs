@@ -24,6 +24,6 @@ pub use error::EvalError;
 pub use plot::plots;
 pub use record::{Key, Record, TEXT};
 pub use store::Store;
-pub use summary::{Summary, markdown};
+pub use summary::{Summary, bars, markdown};
 pub use variant::{Mode, Variant};
 pub use watch::{Unwatched, Watch};

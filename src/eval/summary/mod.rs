@@ -1,6 +1,7 @@
 //! What answers come to: a table of means with intervals, and differences over the same texts.
 
 mod across;
+mod bars;
 mod grouping;
 mod markdown;
 mod stats;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use super::record::Record;
 pub use across::Across;
+pub use bars::bars;
 use grouping::{ALL, differences, distinct, mean, of, of_all, opponents, scores, values, variants};
 pub use markdown::markdown;
 use stats::{Estimate, bootstrap};
