@@ -78,6 +78,7 @@ impl PrefillHooks for Listening<'_> {
     fn layer_done(&mut self, layer: usize, layers: &mut dyn Layers) -> Result<()> {
         let growing = growing(layers);
         let Some(index) = growing.iter().position(|&l| l == layer) else {
+            layers.forget_queries(layer);
             return Ok(());
         };
         let (part, from) = (&self.again.part, self.from);
@@ -92,6 +93,7 @@ impl PrefillHooks for Listening<'_> {
         layers.keep(layer, &kept)?;
         let mut looks = Looks::default();
         layers.select(layer, index, &mut looks)?;
+        layers.forget_queries(layer);
         for (head, seen) in looks.0.iter().enumerate() {
             let entries = seen.positions.iter().zip(&seen.scores.peak);
             for (&position, &peak) in entries.filter(|(p, _)| part.contains(&(**p as usize))) {

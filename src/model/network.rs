@@ -176,6 +176,9 @@ pub trait Layers {
     /// Keeps of each head of a layer the entries at `kept` (indices, ascending).
     fn keep(&mut self, layer: usize, kept: &[Vec<u32>]) -> Result<()>;
 
+    /// Forgets all of a layer's queries but the newest: whoever wanted many has looked at them.
+    fn forget_queries(&mut self, _layer: usize) {}
+
     /// Entries of a layer that a read took from the archive and the cache before it did not hold.
     fn came_back(&self, layer: usize) -> usize;
 

@@ -11,7 +11,7 @@ impl Lane {
     /// it is. `None` when it was stopped.
     ///
     /// Each part costs its reading behind the whole text, and while it is read the queries of all its tokens in
-    /// every layer (4 bytes × query heads × head size each).
+    /// one layer (4 bytes × query heads × head size each).
     pub fn repeated(
         &self,
         parts: &[Again],

@@ -195,6 +195,12 @@ impl<T: Held> Layers for T {
         Ok(())
     }
 
+    fn forget_queries(&mut self, layer: usize) {
+        if let Some(state) = self.held_mut(layer) {
+            state.window = state.window.last();
+        }
+    }
+
     fn waits(&self) -> bool {
         self.can_wait()
     }
