@@ -16,6 +16,18 @@ toolchain() {
     timeout 300 rustup toolchain install "$1" --profile minimal --no-self-update
 }
 
+# nightly COMPONENT…: true if the nightly toolchain is there with these, or could be fetched
+nightly() {
+  local has component
+  if has=$(rustup component list --toolchain nightly --installed 2>/dev/null); then
+    for component in "$@"; do
+      grep -q "^$component" <<<"$has" || timeout 300 rustup component add --toolchain nightly "$component" || return 1
+    done
+  else
+    timeout 300 rustup toolchain install nightly --profile minimal --no-self-update ${*/#/-c }
+  fi
+}
+
 # debian_packages NAME…
 debian_packages() {
   dpkg -s "$@" >/dev/null 2>&1 && return

@@ -1,4 +1,5 @@
 //! What the fast mode (8-bit activations, f16 cache) costs against exact mode and the reference.
+//! `CACHAT_TEST_TEXT=4000` reads as many tokens for the perplexity as the table in `docs/performance.md`.
 
 mod common;
 
@@ -13,7 +14,7 @@ use cachat::policy::{Params, Preset};
 use serde_json::Value;
 
 fn load(exact: bool) -> Option<Arc<dyn Network>> {
-    let file = Arc::new(GgufFile::open(common::real_model()?).unwrap());
+    let file = Arc::new(GgufFile::open(common::load::real_model()?).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         exact,
@@ -75,7 +76,9 @@ fn the_fast_mode_says_nearly_the_same() {
     let (Some(fast), Some(exact)) = (load(false), load(true)) else {
         return;
     };
-    let tokens = ids(&fixture("constitution_4000_tokens.json"));
+    let read = std::env::var("CACHAT_TEST_TEXT").map_or(1000, |n| n.parse().unwrap());
+    let mut tokens = ids(&fixture("constitution_4000_tokens.json"));
+    tokens.truncate(read);
     // The last logits of prompts of several lengths.
     for prompt in [
         ids(&fixture("reference/declaration_300.json")["tokens"]),
@@ -96,7 +99,7 @@ fn the_fast_mode_says_nearly_the_same() {
         (-all.iter().sum::<f64>() / all.len() as f64).exp()
     };
     let (fast, exact) = (perplexity(&*fast), perplexity(&*exact));
-    println!("perplexity: exact {exact:.4}, fast {fast:.4}");
+    println!("perplexity of {read} tokens: exact {exact:.4}, fast {fast:.4}");
     assert!(
         (fast / exact - 1.0).abs() <= 0.005,
         "{fast} against {exact} in exact mode"

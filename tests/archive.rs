@@ -1,17 +1,14 @@
 //! The archive as scripts meet it: questions in turn, another process, one that is killed.
 
+mod common;
+
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use cachat::testing::random::Random;
-use cachat::testing::{TinySpec, write_tiny_gguf};
+use common::home::Home;
 use serde_json::Value;
-
-/// A home of its own with a tiny model, a document and questions about it.
-struct Home {
-    folder: tempfile::TempDir,
-}
 
 const QUESTIONS: [&str; 5] = [
     "what is in line 3?",
@@ -22,22 +19,11 @@ const QUESTIONS: [&str; 5] = [
 ];
 
 impl Home {
-    fn new() -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let spec = TinySpec {
-            context: 4096,
-            ..TinySpec::llama()
-        };
-        write_tiny_gguf(folder.path().join("tiny.gguf"), &spec).unwrap();
-        let document: String = (0..40).map(|i| format!("line {i} of the text\n")).collect();
-        std::fs::write(folder.path().join("text.txt"), document).unwrap();
-        let home = Home { folder };
+    /// With the questions about its document.
+    fn asked() -> Home {
+        let home = Home::new();
         home.questions("all.json", &QUESTIONS);
         home
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 
     fn questions(&self, name: &str, questions: &[&str]) -> PathBuf {
@@ -46,22 +32,8 @@ impl Home {
         path
     }
 
-    fn cachat(&self, command: &str) -> Command {
-        let mut cachat = Command::new(env!("CARGO_BIN_EXE_cachat"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CACHAT_") {
-                cachat.env_remove(name);
-            }
-        }
-        cachat
-            .env("CACHAT_HOME", self.folder.path())
-            .arg(command)
-            .stdin(Stdio::null());
-        cachat
-    }
-
     fn ask(&self) -> Command {
-        let mut ask = self.cachat("ask");
+        let mut ask = self.cachat(&["ask"]);
         ask.args([
             "--exact",
             "--threads",
@@ -110,7 +82,7 @@ fn number(value: &Value, name: &str) -> u64 {
 
 #[test]
 fn questions_in_turn_read_the_document_once() {
-    let home = Home::new();
+    let home = Home::asked();
     let turns = |archive: &str| {
         let mut ask = home.with_document();
         ask.args(["--json", "--archive", archive, "--turns"]);
@@ -158,9 +130,9 @@ fn questions_in_turn_read_the_document_once() {
 
 #[test]
 fn a_saved_conversation_goes_on_by_name_where_it_was_left() {
-    let home = Home::new();
+    let home = Home::asked();
     let whole = {
-        let other = Home::new();
+        let other = Home::asked();
         let mut ask = other.with_document();
         ask.args(["--json", "--turns"]).arg(other.path("all.json"));
         json(&ask.output().unwrap())
@@ -179,7 +151,7 @@ fn a_saved_conversation_goes_on_by_name_where_it_was_left() {
         );
         assert!(number(&record, "prompt_tokens") < 100, "{record}");
     }
-    let listed = home.cachat("sessions").output().unwrap();
+    let listed = home.cachat(&["sessions"]).output().unwrap();
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(
         listed.contains("contract") && listed.contains("5 turns"),
@@ -189,7 +161,7 @@ fn a_saved_conversation_goes_on_by_name_where_it_was_left() {
 
 #[test]
 fn what_is_no_list_of_questions_is_wrong_usage() {
-    let home = Home::new();
+    let home = Home::asked();
     for (text, says) in [
         ("{}", "array"),
         ("[]", "none"),
@@ -208,8 +180,7 @@ fn what_is_no_list_of_questions_is_wrong_usage() {
 /// The questions that were answered, as they are saved.
 fn answered(home: &Home) -> usize {
     let shown = home
-        .cachat("sessions")
-        .args(["export", "s", "--json"])
+        .cachat(&["sessions", "export", "s", "--json"])
         .output()
         .unwrap();
     let messages: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
@@ -231,7 +202,7 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
             .arg(home.path("all.json"));
         ask
     };
-    let undisturbed = Home::new();
+    let undisturbed = Home::asked();
     let begun = Instant::now();
     let record = json(&all(&undisturbed).output().unwrap());
     let took = begun.elapsed();
@@ -250,7 +221,7 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
     let mut random = Random::new(5);
     // At a moment, while saving, while archiving.
     let mut kills = [0; 3];
-    let mut home = Home::new();
+    let mut home = Home::asked();
     let mut tries = 0;
     for i in 0.. {
         let done = answered(&home);
@@ -269,7 +240,7 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
             if enough {
                 break;
             }
-            (home, tries) = (Home::new(), 0);
+            (home, tries) = (Home::asked(), 0);
             continue;
         }
         tries += 1;

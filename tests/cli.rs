@@ -1,6 +1,8 @@
 //! The program as scripts meet it: exit statuses, messages, the shape of its records. Over small
 //! generated models; no network.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -49,18 +51,12 @@ impl Place {
 
     /// `cachat COMMAND --model MODEL --threads 1`, with nothing of the outside in it.
     fn with_model(&self, command: &str, model: &Path) -> std::process::Command {
-        let mut cachat = std::process::Command::new(BIN);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CACHAT_") {
-                cachat.env_remove(name);
-            }
-        }
+        let mut cachat = common::program::cachat();
         cachat
             .env("CACHAT_HOME", self.folder.path())
             .env("HF_HOME", self.path("hub"))
             .args([command, "--threads", "1", "--model"])
-            .arg(model)
-            .stdin(Stdio::null());
+            .arg(model);
         cachat
     }
 

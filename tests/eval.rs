@@ -1,6 +1,8 @@
 //! `cachat eval` as scripts meet it: rows of data files, tables, runs that were ended, wrong rows. Over a
 //! small generated model; no network.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -34,13 +36,7 @@ impl Place {
     }
 
     fn eval(&self, args: &[&str]) -> Output {
-        let mut cachat = std::process::Command::new(BIN);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CACHAT_") {
-                cachat.env_remove(name);
-            }
-        }
-        cachat
+        common::program::cachat()
             .env("CACHAT_HOME", self.0.path())
             .args(["eval", "--threads", "1", "--window", "8", "--model"])
             .arg(self.path("tiny.gguf"))

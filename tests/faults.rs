@@ -3,6 +3,7 @@
 //! over it, and it goes on when the disk does. `CACHAT_TEST_FAULTS` sets how many bytes are tried.
 #![cfg(all(unix, debug_assertions))]
 
+mod common;
 #[allow(dead_code)]
 #[path = "fetching/server.rs"]
 mod server;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use cachat::testing::random::Random;
-use cachat::testing::{TinySpec, write_tiny_gguf};
+use common::home::Home;
 use serde_json::Value;
 
 const FAULTS: [&str; 6] = ["full", "io", "interrupted", "short", "readonly", "sync"];
@@ -29,46 +30,7 @@ const FILES: [(&str, usize, Check); 4] = [
     ("downloads", 600_000, downloads),
 ];
 
-struct Home {
-    folder: tempfile::TempDir,
-}
-
 impl Home {
-    fn new() -> Home {
-        let folder = tempfile::tempdir().unwrap();
-        let spec = TinySpec {
-            context: 4096,
-            ..TinySpec::llama()
-        };
-        write_tiny_gguf(folder.path().join("tiny.gguf"), &spec).unwrap();
-        let document: String = (0..40).map(|i| format!("line {i} of the text\n")).collect();
-        std::fs::write(folder.path().join("text.txt"), document).unwrap();
-        Home { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn cachat(&self, arguments: &[&str]) -> Command {
-        let mut cachat = Command::new(env!("CARGO_BIN_EXE_cachat"));
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy();
-            let proxy = name.to_ascii_lowercase().ends_with("_proxy");
-            if name.starts_with("CACHAT_") || name.starts_with("HF_") || proxy {
-                cachat.env_remove(&*name);
-            }
-        }
-        cachat
-            .env("CACHAT_HOME", self.folder.path())
-            .env("HF_HOME", self.path("hub"))
-            .env("CACHAT_TEST_DISK", self.path("disk"))
-            .current_dir(self.folder.path())
-            .args(arguments)
-            .stdin(Stdio::null());
-        cachat
-    }
-
     /// A question to the tiny model, always answered in the same way.
     fn ask(&self, arguments: &[&str]) -> Command {
         let mut ask = self.cachat(&["ask", "--exact", "--threads", "1", "--temperature", "0"]);
@@ -80,10 +42,9 @@ impl Home {
 
     /// With the disk failing from byte `at` of what it writes on.
     fn failing(&self, command: &mut Command, fault: &str, at: usize) -> Output {
-        std::fs::write(self.path("disk"), format!("{fault} {at}")).unwrap();
-        let output = command.output().unwrap();
-        std::fs::remove_file(self.path("disk")).unwrap();
-        output
+        let disk = self.path("disk");
+        std::fs::write(&disk, format!("{fault} {at}")).unwrap();
+        command.env("CACHAT_TEST_DISK", disk).output().unwrap()
     }
 }
 

@@ -2,16 +2,13 @@
 //! beside. `CACHAT_TEST_TOKENS=200000 cargo test --test long` does more of it.
 #![cfg(target_os = "linux")]
 
-use std::sync::Arc;
+mod common;
 
 use cachat::engine::event::{CachePicture, Event, ProcessMemory, Sampling};
-use cachat::engine::session::{Eviction, Model, Session, Watcher};
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
-use cachat::model::tokenizer::Tokenizer;
+use cachat::engine::session::{Eviction, Session, Watcher};
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
-use cachat::testing::{TinySpec, write_tiny_gguf};
+use cachat::testing::TinySpec;
 
 const MIB: u64 = 1 << 20;
 /// What is kept of a token: itself, and up to 16 bytes of text, in buffers that double.
@@ -61,22 +58,12 @@ fn a_long_answer_takes_its_text_and_nothing_more() {
         context: 1 << 18,
         ..TinySpec::llama()
     };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    write_tiny_gguf(&path, &spec).unwrap();
-    let file = Arc::new(GgufFile::open(&path).unwrap());
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(1),
         ..LoadOptions::default()
     };
-    let model = Model {
-        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        tokenizer,
-        sampling: Default::default(),
-    };
+    let model = common::load::tiny(&spec, &options);
     let eviction = Eviction {
         preset: Preset::default(),
         params: Params {

@@ -1,6 +1,8 @@
 //! The memory of turns, as the system counts it. A process of its own, with nothing beside.
 #![cfg(target_os = "linux")]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -9,13 +11,10 @@ use cachat::archive::Archive;
 use cachat::engine::event::ProcessMemory;
 use cachat::engine::event::{Event, Sampling};
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
-use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
+use cachat::testing::TinySpec;
 use cachat::testing::random::Random;
-use cachat::testing::{TinySpec, write_tiny_gguf};
 
 const MIB: u64 = 1 << 20;
 /// Of keys and values a token of this model has 48 KiB, 2 KiB in each layer.
@@ -35,23 +34,13 @@ fn model() -> Model {
         context: CONTEXT,
         ..TinySpec::llama()
     };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    write_tiny_gguf(&path, &spec).unwrap();
-    let file = Arc::new(GgufFile::open(&path).unwrap());
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         kv_dtype: Some(candle_core::DType::F32),
         ..LoadOptions::default()
     };
-    Model {
-        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        tokenizer,
-        sampling: Default::default(),
-    }
+    common::load::tiny(&spec, &options)
 }
 
 /// Own memory, page by page where the system counts so: on a machine of many processors its running

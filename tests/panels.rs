@@ -1,14 +1,13 @@
 //! The panels over the real engine: what they show is what the cache holds.
 
+mod common;
+
 use cachat::engine::event::{CachePicture, Event, Sampling};
-use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::engine::session::{Eviction, Session, Watcher};
 use cachat::human;
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
-use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{ComputePath, DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
-use cachat::testing::{TinySpec, write_tiny_gguf};
+use cachat::testing::TinySpec;
 use cachat::tui::observed::Observed;
 use cachat::tui::panel::{Look, Panel, Panels};
 use cachat::tui::theme::Theme;
@@ -20,10 +19,6 @@ fn session() -> Session {
 }
 
 fn session_with(preset: Preset, budget: usize, slack: usize) -> Session {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
-    let file = std::sync::Arc::new(GgufFile::open(&path).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
@@ -31,13 +26,7 @@ fn session_with(preset: Preset, budget: usize, slack: usize) -> Session {
         exact: true,
         path: ComputePath::Kernels,
     };
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    let model = Model {
-        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        sampling: Default::default(),
-        tokenizer,
-    };
+    let model = common::load::tiny(&TinySpec::llama(), &options);
     let eviction = Eviction {
         preset,
         params: Params {

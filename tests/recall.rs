@@ -7,9 +7,6 @@ use std::sync::Arc;
 use cachat::archive::Archive;
 use cachat::engine::event::{CachePicture, Event, Message, Role, Sampling};
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
-use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
 
@@ -29,20 +26,13 @@ impl Watcher for Nobody {
 }
 
 fn model(path: &std::path::Path) -> Model {
-    let file = Arc::new(GgufFile::open(path).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact: true,
         ..LoadOptions::default()
     };
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    Model {
-        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        sampling: Default::default(),
-        tokenizer,
-    }
+    common::load::model(path, &options)
 }
 
 fn kept(session: &Session) -> Vec<Vec<Vec<u32>>> {
@@ -58,7 +48,7 @@ fn said(role: Role, content: &str) -> Message {
 
 #[test]
 fn the_fifth_question_keeps_what_one_prompt_keeps() {
-    let Some(path) = common::real_model() else {
+    let Some(path) = common::load::real_model() else {
         return;
     };
     let sentence = |i: usize| {

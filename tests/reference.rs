@@ -12,7 +12,7 @@ use cachat::policy::{Params, Preset};
 use serde_json::Value;
 
 fn load() -> Option<Arc<dyn Network>> {
-    let file = Arc::new(GgufFile::open(common::real_model()?).unwrap());
+    let file = Arc::new(GgufFile::open(common::load::real_model()?).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         exact: true,

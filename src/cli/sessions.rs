@@ -122,16 +122,18 @@ pub fn run(args: SessionsArgs, dirs: &Dirs) -> Result<(), CliError> {
 }
 
 fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
-    let all: Vec<Summary> = store.list(query).collect();
+    let all = store.all(query);
     let time = |moment| chrono::DateTime::<chrono::Local>::from(moment);
-    let mut out = std::io::stdout().lock();
+    // Of its own: the one of stdout is written out at each line.
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if json {
         let line = |s: &Summary| {
             json!({"name": s.name, "title": s.title, "turns": s.turns, "more": s.more,
                    "modified": time(s.modified).to_rfc3339()})
         };
         let lines: Vec<_> = all.iter().map(line).collect();
-        return write_json_pretty(&mut out, &lines);
+        write_json_pretty(&mut out, &lines)?;
+        return Ok(out.flush()?);
     }
     for s in &all {
         let title = name(&s.title);
@@ -143,6 +145,7 @@ fn list(store: &Store, query: &str, json: bool) -> Result<(), CliError> {
             s.turns()
         )?;
     }
+    out.flush()?;
     if all.is_empty() {
         let why = match query {
             "" => "no conversation is saved yet; `cachat` begins one".to_owned(),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::SystemTime;
 
-use super::read::{SavedConversation, read};
+use super::read::{SavedConversation, lines};
 use super::record::Record;
 
 /// So much of a file is read for its line in the list.
@@ -44,16 +44,24 @@ impl Summary {
         })
     }
 
-    /// From the head of the conversation's file.
-    pub(super) fn of_head(name: String, modified: SystemTime, file: File) -> Option<Summary> {
-        let (head, more) = head(file).ok()?;
+    /// From the head of the conversation's file, of which there are `len` bytes.
+    pub(super) fn of_head(
+        name: String,
+        modified: SystemTime,
+        file: File,
+        len: u64,
+    ) -> Option<Summary> {
+        let head = head(file, len).ok()?;
+        let more = len > HEAD as u64;
+        let end = head
+            .iter()
+            .rposition(|&b| b == b'\n')
+            .map_or(0, |at| at + 1);
+        let mut conversation = SavedConversation::default();
         // What was answered is no part of the list, and most of the file.
-        let lines = head.split_inclusive(|&b| b == b'\n');
-        let lines: Vec<&[u8]> = lines.filter(|l| !l.starts_with(ANSWER)).collect();
-        let mut conversation = read(&lines.concat());
+        conversation.take_lines(lines(&head[..end]).filter(|line| !line.starts_with(ANSWER)));
         if more && conversation.turns.is_empty() {
-            let line = lines.last().copied().unwrap_or_default();
-            let record = torn(line).filter(|record| matches!(record, Record::User(_)))?;
+            let record = torn(&head[end..]).filter(|record| matches!(record, Record::User(_)))?;
             conversation.take(record);
         }
         Summary::of(name, modified, &conversation).map(|summary| Summary { more, ..summary })
@@ -69,15 +77,24 @@ impl Summary {
     }
 }
 
-/// The beginning of a file, and whether there is more.
-fn head(file: File) -> io::Result<(Vec<u8>, bool)> {
-    let mut head = Vec::with_capacity(HEAD + 1);
-    file.take(HEAD as u64 + 1).read_to_end(&mut head)?;
+/// The beginning of a file of `len` bytes. It is not read up to where nothing comes any more, which would
+/// take as long again for a short one.
+fn head(mut file: File, len: u64) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; len.min(HEAD as u64) as usize];
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read(&mut head[filled..]) {
+            // It was cut meanwhile.
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(filled);
     #[cfg(test)]
-    counted::add(head.len());
-    let more = head.len() > HEAD;
-    head.truncate(HEAD);
-    Ok((head, more))
+    counted::add(filled);
+    Ok(head)
 }
 
 /// A line whose end was cut off within a text, as a question with a large paste is.

@@ -1,5 +1,7 @@
 //! From lines to a conversation.
 
+use std::io::BufRead;
+
 use super::record::{Ending, Header, Piece, Record, Thought};
 
 /// A question with its answer, which may be empty where the app was ended.
@@ -32,24 +34,39 @@ pub fn read(content: &[u8]) -> SavedConversation {
             .map_or(0, |at| at + 1),
         ..SavedConversation::default()
     };
-    let whole = &content[..conversation.whole];
-    let mut lines = whole.split(|&b| b == b'\n').filter(|l| !l.is_empty());
-    if let Some(first) = lines.next() {
-        match serde_json::from_slice(first) {
-            Ok(header) => conversation.header = header,
-            Err(_) => conversation.damaged += 1,
-        }
-    }
-    for line in lines {
-        match serde_json::from_slice(line) {
-            Ok(record) => conversation.take(record),
-            Err(_) => conversation.damaged += 1,
-        }
-    }
+    conversation.take_lines(lines(&content[..conversation.whole]));
     conversation
 }
 
+/// Lines without their ends, the last also where it has none.
+pub(super) fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let all = text;
+        // It looks for many bytes at once, and reading from a slice does not fail.
+        let length = text.skip_until(b'\n').ok().filter(|&n| n > 0)?;
+        let line = all.get(..length)?;
+        Some(line.strip_suffix(b"\n").unwrap_or(line))
+    })
+}
+
 impl SavedConversation {
+    /// The header's line and all others, whole ones.
+    pub(super) fn take_lines<'l>(&mut self, lines: impl Iterator<Item = &'l [u8]>) {
+        let mut lines = lines.filter(|line| !line.is_empty());
+        if let Some(first) = lines.next() {
+            match serde_json::from_slice(first) {
+                Ok(header) => self.header = header,
+                Err(_) => self.damaged += 1,
+            }
+        }
+        for line in lines {
+            match serde_json::from_slice(line) {
+                Ok(record) => self.take(record),
+                Err(_) => self.damaged += 1,
+            }
+        }
+    }
+
     pub(super) fn take(&mut self, record: Record) {
         match record {
             Record::User(question) => self.turns.push(SavedTurn {

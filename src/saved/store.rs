@@ -36,6 +36,14 @@ pub enum SessionError {
 
 type Result<T> = std::result::Result<T, SessionError>;
 
+/// A session's file; the later one is the greater.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    modified: SystemTime,
+    name: String,
+    len: u64,
+}
+
 /// Appends to one session; nobody else can while it lives.
 #[derive(Debug)]
 pub struct Writer {
@@ -163,20 +171,68 @@ impl Store {
     /// The sessions that contain `query`, the newest first. Without a query only the head of each
     /// is read, and that when it is asked for.
     pub fn list(&self, query: &str) -> impl Iterator<Item = Summary> {
-        let mut all: Vec<(SystemTime, String)> = self
-            .entries()
-            .filter_map(|(name, entry)| Some((entry.metadata().ok()?.modified().ok()?, name)))
-            .collect();
-        all.sort_unstable_by(|a, b| b.cmp(a));
         let query = query.to_lowercase();
-        all.into_iter()
-            .filter_map(move |(modified, name)| self.summary(name, modified, &query))
+        let found = self.found().into_iter();
+        found.filter_map(move |found| self.summary(found, &query))
     }
 
-    fn summary(&self, name: String, modified: SystemTime, query: &str) -> Option<Summary> {
+    /// The same, read by some threads at once: for who wants all of them.
+    pub fn all(&self, query: &str) -> Vec<Summary> {
+        const FEW: usize = 200;
+        let query = query.to_lowercase();
+        let found = self.found();
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
+        let part = found.len().div_ceil(threads).max(FEW);
+        let read = |part: &[Found]| -> Vec<Summary> {
+            let found = part.iter().cloned();
+            found.filter_map(|f| self.summary(f, &query)).collect()
+        };
+        let read = &read;
+        std::thread::scope(|scope| {
+            let mut parts = found.chunks(part);
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts
+                .map(|part| {
+                    (
+                        part,
+                        std::thread::Builder::new().spawn_scoped(scope, move || read(part)),
+                    )
+                })
+                .collect();
+            let mut all = read(first);
+            for (part, thread) in others {
+                // A thread that could not be had is not needed.
+                let done = thread.ok().and_then(|thread| thread.join().ok());
+                all.extend(done.unwrap_or_else(|| read(part)));
+            }
+            all
+        })
+    }
+
+    /// The sessions' files, the newest first.
+    fn found(&self) -> Vec<Found> {
+        let found = self.entries().filter_map(|(name, entry)| {
+            let data = entry.metadata().ok()?;
+            Some(Found {
+                modified: data.modified().ok()?,
+                name,
+                len: data.len(),
+            })
+        });
+        let mut found: Vec<Found> = found.collect();
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found
+    }
+
+    fn summary(&self, found: Found, query: &str) -> Option<Summary> {
+        let Found {
+            modified,
+            name,
+            len,
+        } = found;
         if query.is_empty() {
             let file = disk::open(&self.path(&name), OpenOptions::new().read(true)).ok()?;
-            return Summary::of_head(name, modified, file);
+            return Summary::of_head(name, modified, file, len);
         }
         let conversation = self.whole(&name).ok()?;
         let title = || conversation.title().to_lowercase().contains(query);

@@ -205,6 +205,13 @@ fn a_long_list_reads_little_and_waits_for_nothing() {
     assert_eq!(list::counted::take().0, 1);
     assert_eq!(store.list("").take(200).count(), 200);
     assert_eq!(list::counted::take().0, 200);
+    let begun = std::time::Instant::now();
+    assert_eq!(
+        store.all(""),
+        all,
+        "by several threads the same in the same order"
+    );
+    println!("by several threads in {:?}", begun.elapsed());
 }
 
 #[test]

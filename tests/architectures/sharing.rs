@@ -9,9 +9,6 @@ use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::inspect;
 use cachat::engine::lane::{Begin, Decoded, Lane, Unread, Voice};
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
-use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{ComputePath, DeviceKind, Layers, LoadOptions, Logits, Network, NoHooks};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::write_family_gguf;
@@ -42,14 +39,7 @@ fn model(path: ComputePath) -> Model {
         path,
         ..LoadOptions::default()
     };
-    let file = Arc::new(GgufFile::open(&at).unwrap());
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    Model {
-        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        sampling: Default::default(),
-        tokenizer,
-    }
+    crate::common::load::model(&at, &options)
 }
 
 fn ids(len: u32) -> Vec<u32> {

@@ -8,9 +8,6 @@ use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::inspect;
 use cachat::engine::lane::{Lane, Unread};
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
-use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::write_family_gguf;
@@ -28,20 +25,13 @@ fn session(preset: Preset, budget: Budget) -> Session {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     write_family_gguf(&path, "gemma3", 12).unwrap();
-    let file = Arc::new(GgufFile::open(&path).unwrap());
     let options = LoadOptions {
         device: DeviceKind::Cpu,
         threads: Some(2),
         exact: true,
         ..LoadOptions::default()
     };
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    let model = Model {
-        network: cachat::model::load(&file, &options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        sampling: Default::default(),
-        tokenizer,
-    };
+    let model = crate::common::load::model(&path, &options);
     let eviction = Eviction {
         preset,
         params: PARAMS,

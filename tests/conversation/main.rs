@@ -1,5 +1,7 @@
 //! Conversations over small generated models, through the same engine as the app.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod comparing;
 mod going_on;
 mod in_force;
@@ -14,13 +16,11 @@ use cachat::engine::event::{
     CachePicture, CompareEvent, Event, EvictionRound, Message, Role, Sampling, Stop, Trigger,
 };
 use cachat::engine::session::{Eviction, Model, Session, Watcher};
-use cachat::model::gguf::GgufFile;
-use cachat::model::template::ChatTemplate;
 use cachat::model::thinking::{Effort, Enable, Thinking};
-use cachat::model::tokenizer::Tokenizer;
 use cachat::model::{ComputePath, DeviceKind, LoadOptions, NoHooks};
 use cachat::policy::{Budget, LayerBudget, Params, Preset};
 use cachat::testing::{TinySpec, write_tiny_gguf};
+use common::load::tiny as model;
 
 const EXACT: LoadOptions = LoadOptions {
     device: DeviceKind::Cpu,
@@ -29,20 +29,6 @@ const EXACT: LoadOptions = LoadOptions {
     exact: true,
     path: ComputePath::Kernels,
 };
-
-fn model(spec: &TinySpec, options: &LoadOptions) -> Model {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tiny.gguf");
-    write_tiny_gguf(&path, spec).unwrap();
-    let file = Arc::new(GgufFile::open(&path).unwrap());
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    Model {
-        network: cachat::model::load(&file, options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        sampling: Default::default(),
-        tokenizer,
-    }
-}
 
 fn eviction(preset: Preset, budget: usize, slack: usize) -> Eviction {
     Eviction {

@@ -21,14 +21,7 @@ pub fn patched(path: &std::path::Path, source: &str) -> Model {
     let source = format!("{source}{{#{:1$}#}}", "", length - source.len() - 4);
     bytes[from..from + length].copy_from_slice(source.as_bytes());
     std::fs::write(path, bytes).unwrap();
-    let file = Arc::new(GgufFile::open(path).unwrap());
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
-    Model {
-        network: cachat::model::load(&file, &EXACT, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
-        sampling: Default::default(),
-        tokenizer,
-    }
+    common::load::model(path, &EXACT)
 }
 
 fn read(session: &Session) -> String {

@@ -18,7 +18,7 @@ use candle_core::quantized::GgmlDType;
 
 use super::{Made, file, network};
 
-const PROMPTS: usize = 50;
+const PROMPTS: usize = 24;
 
 /// What is said in an answer and happens on its way; stops where it is told to.
 #[derive(Default)]

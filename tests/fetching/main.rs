@@ -2,13 +2,15 @@
 //! hostile Hub. Nothing here leaves this machine.
 #![cfg(unix)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod hub;
 mod package;
 mod server;
 mod split;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 const TOKEN: &str = "hf_secretOfTheUser";
 
@@ -39,21 +41,13 @@ impl Place {
 
     /// `cachat models --fetch MODEL`, in the folder `here`.
     fn fetch(&self, model: &str) -> Command {
-        let mut cachat = Command::new(env!("CARGO_BIN_EXE_cachat"));
-        for (name, _) in std::env::vars_os() {
-            let name = name.to_string_lossy();
-            let proxy = name.to_ascii_lowercase().ends_with("_proxy");
-            if name.starts_with("CACHAT_") || name.starts_with("HF_") || proxy {
-                cachat.env_remove(&*name);
-            }
-        }
+        let mut cachat = common::program::cachat();
         cachat
             .env("CACHAT_HOME", self.path("home"))
             .env("HF_HOME", self.path("hub"))
             .env("HF_TOKEN", TOKEN)
             .current_dir(self.path("here"))
-            .args(["models", "--fetch", model])
-            .stdin(Stdio::null());
+            .args(["models", "--fetch", model]);
         cachat
     }
 }

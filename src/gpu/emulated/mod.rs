@@ -42,6 +42,8 @@ pub struct Emulated {
     library: &'static Library,
     seed: u64,
     limits: Limits,
+    /// Nothing is computed.
+    idle: bool,
     state: Mutex<State>,
 }
 
@@ -64,6 +66,7 @@ impl Emulated {
             library: library::loaded()?,
             seed,
             limits: Limits::WIDE,
+            idle: false,
             state: Mutex::new(State {
                 memory: Memory::default(),
                 counts: Counts::default(),
@@ -92,6 +95,17 @@ impl Emulated {
     pub fn narrow(seed: u64) -> Result<Emulated> {
         Ok(Emulated {
             limits: Limits::NARROW,
+            ..Emulated::new(seed)?
+        })
+    }
+
+    /// The same without its kernels' work: for what only asks which memory is taken and what is launched.
+    ///
+    /// # Errors
+    /// As for [`Emulated::new`].
+    pub fn idle(seed: u64) -> Result<Emulated> {
+        Ok(Emulated {
+            idle: true,
             ..Emulated::new(seed)?
         })
     }
@@ -131,6 +145,9 @@ impl Emulated {
         let Some(arguments) = launch.arguments.get(..launch.len) else {
             bail!("{symbol} has no room for {} bytes of arguments", launch.len);
         };
+        if self.idle {
+            return Ok(());
+        }
         state.turn += 1;
         let seed = self.seed.wrapping_add(state.turn << 32);
         state.entries[symbol].run(
@@ -193,7 +210,10 @@ impl Driver for Emulated {
             let launch = product(matrices)?;
             return launch.map_or(Ok(()), |l| self.call(&mut state, &l.symbol(), &l));
         }
-        multiply::multiply(&mut state.memory, matrices)
+        match self.idle {
+            true => Ok(()),
+            false => multiply::multiply(&mut state.memory, matrices),
+        }
     }
 
     fn record(&self, list: &[Launch]) -> Result<Option<u64>> {

@@ -199,6 +199,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         /// Whatever the text: spaces, line ends, digits, signs, letters of any kind.
         #[test]
         fn cutting_never_changes_the_pieces(

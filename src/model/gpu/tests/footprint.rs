@@ -61,7 +61,7 @@ fn the_most_that_is_taken_is_what_was_computed() {
         let d = Description::from_gguf(&file).unwrap();
         let tokens: Vec<u32> = (0..1500).map(|i| i * 7 % 16_000).collect();
         let need = Footprint::of(&file, &d, way).need(tokens.len(), bound);
-        let device = Arc::new(Emulated::new(3).unwrap());
+        let device = Arc::new(Emulated::idle(3).unwrap());
         let gpu = Gpu::new(Box::new(device.clone()));
         let executor = Executor::new(gpu, Element::F16, false, true);
         let decoder = Arc::new(Decoder::load(executor, &file, &|_| {}).unwrap());
