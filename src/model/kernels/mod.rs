@@ -10,5 +10,6 @@ pub mod packed;
 pub mod pool;
 mod region;
 pub mod shared;
+mod shares;
 mod threads;
 mod vectorised;

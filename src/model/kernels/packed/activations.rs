@@ -3,15 +3,13 @@
 #![allow(unsafe_code, reason = "calls what needs CPU features")]
 
 use super::layout::BLOCK;
+use super::quantize;
 use super::residue::{self, Residue};
 use crate::model::kernels::pool::Pool;
 use std::sync::Mutex;
 
 /// Activation rows that a kernel takes at a time.
 pub const PANEL: usize = 64;
-
-/// Adding this number rounds to the nearest integer (ties to even), which then stands in the low bits.
-const ROUND: f32 = 12_582_912.0;
 
 /// `[m, cols]` activations, `x = d·q` with `|q| ≤ 127` per block of 32 columns of a row.
 ///
@@ -23,6 +21,7 @@ pub struct Activations {
     q: Vec<i8>,
     d: Vec<f32>,
     sum: Vec<Sums>,
+    centre: Vec<Centre>,
     /// What rounding took from the coarse blocks of each panel.
     residues: Vec<Vec<Residue>>,
 }
@@ -35,6 +34,11 @@ pub struct Sums {
     pub first: f32,
 }
 
+/// −32 times sums of a block's `q`, of the first 16 columns and of the others: those of which the place
+/// is 0 or 1 in its four, and 2 or 3. In the lanes of AVX2's 16-bit sums, it is what 6-bit weights are
+/// centred by.
+pub type Centre = [[i16; 2]; 2];
+
 /// Up to [`PANEL`] rows of activations.
 #[derive(Clone, Copy)]
 pub struct Panel<'a> {
@@ -45,6 +49,9 @@ pub struct Panel<'a> {
     pub d: &'a [f32],
     /// `[blocks, rows]`
     pub sum: &'a [Sums],
+    /// `[blocks, rows]`
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "of AVX2"))]
+    pub centre: &'a [Centre],
 }
 
 /// Some blocks of a panel to be filled.
@@ -55,6 +62,7 @@ struct Job<'a> {
     q: &'a mut [i8],
     d: &'a mut [f32],
     sum: &'a mut [Sums],
+    centre: &'a mut [Centre],
 }
 
 impl Activations {
@@ -66,11 +74,13 @@ impl Activations {
         let mut q = vec![0; x.len()];
         let mut d = vec![0.0; rows * blocks];
         let mut sum = vec![Sums::default(); rows * blocks];
+        let mut centre = vec![Centre::default(); rows * blocks];
 
         // About 16 Ki numbers, some microseconds, per job.
         let blocks_per_job = blocks.min((16 << 10) / (BLOCK * rows.min(PANEL)));
         let mut jobs = Vec::with_capacity(rows.div_ceil(PANEL) * blocks.div_ceil(blocks_per_job));
         let (mut q_left, mut d_left, mut sum_left) = (&mut q[..], &mut d[..], &mut sum[..]);
+        let mut centre_left = &mut centre[..];
         for first_row in (0..rows).step_by(PANEL) {
             let rows = PANEL.min(rows - first_row);
             for first_block in (0..blocks).step_by(blocks_per_job) {
@@ -82,6 +92,7 @@ impl Activations {
                     q: q_left.split_off_mut(..n * BLOCK).unwrap_or_default(),
                     d: d_left.split_off_mut(..n).unwrap_or_default(),
                     sum: sum_left.split_off_mut(..n).unwrap_or_default(),
+                    centre: centre_left.split_off_mut(..n).unwrap_or_default(),
                 }));
             }
         }
@@ -97,6 +108,7 @@ impl Activations {
             q,
             d,
             sum,
+            centre,
             residues: Vec::new(),
         };
         all.residues = residue::of_panels(pool, &all, x, coarse);
@@ -123,6 +135,7 @@ impl Activations {
             q: &self.q[first * self.cols..][..rows * self.cols],
             d: &self.d[first * blocks..][..rows * blocks],
             sum: &self.sum[first * blocks..][..rows * blocks],
+            centre: &self.centre[first * blocks..][..rows * blocks],
         }
     }
 }
@@ -134,66 +147,32 @@ impl Job<'_> {
             // SAFETY: the CPU has AVX2.
             return unsafe { self.fill_avx2(x, cols) };
         }
-        self.fill_plain(x, cols);
+        self.fill_by(x, cols, quantize::block);
     }
 
-    /// The same code for the compiler to vectorise with wider registers.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn fill_avx2(&mut self, x: &[f32], cols: usize) {
-        self.fill_plain(x, cols);
+        self.fill_by(x, cols, |x, q| quantize::avx2(x, q));
     }
 
     #[inline(always)]
-    fn fill_plain(&mut self, x: &[f32], cols: usize) {
-        let quants = self.q.chunks_exact_mut(BLOCK);
-        for (at, (q, (d, sum))) in quants
-            .zip(self.d.iter_mut().zip(&mut *self.sum))
-            .enumerate()
-        {
-            let row = self.first_row + at % self.rows;
-            let block = self.first_block + at / self.rows;
-            (*d, *sum) = quantize_block(&x[row * cols + block * BLOCK..][..BLOCK], q);
+    fn fill_by(
+        &mut self,
+        x: &[f32],
+        cols: usize,
+        quantize: impl Fn(&quantize::Numbers, &mut [i8; BLOCK]) -> quantize::Known,
+    ) {
+        let q = self.q.as_chunks_mut::<BLOCK>().0;
+        let blocks = self.first_block..self.first_block + q.len() / self.rows;
+        let rows = x[self.first_row * cols..].chunks_exact(cols);
+        // Read in order, written here and there: a processor waits for what it reads.
+        for (row, x) in rows.take(self.rows).enumerate() {
+            let x = &x.as_chunks().0[blocks.clone()];
+            for (block, x) in x.iter().enumerate() {
+                let at = block * self.rows + row;
+                (self.d[at], self.sum[at], self.centre[at]) = quantize(x, &mut q[at]);
+            }
         }
     }
-}
-
-/// Fills `q`; returns the scale and the scaled sum.
-#[inline(always)]
-pub(super) fn quantize_block(x: &[f32], q: &mut [i8]) -> (f32, Sums) {
-    // The bits of non-negative floats are ordered like the floats, and NaN is above infinity.
-    let max = x
-        .iter()
-        .fold(0, |max, x| max.max(x.to_bits() & 0x7fff_ffff));
-    let max = f32::from_bits(max);
-    if !max.is_finite() {
-        q.fill(0);
-        let (all, first) = (f32::NAN, f32::NAN);
-        return (f32::NAN, Sums { all, first });
-    }
-    if max < 1e-30 {
-        q.fill(0);
-        return (0.0, Sums::default());
-    }
-    let inverse = 127.0 / max;
-    let half = |x: &[f32], q: &mut [i8]| {
-        let mut sum = 0;
-        for (q, x) in q.iter_mut().zip(x) {
-            let rounded = (x * inverse + ROUND)
-                .to_bits()
-                .wrapping_sub(ROUND.to_bits()) as i32;
-            *q = rounded as i8;
-            sum += rounded;
-        }
-        sum
-    };
-    let (x, second_x) = x.split_at(BLOCK / 2);
-    let (q, second_q) = q.split_at_mut(BLOCK / 2);
-    let (first, second) = (half(x, q), half(second_x, second_q));
-    let d = max / 127.0;
-    let sums = Sums {
-        all: d * (first + second) as f32,
-        first: d * first as f32,
-    };
-    (d, sums)
 }

@@ -3,18 +3,19 @@
 //! `vpmaddubsw` multiplies 32 unsigned weights by 32 signed activations and adds neighbours in i16,
 //! saturating. Nibbles are at most 15, so a pair is at most 2·15·127 = 3,810 and all eight pairs of a
 //! block of 32 columns fit into i16: one `vpmaddwd` per block widens them. With a fifth bit four pairs
-//! fit (31,496), with six bits two (32,004). Bytes are taken as two nibbles, `q = 16·high + low`, and that
-//! `vpmaddwd` multiplies by 16; so are five and six bits in prefill, and the quants of a table, each nibble
-//! from a table of its own.
+//! fit (31,496). Of six bits, 16-bit sums begin with −32 times the activations that meet in them, so that
+//! those of four pairs end at what the centred weights give, −32..31 each: that fits (32,512), and on the way
+//! they may wrap around. Bytes are taken as two nibbles, `q = 16·high + low`, and that `vpmaddwd` multiplies
+//! by 16; so are the quants of a table, each nibble from a table of its own.
 
 #![allow(unsafe_code, reason = "intrinsics")]
 
 mod many;
 
 use super::{
-    activations::{Panel, Sums},
-    dispatch::Tile,
-    layout::{BLOCK, Form, LOOKUP, Line, Quants, TILE},
+    activations::{Centre, Panel, Sums},
+    dispatch::{Block, Tile},
+    layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
 };
 use many::many;
@@ -109,15 +110,6 @@ fn split(table: Pair, places: __m256i) -> Pair {
     )
 }
 
-/// The fifth bits of column group `g`, at their place.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn fifth(bits: __m256i, g: usize) -> __m256i {
-    let bit = _mm256_set1_epi8((1u8 << g) as i8);
-    let set = _mm256_cmpeq_epi8(_mm256_and_si256(bits, bit), bit);
-    _mm256_and_si256(set, _mm256_set1_epi8(16))
-}
-
 /// The upper two bits of six, at their place, of the four groups of columns of half a block.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -131,15 +123,64 @@ pub(super) fn upper(bits: __m256i) -> [__m256i; 4] {
     ]
 }
 
-/// Lines of a block that hold bytes or nibbles.
-const fn nibble_lines(bits: u8) -> usize {
-    if bits == 8 { 8 } else { 4 }
+/// Eight rows of quants of four to six bits as bytes, `[g]` being columns `4g..4g + 4`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bytes<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
+    let mut quants = [_mm256_setzero_si256(); 8];
+    for (g, line) in lines[..4].iter().enumerate() {
+        (quants[g], quants[4 + g]) = nibbles(load(line, half));
+    }
+    if BITS == 5 {
+        let bits = load(&lines[4], half);
+        let fifth = [
+            _mm256_slli_epi16::<4>(bits),
+            _mm256_slli_epi16::<3>(bits),
+            _mm256_slli_epi16::<2>(bits),
+            _mm256_slli_epi16::<1>(bits),
+            bits,
+            _mm256_srli_epi16::<1>(bits),
+            _mm256_srli_epi16::<2>(bits),
+            _mm256_srli_epi16::<3>(bits),
+        ];
+        let mask = _mm256_set1_epi8(16);
+        for (q, bits) in quants.iter_mut().zip(fifth) {
+            *q = _mm256_or_si256(*q, _mm256_and_si256(bits, mask));
+        }
+    }
+    if BITS == 6 {
+        for of in 0..2 {
+            let bits = upper(load(&lines[4 + of], half));
+            for (q, bits) in quants[4 * of..].iter_mut().zip(bits) {
+                *q = _mm256_or_si256(*q, bits);
+            }
+        }
+    }
+    quants
 }
 
-/// The scales of a group.
+/// Eight f16 of a line.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-pub(super) fn read(group: &mut Group, form: Form, lines: &[Line]) {
+fn halves(line: &Line, eighth: usize) -> __m256 {
+    let bytes = &line.0[16 * eighth..][..16];
+    // SAFETY: 16 bytes.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
+}
+
+/// Reads the scales of a group where a block begins one; those that are f16 of blocks are taken as they are
+/// (see [`affine`]).
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+pub(super) fn read(group: &mut Group, form: Form, block: &Block<'_>) {
+    if block.begins && !matches!(form.scales, Scales::Affine | Scales::Centred(_)) {
+        read_group(group, form, block.scales);
+    }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,f16c")]
+fn read_group(group: &mut Group, form: Form, lines: &[Line]) {
     group.read(form, lines, |bytes| {
         let mut floats = [0.0; TILE];
         for (to, from) in floats.chunks_exact_mut(8).zip(bytes.chunks_exact(16)) {
@@ -166,10 +207,24 @@ fn eight(x: &[f32; TILE], half: usize) -> __m256 {
 pub(super) type Affine = [(__m256, __m256); 2];
 
 #[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn affine<const BITS: u8>(group: &Group, at: usize, half: usize) -> Affine {
-    match BITS {
-        6 => [2 * at, 2 * at + 1].map(|of| (eight(&group.d[of], half), _mm256_setzero_ps())),
+#[target_feature(enable = "avx2,f16c")]
+pub(super) fn affine<const BITS: u8>(
+    form: Form,
+    block: &Block<'_>,
+    group: &Group,
+    half: usize,
+) -> Affine {
+    let at = block.at;
+    match (BITS, form.scales) {
+        (6, _) => [2 * at, 2 * at + 1].map(|of| (eight(&group.d[of], half), _mm256_setzero_ps())),
+        (_, Scales::Affine) => {
+            let line = &block.scales[0];
+            [(halves(line, half), halves(line, 2 + half)); 2]
+        }
+        (_, Scales::Centred(by)) => {
+            let d = halves(&block.scales[0], 2 * at + half);
+            [(d, _mm256_mul_ps(d, _mm256_set1_ps(-f32::from(by)))); 2]
+        }
         _ => [(eight(&group.d[at], half), eight(&group.m[at], half)); 2],
     }
 }
@@ -196,8 +251,8 @@ fn widen(sums: __m256i, weight: i16) -> __m256i {
     _mm256_madd_epi16(sums, _mm256_set1_epi16(weight))
 }
 
-/// `out += d·xd·dot + m·xsum`; of six bits, `dots` are those of half blocks and
-/// `m = −32·d`, else the first is all.
+/// `out += d·xd·dot + m·xsum`; of six bits, `dots` are those of half blocks of centred weights, else the
+/// first is all.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn scale<const BITS: u8>(
@@ -208,17 +263,82 @@ pub(super) fn scale<const BITS: u8>(
     sum: Sums,
 ) -> __m256 {
     let xd = _mm256_set1_ps(xd);
-    if BITS == 6 {
-        let add = |out, dot, d, sum: f32| {
-            let shifted = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), xd, _mm256_set1_ps(-32.0 * sum));
-            _mm256_fmadd_ps(d, shifted, out)
-        };
-        let out = add(out, dots[0], affine[0].0, sum.first);
-        return add(out, dots[1], affine[1].0, sum.all - sum.first);
+    let add = |out, dot, d| _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(d, xd), out);
+    let [(d, m), (second_d, _)] = *affine;
+    let out = add(out, dots[0], d);
+    match BITS {
+        6 => add(out, dots[1], second_d),
+        _ => _mm256_fmadd_ps(m, _mm256_set1_ps(sum.all), out),
     }
-    let (d, m) = affine[0];
-    let out = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[0]), _mm256_mul_ps(d, xd), out);
-    _mm256_fmadd_ps(m, _mm256_set1_ps(sum.all), out)
+}
+
+/// How many of the products of two bytes each fit into i16; of eight bits, and of a table, none.
+const fn fitting(bits: u8) -> usize {
+    match bits {
+        4 => 8,
+        5 | 6 => 4,
+        _ => 0,
+    }
+}
+
+/// What 16-bit sums begin with: of six bits, what centres the weights of half a block.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn begin<const BITS: u8>(centre: &Centre, half: usize) -> __m256i {
+    match BITS {
+        6 => {
+            // SAFETY: 4 bytes.
+            let pair = unsafe { centre[half].as_ptr().cast::<i32>().read_unaligned() };
+            _mm256_set1_epi32(pair)
+        }
+        _ => _mm256_setzero_si256(),
+    }
+}
+
+/// Dots of eight rows of quants of four to six bits: of six bits those of half blocks, centred, else the
+/// first is all.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dots_of_bytes<const BITS: u8>(
+    weights: &[__m256i; 8],
+    q: &[i8],
+    centre: &Centre,
+) -> [__m256i; 2] {
+    let some = |from: usize| {
+        let mut sums = begin::<BITS>(centre, from / 4);
+        for g in from..from + fitting(BITS) {
+            add_product(&mut sums, weights[g], broadcast(q, 4 * g));
+        }
+        widen(sums, 1)
+    };
+    match BITS {
+        4 => [some(0); 2],
+        5 => [_mm256_add_epi32(some(0), some(4)); 2],
+        _ => [some(0), some(4)],
+    }
+}
+
+/// Dots of eight rows of bytes, or of places in a table.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn dots_of_nibbles<const BITS: u8>(lines: &[Line], half: usize, looked: Pair, q: &[i8]) -> __m256i {
+    let mut low = _mm256_setzero_si256();
+    let mut high = _mm256_setzero_si256();
+    let mut add = |(l, h): Pair, at: usize| {
+        let x = broadcast(q, at);
+        add_product(&mut low, l, x);
+        add_product(&mut high, h, x);
+    };
+    for (g, line) in lines.iter().enumerate() {
+        let (l, h) = nibbles(load(line, half));
+        if BITS == LOOKUP {
+            add(split(looked, l), 4 * g);
+            add(split(looked, h), 4 * g + 16);
+        } else {
+            add((l, h), 4 * g);
+        }
+    }
+    _mm256_add_epi32(widen(low, 1), widen(high, 16))
 }
 
 /// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
@@ -234,63 +354,25 @@ fn few<const BITS: u8, const N: usize>(
     let mut total = [[_mm256_setzero_ps(); N]; 2];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
-    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (lines, place) = tile.block(block, group, |group, lines| {
-            prefetch(lines);
-            read(group, tile.form, lines);
-        });
+    let scales = scales.zip(x.centre.chunks_exact(N));
+    for ((block, q), ((d, sum), centre)) in tile.blocks().zip(activations).zip(scales) {
+        if block.begins {
+            prefetch(block.scales);
+        }
+        let lines = block.quants;
         prefetch(lines);
+        read(group, tile.form, &block);
         for (half, total) in total.iter_mut().enumerate() {
-            let mut low = [_mm256_setzero_si256(); N];
-            let mut high = [_mm256_setzero_si256(); N];
-            // Of six bits.
-            let mut wide = [[_mm256_setzero_si256(); 2]; N];
-            for (g, line) in lines[..nibble_lines(BITS)].iter().enumerate() {
-                let (mut l, mut h) = nibbles(load(line, half));
-                if BITS == 5 {
-                    let bits = load(&lines[4], half);
-                    l = _mm256_or_si256(l, fifth(bits, g));
-                    h = _mm256_or_si256(h, fifth(bits, 4 + g));
-                }
-                if BITS == 6 {
-                    let bits = [4, 5].map(|line| upper(load(&lines[line], half)));
-                    l = _mm256_or_si256(l, bits[0][g % 4]);
-                    h = _mm256_or_si256(h, bits[1][g % 4]);
-                }
-                if BITS == LOOKUP {
-                    let (first, last) = (split(looked, l), split(looked, h));
-                    for n in 0..N {
-                        let at = n * BLOCK + 4 * g;
-                        let (x, y) = (broadcast(q, at), broadcast(q, at + 16));
-                        add_product(&mut low[n], first.0, x);
-                        add_product(&mut high[n], first.1, x);
-                        add_product(&mut low[n], last.0, y);
-                        add_product(&mut high[n], last.1, y);
-                    }
-                    continue;
-                }
-                for n in 0..N {
-                    let at = n * BLOCK + 4 * g;
-                    add_product(&mut low[n], l, broadcast(q, at));
-                    let at = if BITS == 8 { at } else { at + 16 };
-                    add_product(&mut high[n], h, broadcast(q, at));
-                }
-                if BITS == 6 && g % 2 == 1 {
-                    for n in 0..N {
-                        for (wide, sums) in wide[n].iter_mut().zip([&mut low[n], &mut high[n]]) {
-                            *wide = _mm256_add_epi32(*wide, widen(*sums, 1));
-                            *sums = _mm256_setzero_si256();
-                        }
-                    }
-                }
-            }
-            let affine = affine::<BITS>(group, place, half);
+            let affine = affine::<BITS>(tile.form, &block, group, half);
+            let weights = match fitting(BITS) {
+                0 => [_mm256_setzero_si256(); 8],
+                _ => bytes::<BITS>(lines, half),
+            };
             for n in 0..N {
-                let dots = match BITS {
-                    4 => [widen(_mm256_add_epi16(low[n], high[n]), 1); 2],
-                    5 => [_mm256_add_epi32(widen(low[n], 1), widen(high[n], 1)); 2],
-                    6 => wide[n],
-                    _ => [_mm256_add_epi32(widen(low[n], 1), widen(high[n], 16)); 2],
+                let q = &q[n * BLOCK..][..BLOCK];
+                let dots = match fitting(BITS) {
+                    0 => [dots_of_nibbles::<BITS>(lines, half, looked, q); 2],
+                    _ => dots_of_bytes::<BITS>(&weights, q, &centre[n]),
                 };
                 total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
             }

@@ -6,7 +6,7 @@
 use super::{
     activations::{Panel, Sums},
     avx2::{DRAFTED, prefetch},
-    dispatch::Tile,
+    dispatch::{Block, Tile},
     layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
 };
@@ -119,13 +119,19 @@ fn halves(line: &Line, half: usize) -> __m512 {
     _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) })
 }
 
-/// The scales of a group; those of [`Scales::Affine`] are taken as they are (see [`affine`]).
+/// Reads the scales of a group where a block begins one; those that are f16 of blocks are taken as they are
+/// (see [`affine`]).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn read(group: &mut Group, form: Form, lines: &[Line]) {
-    if form.scales == Scales::Affine {
-        return;
+fn read(group: &mut Group, form: Form, block: &Block<'_>) {
+    if block.begins && !matches!(form.scales, Scales::Affine | Scales::Centred(_)) {
+        read_group(group, form, block.scales);
     }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn read_group(group: &mut Group, form: Form, lines: &[Line]) {
     group.read(form, lines, |bytes| {
         let mut floats = [0.0; TILE];
         // SAFETY: 32 bytes, and 16 floats.
@@ -168,13 +174,18 @@ type Affine = [(__m512, __m512); 2];
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn affine<const BITS: u8>(tile: &Tile<'_>, block: usize, group: &Group, at: usize) -> Affine {
-    if tile.form.scales == Scales::Affine {
-        let line = &tile.lines[tile.form.scales_at(block)];
-        return [(halves(line, 0), halves(line, 1)); 2];
-    }
-    match BITS {
-        6 => [2 * at, 2 * at + 1].map(|half| (floats(&group.d[half]), _mm512_setzero_ps())),
+fn affine<const BITS: u8>(form: Form, block: &Block<'_>, group: &Group) -> Affine {
+    let at = block.at;
+    match (BITS, form.scales) {
+        (6, _) => [2 * at, 2 * at + 1].map(|half| (floats(&group.d[half]), _mm512_setzero_ps())),
+        (_, Scales::Affine) => {
+            let line = &block.scales[0];
+            [(halves(line, 0), halves(line, 1)); 2]
+        }
+        (_, Scales::Centred(by)) => {
+            let d = halves(&block.scales[0], at);
+            [(d, _mm512_mul_ps(d, _mm512_set1_ps(-f32::from(by)))); 2]
+        }
         _ => [(floats(&group.d[at]), floats(&group.m[at])); 2],
     }
 }
@@ -217,14 +228,14 @@ fn few<const BITS: u8, const N: usize>(
     let mut total = [_mm512_setzero_ps(); N];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
-    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (quants, at) = tile.block(block, group, |group, lines| {
-            prefetch(lines);
-            read(group, tile.form, lines);
-        });
-        prefetch(quants);
-        let weights = unpack::<BITS>(quants, table);
-        let affine = affine::<BITS>(tile, block, group, at);
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
+        if block.begins {
+            prefetch(block.scales);
+        }
+        prefetch(block.quants);
+        read(group, tile.form, &block);
+        let weights = unpack::<BITS>(block.quants, table);
+        let affine = affine::<BITS>(tile.form, &block, group);
         for n in 0..N {
             let dots = dots(&weights, &q[n * BLOCK..][..BLOCK]);
             total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
@@ -245,15 +256,13 @@ fn many<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (quants, at) = tile.block(block, group, |group, lines| {
-            read(group, tile.form, lines);
-        });
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
         if x.rows <= DRAFTED {
-            prefetch(quants);
+            prefetch(block.quants);
         }
-        let weights = unpack::<BITS>(quants, table);
-        let affine = affine::<BITS>(tile, block, group, at);
+        read(group, tile.form, &block);
+        let weights = unpack::<BITS>(block.quants, table);
+        let affine = affine::<BITS>(tile.form, &block, group);
         let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
         for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
             let dots = dots(&weights, q);

@@ -3,8 +3,8 @@
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::{
-    activations::Panel,
-    avx2::{DRAFTED, affine, load, prefetch, read, scale, upper},
+    activations::{Panel, Sums},
+    avx2::{Affine, DRAFTED, affine, load, prefetch, read, scale, upper},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, Line, Quants, TILE},
     scales::Group,
@@ -98,6 +98,25 @@ fn dots(weights: &[__m256i; 8], q: &[i8]) -> [__m256i; 2] {
     [first, second]
 }
 
+/// Of six bits, `out += d·(xd·dot − 32·xsum)` of each half block.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn scale_halves(
+    out: __m256,
+    [first, second]: [__m256i; 2],
+    affine: &Affine,
+    xd: f32,
+    sum: Sums,
+) -> __m256 {
+    let xd = _mm256_set1_ps(xd);
+    let add = |out, dot, d, sum: f32| {
+        let shifted = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), xd, _mm256_set1_ps(-32.0 * sum));
+        _mm256_fmadd_ps(d, shifted, out)
+    };
+    let out = add(out, first, affine[0].0, sum.first);
+    add(out, second, affine[1].0, sum.all - sum.first)
+}
+
 /// Half a block's weights stay in registers while the activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
@@ -112,27 +131,27 @@ fn blocks<const BITS: u8>(
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (quants, at) = tile.block(block, group, |group, lines| {
-            read(group, tile.form, lines);
-        });
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
+        read(group, tile.form, &block);
         if x.rows <= DRAFTED {
-            prefetch(quants);
+            prefetch(block.quants);
         }
         for half in 0..2 {
-            let weights = unpack::<BITS>(quants, table, half);
-            let affine = affine::<BITS>(group, at, half);
+            let weights = unpack::<BITS>(block.quants, table, half);
+            let affine = affine::<BITS>(tile.form, &block, group, half);
             let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
             for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
                 let [first, second] = dots(&weights, q);
                 let out = &mut out[8 * half..][..8];
-                let dots = match BITS {
-                    6 => [first, second],
-                    _ => [_mm256_add_epi32(first, second); 2],
-                };
                 // SAFETY: 8 floats.
                 let total = unsafe { _mm256_loadu_ps(out.as_ptr()) };
-                let total = scale::<BITS>(total, dots, &affine, *d, *sum);
+                let total = match BITS {
+                    6 => scale_halves(total, [first, second], &affine, *d, *sum),
+                    _ => {
+                        let dots = [_mm256_add_epi32(first, second); 2];
+                        scale::<BITS>(total, dots, &affine, *d, *sum)
+                    }
+                };
                 // SAFETY: 8 floats.
                 unsafe { _mm256_storeu_ps(out.as_mut_ptr(), total) };
             }

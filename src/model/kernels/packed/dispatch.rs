@@ -20,26 +20,73 @@ pub struct Tile<'a> {
     pub blocks: Range<usize>,
 }
 
+/// A block of a tile.
+#[derive(Clone, Copy, Debug)]
+pub struct Block<'a> {
+    pub quants: &'a [Line],
+    /// Those of its group.
+    pub scales: &'a [Line],
+    /// Its place in the group.
+    pub at: usize,
+    /// Whether its scales are others than those of the block before.
+    pub begins: bool,
+}
+
+/// A tile's blocks, one behind the other. What it takes from one to the next is an addition: a kernel waits
+/// for it at every block.
+pub struct Blocks<'a> {
+    rest: &'a [Line],
+    scales: &'a [Line],
+    at: usize,
+    begins: bool,
+    /// Of a group and of a block.
+    lines: (usize, usize),
+    mask: usize,
+}
+
 impl<'a> Tile<'a> {
-    /// A block's quants, and where its scales are in `group`, which `read` fills when the block begins
-    /// one, given the group's scales.
     #[inline(always)]
-    pub fn block(
-        &self,
-        block: usize,
-        group: &mut Group,
-        read: impl FnOnce(&mut Group, &'a [Line]),
-    ) -> (&'a [Line], usize) {
-        let scales = self.form.scales;
-        let at = scales.in_group(block);
-        if at == 0 || block == self.blocks.start {
-            read(
-                group,
-                &self.lines[self.form.scales_at(block)..][..scales.lines()],
-            );
+    pub fn blocks(&self) -> Blocks<'a> {
+        let Form { quants, scales } = self.form;
+        let lines = (scales.lines(), quants.lines());
+        let (first, end) = (self.blocks.start, self.blocks.end);
+        let at = scales.in_group(first);
+        let begin = match at {
+            0 => self.form.scales_at(first),
+            _ => self.form.quants_at(first),
+        };
+        let end = match self.blocks.is_empty() {
+            true => begin,
+            false => self.form.quants_at(end - 1) + lines.1,
+        };
+        Blocks {
+            rest: &self.lines[begin..end],
+            scales: &self.lines[self.form.scales_at(first)..][..lines.0.min(self.lines.len())],
+            at,
+            begins: true,
+            lines,
+            mask: scales.group() - 1,
         }
-        let quants = &self.lines[self.form.quants_at(block)..][..self.form.quants.lines()];
-        (quants, at)
+    }
+}
+
+impl<'a> Iterator for Blocks<'a> {
+    type Item = Block<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Block<'a>> {
+        if self.at == 0 {
+            self.scales = self.rest.split_off(..self.lines.0)?;
+        }
+        let block = Block {
+            quants: self.rest.split_off(..self.lines.1)?,
+            scales: self.scales,
+            at: self.at,
+            begins: self.begins || self.at == 0,
+        };
+        self.begins = false;
+        self.at = (self.at + 1) & self.mask;
+        Some(block)
     }
 }
 

@@ -10,12 +10,12 @@ use super::{
     residue,
     scales::Group,
 };
-use crate::model::kernels::pool::Pool;
+use crate::model::kernels::{pool::Pool, shares::in_shares};
 
 /// Multiply-adds per item of the pool, at least: about a microsecond.
 const ITEM_MACS: usize = 1 << 16;
-/// Items per thread, at most (if they are no smaller): enough to even out what threads get done.
-const ITEMS_PER_THREAD: usize = 8;
+/// Items per thread, at most (if they are no smaller): so many that threads of unequal speed end together.
+const ITEMS_PER_THREAD: usize = 32;
 
 /// Where threads write disjoint elements of the output.
 struct Output(*mut f32);
@@ -118,7 +118,7 @@ fn together(kernel: Kernel, pool: &Pool, products: &mut [Product], coarse: f32) 
             first_row += part.rows;
         }
     }
-    pool.run(items.len(), |i| {
+    in_shares(pool, items.len(), |i| {
         let item = &items[i];
         let (matrix, _, x, output) = &inputs[item.product];
         item.run(kernel, matrix, x, output);

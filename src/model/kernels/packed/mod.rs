@@ -15,6 +15,7 @@ mod matmul;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
+mod quantize;
 mod residue;
 mod scales;
 #[cfg(test)]

@@ -28,10 +28,11 @@ pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [
     out.as_flattened_mut().fill(0.0);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (lines, at) = tile.block(block, group, |group, lines| {
-            group.plain(tile.form, lines);
-        });
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
+        if block.begins {
+            group.plain(tile.form, block.scales);
+        }
+        let (lines, at) = (block.quants, block.at);
         // Four rows at a time: their weights stay in registers while the activations pass by.
         for four in 0..TILE / 4 {
             let weights = unpack(quants, lines, four);

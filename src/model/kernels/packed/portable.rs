@@ -14,13 +14,16 @@ fn each(
     group: &mut Group,
     mut see: impl FnMut(usize, &dyn Fn(usize) -> [u8; BLOCK], [[(f32, f32); TILE]; 2]),
 ) {
-    for (i, block) in tile.blocks.clone().enumerate() {
-        let (quants, at) = tile.block(block, group, |g, lines| g.plain(tile.form, lines));
+    for (i, block) in tile.blocks().enumerate() {
+        if block.begins {
+            group.plain(tile.form, block.scales);
+        }
+        let at = block.at;
         let affine = match tile.form.scales {
             Scales::Halves => [2 * at, 2 * at + 1].map(|h| group.d[h].map(|d| (d, -32.0 * d))),
             _ => [std::array::from_fn(|r| (group.d[at][r], group.m[at][r])); 2],
         };
-        see(i, &|row| tile.form.quants.load(row, quants), affine);
+        see(i, &|row| tile.form.quants.load(row, block.quants), affine);
     }
 }
 

@@ -6,8 +6,9 @@
 //! blocks, a few in a hundred, are multiplied a second time with what rounding took from them.
 
 use super::{
-    activations::{Activations, PANEL, Panel, Sums, quantize_block},
+    activations::{Activations, Centre, PANEL, Panel, Sums},
     layout::BLOCK,
+    quantize,
 };
 use crate::model::kernels::pool::Pool;
 use std::sync::Mutex;
@@ -27,6 +28,7 @@ pub struct Residue {
     q: Vec<i8>,
     d: Vec<f32>,
     sum: Vec<Sums>,
+    centre: Vec<Centre>,
 }
 
 impl Residue {
@@ -37,6 +39,7 @@ impl Residue {
             q: &self.q,
             d: &self.d,
             sum: &self.sum,
+            centre: &self.centre,
         }
     }
 
@@ -46,12 +49,13 @@ impl Residue {
         for (e, (x, &q)) in errors.iter_mut().zip(x.iter().zip(rounded)) {
             *e = x - step * f32::from(q);
         }
-        let at = self.q.len();
-        self.q.resize(at + BLOCK, 0);
-        let (d, sum) = quantize_block(&errors, &mut self.q[at..]);
+        let mut q = [0; BLOCK];
+        let (d, sum, centre) = quantize::block(&errors, &mut q);
+        self.q.extend(q);
         self.rows.push(row as u8);
         self.d.push(d);
         self.sum.push(sum);
+        self.centre.push(centre);
     }
 }
 

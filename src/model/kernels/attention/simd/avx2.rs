@@ -8,9 +8,17 @@ use crate::model::kernels::attention::gemm::{self, Gemm};
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
-/// Made by [`run`] alone, so it is proof of the features.
+/// Proof of the features.
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// The CPU has AVX2, FMA and F16C.
+    pub unsafe fn new() -> Self {
+        Avx2(())
+    }
+}
 
 /// # Safety
 /// The CPU has AVX2, FMA and F16C.

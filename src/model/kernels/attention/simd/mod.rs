@@ -6,6 +6,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2pairs;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
@@ -73,6 +75,8 @@ enum Kind {
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
+    Avx2Pairs,
+    #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
@@ -94,7 +98,7 @@ impl Level {
                 return Level(Kind::Avx512);
             }
             if has_avx2() {
-                return Level(Kind::Avx2);
+                return Level(Kind::Avx2Pairs);
             }
         }
         Level(Kind::Portable)
@@ -106,6 +110,8 @@ impl Level {
             Kind::PortablePairs => "portable, in pairs",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2Pairs => "avx2, in pairs",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
@@ -120,7 +126,7 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             if has_avx2() {
-                all.push(Level(Kind::Avx2));
+                all.extend([Level(Kind::Avx2), Level(Kind::Avx2Pairs)]);
             }
             if has_avx512() {
                 all.push(Level(Kind::Avx512));
@@ -137,7 +143,7 @@ impl Level {
             Kind::Portable | Kind::PortablePairs => task.run(portable::Portable),
             // SAFETY: such a `Level` is only made where the CPU was seen to have the features.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { avx2::run(task) },
+            Kind::Avx2 | Kind::Avx2Pairs => unsafe { avx2::run(task) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 | Kind::Avx512Vnni => unsafe { avx512::run(task) },

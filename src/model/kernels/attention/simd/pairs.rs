@@ -54,7 +54,7 @@ impl Level {
         match self.0 {
             Kind::PortablePairs => true,
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512Vnni => true,
+            Kind::Avx2Pairs | Kind::Avx512Vnni => true,
             _ => false,
         }
     }
@@ -63,6 +63,9 @@ impl Level {
     pub(in crate::model::kernels::attention) fn run_pairs(self, task: impl PairTask) {
         match self.0 {
             // SAFETY: such a `Level` is only made where the CPU was seen to have the features.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2Pairs => unsafe { super::avx2pairs::run(task) },
+            // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => unsafe { super::avx512vnni::run(task) },
             _ => task.run(super::portable::Portable),

@@ -3,19 +3,19 @@
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::super::{
-    activations::{Panel, Sums},
+    activations::{Centre, Panel, Sums},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, TILE},
     scales::Group,
 };
 use super::{
-    Affine, DRAFTED, Pair, add_product, affine, broadcast, fifth, load, looked_up, nibbles,
-    prefetch, read, scale, split, upper, widen,
+    Affine, DRAFTED, Pair, add_product, affine, begin, broadcast, bytes, fitting, load, looked_up,
+    nibbles, prefetch, read, scale, split, widen,
 };
 use std::arch::x86_64::*;
 
-/// A block's nibbles, unpacked: eight pairs, each against the same four activations. Of nibbles, a
-/// pair is rows 0–7 and 8–15; of more bits, the low and high nibbles of eight rows (hence two of these).
+/// A block, unpacked: eight pairs, each against the same four activations. Of up to six bits, a pair is
+/// the bytes of rows 0–7 and 8–15; of more, the low and high nibbles of eight rows (hence two of these).
 #[repr(align(32))]
 struct Unpacked([[u8; 64]; 8]);
 
@@ -34,35 +34,18 @@ pub fn many<const BITS: u8>(
     let mut unpacked = Unpacked([[0; 64]; 8]);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    for ((block, q), (d, sum)) in tile.blocks.clone().zip(activations).zip(scales) {
-        let (lines, place) = tile.block(block, group, |group, lines| {
-            read(group, tile.form, lines);
-        });
+    let scales = scales.zip(x.centre.chunks_exact(x.rows));
+    for ((block, q), ((d, sum), centre)) in tile.blocks().zip(activations).zip(scales) {
+        read(group, tile.form, &block);
+        let lines = block.quants;
         if x.rows <= DRAFTED {
             prefetch(lines);
         }
-        let affine = [0, 1].map(|half| affine::<BITS>(group, place, half));
-        for half in 0..if BITS == 4 { 1 } else { 2 } {
+        let affine = [0, 1].map(|half| affine::<BITS>(tile.form, &block, group, half));
+        for half in 0..if fitting(BITS) > 0 { 1 } else { 2 } {
             if BITS == 8 {
                 for (line, to) in lines.iter().zip(&mut unpacked.0) {
                     store(to, nibbles(load(line, half)));
-                }
-            } else if BITS == 5 {
-                // As bytes, of which the fifth bit is the high nibble.
-                let bits = load(&lines[4], half);
-                for (g, line) in lines[..4].iter().enumerate() {
-                    let (l, h) = nibbles(load(line, half));
-                    let high = |g| _mm256_srli_epi16::<4>(fifth(bits, g));
-                    store(&mut unpacked.0[g], (l, high(g)));
-                    store(&mut unpacked.0[4 + g], (h, high(4 + g)));
-                }
-            } else if BITS == 6 {
-                let bits = [4, 5].map(|line| upper(load(&lines[line], half)));
-                for (g, line) in lines[..4].iter().enumerate() {
-                    let (l, h) = nibbles(load(line, half));
-                    let high = |of: usize| _mm256_srli_epi16::<4>(bits[of][g]);
-                    store(&mut unpacked.0[g], (l, high(0)));
-                    store(&mut unpacked.0[4 + g], (h, high(1)));
                 }
             } else if BITS == LOOKUP {
                 for (g, line) in lines.iter().enumerate() {
@@ -71,20 +54,18 @@ pub fn many<const BITS: u8>(
                     store(&mut unpacked.0[4 + g], split(looked, h));
                 }
             } else {
-                for (g, line) in lines.iter().enumerate() {
-                    let (l0, h0) = nibbles(load(line, 0));
-                    let (l1, h1) = nibbles(load(line, 1));
-                    store(&mut unpacked.0[g], (l0, l1));
-                    store(&mut unpacked.0[4 + g], (h0, h1));
+                let (first, second) = (bytes::<BITS>(lines, 0), bytes::<BITS>(lines, 1));
+                for (to, pair) in unpacked.0.iter_mut().zip(first.into_iter().zip(second)) {
+                    store(to, pair);
                 }
             }
             let mut i = 0;
             while i + 4 <= x.rows {
-                rows::<BITS, 4>(&unpacked, &affine, half, q, d, sum, i, out);
+                rows::<BITS, 4>(&unpacked, &affine, half, q, d, sum, centre, i, out);
                 i += 4;
             }
             while i < x.rows {
-                rows::<BITS, 1>(&unpacked, &affine, half, q, d, sum, i, out);
+                rows::<BITS, 1>(&unpacked, &affine, half, q, d, sum, centre, i, out);
                 i += 1;
             }
         }
@@ -113,30 +94,34 @@ fn rows<const BITS: u8, const N: usize>(
     q: &[i8],
     d: &[f32],
     sum: &[Sums],
+    centre: &[Centre],
     i: usize,
     out: &mut [[f32; TILE]],
 ) {
     let q = &q[i * BLOCK..][..N * BLOCK];
-    let (d, sum, out) = (&d[i..][..N], &sum[i..][..N], &mut out[i..][..N]);
-    let mut first = [_mm256_setzero_si256(); N];
-    let mut second = [_mm256_setzero_si256(); N];
-    // Of six bits, the first half block.
-    let mut before = [_mm256_setzero_si256(); N];
-    for (g, pair) in weights.0.iter().enumerate() {
-        if BITS == 6 && g == 4 {
-            for n in 0..N {
-                before[n] = _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16));
-            }
-            first = [_mm256_setzero_si256(); N];
-            second = [_mm256_setzero_si256(); N];
+    let (d, sum, centre) = (&d[i..][..N], &sum[i..][..N], &centre[i..][..N]);
+    let out = &mut out[i..][..N];
+    let fitting = if fitting(BITS) > 0 { fitting(BITS) } else { 8 };
+    // Of five and six bits, of the first half block.
+    let mut before = [[_mm256_setzero_si256(); N]; 2];
+    let mut sums = [[_mm256_setzero_si256(); N]; 2];
+    for from in (0..8).step_by(fitting) {
+        if from > 0 {
+            before = sums.map(|sums| sums.map(|sums| widen(sums, 1)));
         }
-        let pair = pair.as_ptr().cast::<__m256i>();
-        // SAFETY: 64 bytes, aligned by `Unpacked`.
-        let (a, b) = unsafe { (_mm256_load_si256(pair), _mm256_load_si256(pair.add(1))) };
-        for n in 0..N {
-            let x = broadcast(q, n * BLOCK + 4 * g);
-            add_product(&mut first[n], a, x);
-            add_product(&mut second[n], b, x);
+        sums = [std::array::from_fn(|n| begin::<BITS>(&centre[n], from / 4)); 2];
+        // The compiler must not know how many there are, or it unrolls the loop and adds up in an order for
+        // which there are not enough registers.
+        let some = std::hint::black_box(&weights.0[from..from + fitting]);
+        for (g, pair) in some.iter().enumerate() {
+            let pair = pair.as_ptr().cast::<__m256i>();
+            // SAFETY: 64 bytes, aligned by `Unpacked`.
+            let (a, b) = unsafe { (_mm256_load_si256(pair), _mm256_load_si256(pair.add(1))) };
+            for n in 0..N {
+                let x = broadcast(q, n * BLOCK + 4 * (from + g));
+                add_product(&mut sums[0][n], a, x);
+                add_product(&mut sums[1][n], b, x);
+            }
         }
     }
     for n in 0..N {
@@ -149,17 +134,15 @@ fn rows<const BITS: u8, const N: usize>(
                 _mm256_storeu_ps(out.as_mut_ptr(), total);
             }
         };
-        if BITS == 4 {
-            add(0, [widen(first[n], 1); 2]);
-            add(1, [widen(second[n], 1); 2]);
-            continue;
-        }
-        let dot = _mm256_add_epi32(widen(first[n], 1), widen(second[n], 16));
-        let dots = if BITS == 6 {
-            [before[n], dot]
-        } else {
-            [dot; 2]
+        let last = [widen(sums[0][n], 1), widen(sums[1][n], 1)];
+        match BITS {
+            4 => [0, 1].map(|half| add(half, [last[half]; 2])),
+            5 => [0, 1].map(|half| add(half, [_mm256_add_epi32(before[half][n], last[half]); 2])),
+            6 => [0, 1].map(|half| add(half, [before[half][n], last[half]])),
+            _ => {
+                let dot = _mm256_add_epi32(last[0], widen(sums[1][n], 16));
+                [add(half, [dot; 2]), ()]
+            }
         };
-        add(half, dots);
     }
 }
