@@ -7,7 +7,7 @@ use cachat::engine::event::{CachePicture, Event, Sampling};
 use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::inspect;
 use cachat::engine::lane::{Lane, Unread};
-use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::engine::session::{Eviction, Session, Watcher};
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
 use cachat::testing::write_family_gguf;

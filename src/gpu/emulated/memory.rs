@@ -19,6 +19,8 @@ pub struct Memory {
     /// Bytes of each allocation, by its address.
     live: BTreeMap<u64, usize>,
     pub limit: Option<u64>,
+    /// What was never written reads as zeros: for a device that writes nothing.
+    pub blank: bool,
     pub used: u64,
     pub peak: u64,
 }
@@ -42,7 +44,7 @@ impl Memory {
             if at.is_null() {
                 return Err(out_of_memory(bytes, left));
             }
-            at.write_bytes(UNSET, layout.size());
+            at.write_bytes(if self.blank { 0 } else { UNSET }, layout.size());
             at as u64
         };
         self.live.insert(at, bytes);

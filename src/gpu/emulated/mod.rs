@@ -104,9 +104,11 @@ impl Emulated {
     /// # Errors
     /// As for [`Emulated::new`].
     pub fn idle(seed: u64) -> Result<Emulated> {
+        let device = Emulated::new(seed)?;
+        device.state().memory.blank = true;
         Ok(Emulated {
             idle: true,
-            ..Emulated::new(seed)?
+            ..device
         })
     }
 
