@@ -9,8 +9,6 @@ use std::process::Output;
 use cachat::testing::{TinySpec, write_tiny_gguf};
 use serde_json::{Value, json};
 
-const BIN: &str = env!("CARGO_BIN_EXE_cachat");
-
 struct Place(tempfile::TempDir);
 
 impl Place {
