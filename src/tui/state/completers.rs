@@ -1,11 +1,10 @@
 //! What can stand behind a command, and what of it does as it is.
 
-use super::State;
 use super::compare;
 use super::completion::{Completion, containing, values};
 use super::models;
 use super::slash::{Completer, Source, never};
-use crate::engine::event::{Mode, PolicyInfo};
+use crate::engine::event::Mode;
 use crate::policy::{Budget, Preset};
 use crate::tui::text::safe;
 
@@ -24,17 +23,11 @@ fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
     Preset::ALL.iter().map(|p| (p.name(), p.describe()))
 }
 
-/// What a model evicts by, once there is one.
-fn policy(state: &State) -> Option<&PolicyInfo> {
-    let observed = &state.dashboard.observed;
-    observed.model.as_ref().map(|_| &observed.policy)
-}
-
 pub(super) static POLICIES: Completer = Completer {
     source: Source::State,
     lines: |_, start| values(presets(), start),
     stands: |_, typed| typed.parse::<Preset>().is_ok(),
-    now: |state| policy(state).map(|p| p.preset.name().to_owned()),
+    now: |state| state.policy().map(|p| p.preset.name().to_owned()),
 };
 pub(super) static BUDGETS: Completer = Completer {
     source: Source::State,
@@ -46,7 +39,7 @@ pub(super) static BUDGETS: Completer = Completer {
         values(own.into_iter().chain(BUDGET_VALUES), start)
     },
     stands: |_, typed| typed.parse::<Budget>().is_ok(),
-    now: |state| policy(state).map(|p| p.budget.to_string()),
+    now: |state| state.policy().map(|p| p.budget.to_string()),
 };
 /// Word by word, as long as they are policies and a budget.
 pub(super) static COMPARED: Completer = Completer {
@@ -79,7 +72,11 @@ pub(super) static ARCHIVES: Completer = Completer {
         values(places, start)
     },
     stands: |_, typed| typed.parse::<Mode>().is_ok(),
-    now: |state| policy(state).map(|_| state.dashboard.observed.archive.mode.to_string()),
+    now: |state| {
+        state
+            .policy()
+            .map(|_| state.dashboard.observed.archive.mode.to_string())
+    },
 };
 pub(super) static COPIES: Completer = Completer {
     source: Source::State,

@@ -7,6 +7,12 @@ use crate::policy::{Budget, Preset};
 use crate::tui::conversation::Level;
 
 impl State {
+    /// What a model evicts by, once there is one.
+    pub(super) fn policy(&self) -> Option<&PolicyInfo> {
+        let observed = &self.dashboard.observed;
+        observed.model.as_ref().map(|_| &observed.policy)
+    }
+
     pub(super) fn set_policy(&mut self, argument: &str, effects: &mut Vec<Effect>) {
         if argument.is_empty() {
             return self.say_policy();
