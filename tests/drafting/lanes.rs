@@ -149,7 +149,9 @@ fn run(
         let archive = Archive::on_disk(folder.path(), network.identity(), 1 << 30);
         Arc::new(archive.unwrap())
     });
-    let text: Vec<u32> = noise(PROMPT + answer(archived), 5).map(|x| x % 250).collect();
+    let text: Vec<u32> = noise(PROMPT + answer(archived), 5)
+        .map(|x| x % 250)
+        .collect();
     let mut lane = Lane::archiving(network, evictor, archive.clone()).unwrap();
     let read = match archived {
         true => lane.recall(&text[..PROMPT], 0, &mut Unread),
