@@ -143,7 +143,7 @@ fn hostile_files_end_in_a_message() {
             .contains("is a Word document; save it as PDF")
     );
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(60), "took {took:?}");
+    assert!(took < Duration::from_secs(240), "took {took:?}");
     let logs = std::fs::read_dir(place.0.path().join("logs"));
     let names = logs.into_iter().flatten().flatten().map(|e| e.file_name());
     let crashes = names.filter(|name| name.to_string_lossy().starts_with("crash"));

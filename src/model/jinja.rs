@@ -254,7 +254,8 @@ mod tests {
             let end = render(&source, &["a"]);
             let took = begun.elapsed().as_secs_f32();
             println!("{took:.2} s {} {source}", end.is_err());
-            assert!(took < 5.0, "{took} s: {source}");
+            // Of the clock, and machines are busy: without bounds some of them take for ever.
+            assert!(took < 60.0, "{took} s: {source}");
             assert!(end.is_err() || end.unwrap().len() < 1 << 20, "{source}");
         }
         assert!(render("{{ [1, [2]] | tojson(indent=2) }}", &["a"]).is_ok());

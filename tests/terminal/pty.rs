@@ -9,7 +9,7 @@ use cachat::testing::{TinySpec, write_tiny_gguf};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// Patience for what should be quick; generous, since machines are busy.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(120);
 
 struct Output {
     parser: vt100::Parser,

@@ -202,8 +202,8 @@ proptest! {
 fn an_answer_of_nothing_but_marks_is_told_apart_in_one_go() {
     let round = "<|channel|>analysis<|message|>a<|end|><|start|>assistant";
     let text = round.repeat((1 << 20) / round.len());
-    let begun = std::time::Instant::now();
+    let work = crate::testing::Work::begin();
     let parts = split(&text);
     assert_eq!(parts.thoughts.matches('a').count(), (1 << 20) / round.len());
-    assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    assert!(work.done() < std::time::Duration::from_secs(5));
 }

@@ -5,9 +5,9 @@ use super::split::Split;
 use super::*;
 use crate::model::message::{Message, Role};
 use crate::model::template::ChatTemplate;
-use crate::testing::{TinySpec, write_smollm2_vocabulary, write_tiny_gguf};
+use crate::testing::{TinySpec, Work, write_smollm2_vocabulary, write_tiny_gguf};
 use proptest::prelude::*;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn smollm2() -> (GgufFile, Tokenizer) {
     let dir = tempfile::tempdir().unwrap();
@@ -135,10 +135,10 @@ fn long_runs_take_no_quadratic_time() {
     let (_, tokenizer) = smollm2();
     for run in ["a", " ", "\n", "日", "1", "!", "<", "<|im_start|>"] {
         let text = run.repeat(200_000);
-        let begun = Instant::now();
+        let work = Work::begin();
         assert!(!tokenizer.encode(&text, true).unwrap().is_empty());
         // Linear takes a fraction of a second even unoptimised; quadratic takes minutes.
-        assert!(begun.elapsed() < Duration::from_secs(20), "{run:?}");
+        assert!(work.done() < Duration::from_secs(20), "{run:?}");
     }
 }
 
@@ -149,9 +149,9 @@ fn one_word_of_megabytes_takes_little_memory_and_time() {
     for letter in ["a", " ", "日", "😀"] {
         let text = letter.repeat((63 << 20) / letter.len());
         let before = memory_stats::memory_stats().unwrap().physical_mem;
-        let begun = Instant::now();
+        let work = Work::begin();
         let tokens = tokenizer.encode(&text, false).unwrap().len();
-        let took = begun.elapsed();
+        let took = work.done();
         let after = memory_stats::memory_stats().unwrap().physical_mem;
         println!(
             "{letter:?}: {tokens} tokens in {took:?}, {} MB",

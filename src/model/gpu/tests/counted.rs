@@ -99,8 +99,8 @@ fn a_token_is_a_dozen_launches_a_layer_and_waits_once() {
         let mut ragged = false;
         for token in 0..60 {
             let counts = counted(&device, || {
-                let logits = decode(&mut *sequence, token);
-                assert!(logits.best().is_some() || !works);
+                let next = decode(&mut *sequence, token);
+                assert!(next.best().is_some() || !works);
             });
             let launches = counts.launches + counts.replayed;
             assert!(launches <= 12 * LAYERS as u64 + 6, "{counts:?}");
