@@ -126,6 +126,7 @@ fn what_does_as_it_stands_is_taken_as_it_stands() {
     let read = Effect::Read(PathBuf::from("a.md"));
     assert_eq!(press(&mut state, KeyCode::Enter), [read]);
     // Nothing new is written over what is there.
+    said(&mut state, "one", "first");
     type_in(&mut state, "/save no");
     listed(&mut state, "no", &[("notes.md", false)]);
     let effects = press(&mut state, KeyCode::Enter);
