@@ -134,7 +134,7 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
         let stats = session
             .ask(&text, &sampling, &mut output)
             .map_err(|error| match error {
-                TurnError::TooLong(figures) if session.turn() == 0 => prompt.refusal(figures),
+                TurnError::TooLong(figures) if session.position() == 0 => prompt.refusal(figures),
                 error => super::load::turn_error(error),
             })?;
         output.finish();

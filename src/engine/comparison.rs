@@ -40,6 +40,14 @@ pub struct Plan {
     pub max_tokens: usize,
 }
 
+impl Plan {
+    /// The least budget, where it holds all there is and so nothing is evicted.
+    pub fn within(&self) -> Option<usize> {
+        let budget = self.policies.iter().filter_map(|p| p.1).min()?;
+        (self.position <= budget).then_some(budget)
+    }
+}
+
 /// One policy's run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PolicyRun {

@@ -105,8 +105,18 @@ impl Compare {
     /// What is compared where nothing is named, beside the full cache: the default policy and, to
     /// see what its allocator does, the one that gives every head the same.
     pub fn usual() -> Vec<Preset> {
+        Compare::beside(Preset::default())
+    }
+
+    /// The same for the policy in force; one that gives every head the same, or keeps everything, stands
+    /// beside the default.
+    pub fn beside(policy: Preset) -> Vec<Preset> {
         let default = Preset::default();
-        let mut both = vec![default.uniform(), default];
+        let mut both = match policy {
+            full if full == Preset::FULL => vec![default.uniform(), default],
+            even if even.uniform() == even => vec![even, default],
+            uneven => vec![uneven.uniform(), uneven],
+        };
         both.dedup();
         both
     }

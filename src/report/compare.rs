@@ -50,8 +50,14 @@ pub fn conditions(plan: &Plan) -> String {
         true => ", its earlier answer left out",
         false => "",
     };
+    let within = plan.within().map_or_else(String::new, |budget| {
+        format!(
+            "; nothing is evicted: {} fit the budget of {budget}",
+            plan.position
+        )
+    });
     format!(
-        "{} tokens read, {past}{left_out}; greedy, at most {} tokens",
+        "{} tokens read, {past}{left_out}; greedy, at most {} tokens{within}",
         plan.prompt_tokens, plan.max_tokens
     )
 }

@@ -93,7 +93,11 @@ impl SavedConversation {
             Piece::File { name, .. } => name.as_str(),
         });
         let line: Vec<&str> = words.flat_map(str::split_whitespace).collect();
-        line.join(" ").chars().take(80).collect()
+        let (line, most) = (line.join(" "), 80);
+        match line.chars().nth(most) {
+            Some(_) => line.chars().take(most - 1).chain(['…']).collect(),
+            None => line,
+        }
     }
 
     /// Whether the title, a question or an answer contains `query`, in any case.

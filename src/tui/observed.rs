@@ -89,7 +89,13 @@ impl Observed {
                 self.archive = (**archive).clone();
                 self.archiving = false;
             }
-            Event::TurnStarted { .. } => self.archiving = true,
+            Event::TurnStarted { position, .. } => {
+                self.archiving = true;
+                if self.archives() && self.archive.tokens < *position {
+                    // Brought back: the bytes are told when the turn ends.
+                    (self.archive.tokens, self.archive.bytes) = (*position, 0);
+                }
+            }
             Event::Failed { .. } | Event::Fatal(_) => self.archiving = false,
             Event::Tokens(tokens) => {
                 self.tokens.clone_from(tokens);
@@ -314,6 +320,15 @@ mod tests {
         let turn = None;
         tell(&mut o, Event::Failed { turn, message });
         assert_eq!(o.archived(), 300);
+        // Brought back, it is known to be archived from where a turn begins.
+        o.restart();
+        let started = Event::TurnStarted {
+            turn: 3,
+            prompt_tokens: 20,
+            position: 280,
+        };
+        tell(&mut o, started);
+        assert_eq!((o.archive.tokens, o.archive.bytes), (280, 0));
         o.restart();
         let left = (o.archive.mode, o.archived(), o.archive.bytes);
         assert_eq!(left, (Mode::Memory, 0, 0));

@@ -191,14 +191,16 @@ impl Shelf {
         }
     }
 
-    /// Names of the newest, each with its age, turns and title.
+    /// Names of the newest others, each with its age, turns and title.
     pub fn list(&self) -> Vec<(String, String)> {
         let hint = |s: Summary| {
             let age = s.modified.elapsed().map(|d| d.as_secs_f64()).unwrap_or(0.0);
             let hint = format!("{} · {} · {}", human::age(age), s.turns(), s.title);
             (s.name, hint)
         };
-        self.store.list("").take(LISTED).map(hint).collect()
+        let others = self.store.list("");
+        let others = others.filter(|s| self.current.as_ref() != Some(&s.name));
+        others.take(LISTED).map(hint).collect()
     }
 }
 
@@ -307,9 +309,11 @@ mod tests {
     #[test]
     fn the_list_tells_age_turns_and_title() {
         let folder = tempfile::tempdir().unwrap();
-        let sessions = sessions(folder.path(), &["what is it?"]);
+        let mut sessions = sessions(folder.path(), &["what is it?"]);
         let list = sessions.shelf().list();
-        let hint = &list[0].1;
+        let (name, hint) = &list[0];
         assert!(hint.ends_with("· 1 turn · what is it?"), "{hint}");
+        open(&mut sessions, name).unwrap();
+        assert_eq!(sessions.shelf().list(), [], "this one is open");
     }
 }

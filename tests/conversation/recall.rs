@@ -151,6 +151,48 @@ fn the_fifth_question_is_judged_as_if_everything_were_one_prompt() {
     }
 }
 
+/// Conversations share the template's beginning: what reads a text for the first time is told as that,
+/// and what brings it back as that. Turns count on in a conversation that was brought back.
+#[test]
+fn a_first_reading_is_a_prefill_and_turns_count_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let tight = eviction(Preset::ADA_SNAPKV, 24, 6);
+    let opened = || archived(&EXACT, tight, In::Disk, folder.path());
+    let asked = |session: &mut Session, question: &str| {
+        let mut seen = Seen::default();
+        let stats = session.ask(question, &greedy(1), &mut seen).unwrap();
+        let first = seen.rounds.first().cloned().unwrap();
+        (stats, first.trigger, first.turn)
+    };
+    let mut one = opened();
+    let long = &questions()[0];
+    let (stats, trigger, turn) = asked(&mut one, long);
+    assert_eq!(
+        (stats.reused_tokens, trigger, turn),
+        (0, Trigger::Prefill, 1)
+    );
+    // Another conversation begins with the same words and goes on with many others.
+    let words: Vec<&str> = long.split_whitespace().collect();
+    let other = format!(
+        "{} {}",
+        words[..20].join(" "),
+        "something else entirely ".repeat(60)
+    );
+    let mut two = opened();
+    let (stats, trigger, _) = asked(&mut two, &other);
+    assert!(stats.reused_tokens > 0, "{stats:?}");
+    assert_eq!(trigger, Trigger::Prefill, "{stats:?}");
+    // The same text elsewhere comes back, and so does one that was opened again.
+    let (stats, trigger, turn) = asked(&mut opened(), long);
+    assert!(stats.reused_tokens > stats.prompt_tokens, "{stats:?}");
+    assert_eq!((trigger, turn), (Trigger::Recall, 1));
+    let mut again = opened();
+    again.restart(None, Some(one.messages().to_vec())).unwrap();
+    assert_eq!(again.turn(), 1);
+    let (_, trigger, turn) = asked(&mut again, "and the end?");
+    assert_eq!((trigger, turn), (Trigger::Recall, 2));
+}
+
 /// The archive of a conversation with decoded answers is the same in memory and on the disk, and after
 /// the program was closed and opened at every turn.
 #[test]

@@ -98,7 +98,7 @@ impl Session {
                 prompt,
             });
         }
-        let behind = match self.turn > 0 {
+        let behind = match self.lane.position() > 0 {
             true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
             false => &[],
         };
@@ -116,7 +116,7 @@ impl Session {
             // The first turn, or the template rewrites what was said: of the cache, only that can be
             // relied on which is the same from the start.
             None => Ahead {
-                how: match self.turn {
+                how: match self.lane.position() {
                     0 => How::Fresh,
                     _ => How::Recalled,
                 },

@@ -93,7 +93,6 @@ impl Session {
                 self.lane = self.new_lane(Evictor::none(self.eviction.params))?;
                 self.lane.remember(peak);
                 self.drawn.clear();
-                self.turn = 0;
             }
         }
         Ok(())
@@ -125,7 +124,7 @@ impl Session {
         self.eviction
     }
 
-    /// Turns so far.
+    /// Turns so far, those of a conversation that was brought back included.
     pub fn turn(&self) -> Turn {
         self.turn
     }
@@ -175,7 +174,8 @@ impl Session {
         }
         self.drawn.clear();
         self.prompt.clear();
-        self.turn = 0;
+        let asked = self.messages.iter().filter(|m| m.role == Role::User);
+        self.turn = asked.count() as Turn;
         self.in_force = None;
         Ok(())
     }
@@ -298,7 +298,7 @@ impl Session {
         if self.drawn.ended == Some(Stop::Eos) {
             return Err(TurnError::Complete);
         }
-        if self.drawn.pending.is_none() || self.turn == 0 {
+        if self.drawn.pending.is_none() || self.lane.position() == 0 {
             let (last, before) = answer;
             let Model {
                 tokenizer,

@@ -51,6 +51,7 @@ impl Session {
         if how == How::Recalled && self.archive.is_none() && self.lane.recallable(&tokens) == 0 {
             how = How::Fresh;
         }
+        let empty = self.lane.position() == 0;
         let recalled = match how {
             How::Recalled => match self.recall(&tokens, evictor, turn, watcher) {
                 Err(TurnError::Model(ModelError::Archive)) => {
@@ -95,7 +96,10 @@ impl Session {
             How::Behind => self.drawn.tokens.extend(tokens),
             How::Fresh | How::Recalled => self.drawn.tokens = tokens,
         }
-        let trigger = match how == How::Recalled && from > 0 && self.archive.is_some() {
+        // A conversation that begins shares a few tokens of the template with others: it reads, and brings
+        // nothing back.
+        let brought = from > 0 && !(empty && from < read);
+        let trigger = match how == How::Recalled && brought && self.archive.is_some() {
             true => Trigger::Recall,
             false => Trigger::Prefill,
         };

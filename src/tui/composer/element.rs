@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::document::{Question, framed};
 use crate::human;
+use crate::tui::text::wrap;
 
 const FIRST: u32 = 0xF0000;
 const LAST: u32 = 0xFFFFD;
@@ -53,6 +54,20 @@ impl Element {
             (None, _) => format!("[{what} · {} characters]", human::thousands(self.chars)),
         }
     }
+}
+
+/// A label in so many cells: the words behind the share go first, then its last figure.
+pub fn fitted(label: &str, cells: usize) -> String {
+    let mut label = label.to_owned();
+    if wrap::width(&label) > cells {
+        label = label.replace(" % of context]", " %]");
+    }
+    if wrap::width(&label) > cells
+        && let Some((before, _)) = label.rsplit_once(" · ").filter(|(b, _)| b.contains(" · "))
+    {
+        label = format!("{before}]");
+    }
+    wrap::truncate(&label, cells)
 }
 
 /// All elements ever attached; never shrinks, so that undo and history find theirs.
@@ -145,6 +160,17 @@ impl Elements {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_gives_its_least_words_up_first() {
+        let label = "[pasted 85 lines · 2,648 tokens · 32 % of context]";
+        let in_cells = |cells| fitted(label, cells);
+        assert_eq!(in_cells(50), label);
+        assert_eq!(in_cells(46), "[pasted 85 lines · 2,648 tokens · 32 %]");
+        assert_eq!(in_cells(38), "[pasted 85 lines · 2,648 tokens]");
+        assert_eq!(in_cells(20), "[pasted 85 lines · …");
+        assert_eq!(fitted("[a · 7 characters]", 9), "[a · 7 c…");
+    }
 
     #[test]
     fn an_attached_file_reads_as_the_command_line_has_it() {

@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::element::{Elements, is_mark};
+use super::element::{Elements, fitted, is_mark};
 use crate::tui::text::{safe, wrap};
 
 /// One piece of a row: its place in the text and what is drawn for it.
@@ -115,7 +115,7 @@ fn pieces(
         let mut at = start + at;
         if let Some(mark) = g.chars().next().filter(|&c| is_mark(c)) {
             let shown = match elements.get(mark) {
-                Some(e) => wrap::truncate(&safe::one_line(&e.label(context)), cells),
+                Some(e) => fitted(&safe::one_line(&e.label(context)), cells),
                 None => "\u{fffd}".to_owned(),
             };
             out.push(Piece {

@@ -5,7 +5,7 @@ mod element;
 mod layout;
 
 pub use buffer::Buffer;
-pub use element::{Element, ElementKind, Elements};
+pub use element::{Element, ElementKind, Elements, fitted};
 pub use layout::{Row, layout};
 
 /// The largest paste taken, in bytes.

@@ -7,6 +7,7 @@ use super::thoughts::Thoughts;
 use crate::engine::event::Trigger;
 use crate::model::thoughts::{Part, Splitter};
 use crate::saved::Ending;
+use crate::tui::composer::fitted;
 use crate::tui::text::{safe, stream::Stream, wrap};
 use crate::tui::theme::Theme;
 
@@ -32,6 +33,8 @@ pub struct Progress {
     /// 0–1.
     pub share: f64,
     pub text: String,
+    /// The same where there is less room.
+    pub short: String,
 }
 
 /// What the cache did, in a line.
@@ -203,7 +206,7 @@ fn user(parts: &[MessagePart], room: usize, theme: &Theme) -> Vec<Line<'static>>
             }
             MessagePart::Chip(label) => {
                 let chip = Style::new().fg(theme.chip).bg(theme.chip_background);
-                spans.push(Span::styled(wrap::truncate(label, room), chip));
+                spans.push(Span::styled(fitted(label, room), chip));
             }
         }
     }
@@ -217,9 +220,13 @@ impl Progress {
     fn lines(&self, room: usize, theme: &Theme) -> Vec<Line<'static>> {
         let cells = room.min(BAR);
         let done = (self.share.clamp(0.0, 1.0) * cells as f64).round() as usize;
+        let text = match wrap::width(&self.text) <= room {
+            true => &self.text,
+            false => &self.short,
+        };
         vec![
             Line::from(Span::styled(
-                wrap::truncate(&self.text, room),
+                wrap::truncate(text, room),
                 Style::new().fg(theme.dim),
             )),
             Line::from(vec![

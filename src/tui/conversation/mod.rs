@@ -86,6 +86,15 @@ impl Scrollback {
         }
     }
 
+    /// A question's pastes and files have other labels.
+    pub fn relabel(&mut self, at: usize, new: Vec<MessagePart>) {
+        if let Some(laid) = self.entries.get_mut(at)
+            && let Entry::User { parts, .. } = &mut laid.entry
+        {
+            (*parts, laid.stale) = (new, true);
+        }
+    }
+
     /// What the cache did is shown below all answers, or below the last one only.
     pub fn show_details(&mut self, all: bool) {
         for laid in &mut self.entries {

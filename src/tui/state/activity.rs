@@ -199,16 +199,16 @@ impl Activity {
         else {
             return None;
         };
-        let mut text = format!(
-            "reading {} tokens · {}",
-            human::thousands(tokens),
-            human::percent_whole(share)
-        );
+        let share_read = human::percent_whole(share);
+        let mut text = format!("reading {} tokens · {share_read}", human::thousands(tokens));
+        let mut short = format!("reading · {share_read}");
         // An estimate means something only after a while.
         if share > 0.02 && seconds > 0.3 && share < 1.0 {
             let left = seconds / share * (1.0 - share);
-            text.push_str(&format!(" · {} left", human::remaining(left)));
+            let left = format!(" · {} left", human::remaining(left));
+            text.push_str(&left);
+            short.push_str(&left);
         }
-        Some(Progress { share, text })
+        Some(Progress { share, text, short })
     }
 }

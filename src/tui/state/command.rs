@@ -50,9 +50,9 @@ pub static COMMANDS: &[Slash] = commands! {
         => set_sampling, completed(&sampling::COMPLETER);
     "theme" "[NAME]" "colours; the next one without a name" => choose_theme, completed(&THEMES);
     "save" "[--thoughts] [PATH]" "write the conversation as Markdown"
-        => |state, path, effects| effects.push(state.save(path, false)), completed(&NEW_FILES);
+        => |state, path, effects| state.save(path, false, effects), completed(&NEW_FILES);
     "export" "[--thoughts] [PATH.md | .json]" "Markdown or JSON"
-        => |state, path, effects| effects.push(state.save(path, path.ends_with(".json"))),
+        => |state, path, effects| state.save(path, path.ends_with(".json"), effects),
         completed(&NEW_FILES);
     "quit" "" "leave" => |state, _, effects| state.leave(effects);
 };
@@ -105,11 +105,13 @@ impl State {
 fn set_sampling(state: &mut State, argument: &str, effects: &mut Vec<Effect>) {
     match sampling::set(&mut state.sampling, argument) {
         Ok(said) => {
-            let sampling = state.sampling.yours.clone();
-            effects.push(Effect::Engine(Command::SetSampling(sampling)));
+            if !argument.is_empty() {
+                let sampling = state.sampling.yours.clone();
+                effects.push(Effect::Engine(Command::SetSampling(sampling)));
+            }
             state.note(Level::Info, said);
         }
-        Err(why) => state.toast(Level::Warning, why),
+        Err(why) => state.mend("set", argument, why),
     }
 }
 

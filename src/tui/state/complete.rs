@@ -58,12 +58,34 @@ impl State {
         match (command::behind(text), typed.contains(' ')) {
             (Some((command, start)), _) => {
                 let lines = command.completer().map(|c| (c.lines)(self, start));
-                let before = &text[..text.len() - start.len()];
-                with(before, lines.unwrap_or_default())
+                let mut lines = lines.unwrap_or_default();
+                let now = self.in_force();
+                for line in lines.iter_mut().filter(|l| Some(&l.label) == now.as_ref()) {
+                    let hint = std::mem::take(&mut line.hint);
+                    line.hint = match hint.is_empty() {
+                        true => "in force".to_owned(),
+                        false => format!("in force · {hint}"),
+                    };
+                }
+                with(&text[..text.len() - start.len()], lines)
             }
             (None, true) => Vec::new(),
             (None, false) => commands(typed),
         }
+    }
+
+    /// The value in force of the command that is typed.
+    fn in_force(&self) -> Option<String> {
+        let (command, _) = command::behind(self.composer.buffer.text())?;
+        (command.completer()?.now)(self)
+    }
+
+    /// The line of the value in force, while nothing is typed behind its command.
+    pub(super) fn line_in_force(&self) -> Option<usize> {
+        let text = self.composer.buffer.text();
+        command::behind(text).filter(|(_, typed)| typed.is_empty())?;
+        let now = self.in_force()?;
+        self.completions().iter().position(|line| line.label == now)
     }
 
     /// What stands above the lines, while the models are listed.

@@ -1,10 +1,11 @@
 //! What can stand behind a command, and what of it does as it is.
 
+use super::State;
 use super::compare;
 use super::completion::{Completion, containing, values};
 use super::models;
-use super::slash::{Completer, Source};
-use crate::engine::event::Mode;
+use super::slash::{Completer, Source, never};
+use crate::engine::event::{Mode, PolicyInfo};
 use crate::policy::{Budget, Preset};
 use crate::tui::text::safe;
 
@@ -14,7 +15,7 @@ pub(super) const NO_SYSTEM: &str = "none";
 const BUDGET_VALUES: [(&str, &str); 5] = [
     ("128", "very tight"),
     ("256", "tight"),
-    ("512", ""),
+    ("512", "moderate"),
     ("1024", "comfortable"),
     ("25%", "a quarter of the prompt"),
 ];
@@ -23,15 +24,29 @@ fn presets() -> impl Iterator<Item = (&'static str, &'static str)> {
     Preset::ALL.iter().map(|p| (p.name(), p.describe()))
 }
 
+/// What a model evicts by, once there is one.
+fn policy(state: &State) -> Option<&PolicyInfo> {
+    let observed = &state.dashboard.observed;
+    observed.model.as_ref().map(|_| &observed.policy)
+}
+
 pub(super) static POLICIES: Completer = Completer {
     source: Source::State,
     lines: |_, start| values(presets(), start),
     stands: |_, typed| typed.parse::<Preset>().is_ok(),
+    now: |state| policy(state).map(|p| p.preset.name().to_owned()),
 };
 pub(super) static BUDGETS: Completer = Completer {
     source: Source::State,
-    lines: |_, start| values(BUDGET_VALUES, start),
+    lines: |state, start| {
+        // One that is none of the usual ones stands before them.
+        let now = (BUDGETS.now)(state).unwrap_or_default();
+        let own = BUDGET_VALUES.iter().all(|(value, _)| *value != now) && !now.is_empty();
+        let own = own.then_some((now.as_str(), ""));
+        values(own.into_iter().chain(BUDGET_VALUES), start)
+    },
     stands: |_, typed| typed.parse::<Budget>().is_ok(),
+    now: |state| policy(state).map(|p| p.budget.to_string()),
 };
 /// Word by word, as long as they are policies and a budget.
 pub(super) static COMPARED: Completer = Completer {
@@ -51,6 +66,7 @@ pub(super) static COMPARED: Completer = Completer {
         let word = compare::last_word(typed).map_or("", |(_, word)| word);
         word.is_empty() || word.parse::<Preset>().is_ok() || word.parse::<Budget>().is_ok()
     },
+    now: never,
 };
 pub(super) static ARCHIVES: Completer = Completer {
     source: Source::State,
@@ -63,6 +79,7 @@ pub(super) static ARCHIVES: Completer = Completer {
         values(places, start)
     },
     stands: |_, typed| typed.parse::<Mode>().is_ok(),
+    now: |state| policy(state).map(|_| state.dashboard.observed.archive.mode.to_string()),
 };
 pub(super) static COPIES: Completer = Completer {
     source: Source::State,
@@ -75,12 +92,14 @@ pub(super) static COPIES: Completer = Completer {
         values(parts, start)
     },
     stands: |_, typed| matches!(typed, "" | "code" | "thoughts" | "all"),
+    now: never,
 };
 /// The user's own as well.
 pub(super) static THEMES: Completer = Completer {
     source: Source::State,
     lines: |state, start| values(state.themes.names().map(|name| (name, "")), start),
     stands: |state, typed| state.themes.names().any(|name| name == typed),
+    now: |state| Some(state.themes.name().to_owned()),
 };
 pub(super) static SYSTEMS: Completer = Completer {
     source: Source::State,
@@ -96,6 +115,7 @@ pub(super) static SYSTEMS: Completer = Completer {
         lines
     },
     stands: |_, _| true,
+    now: never,
 };
 /// Names, or a path once it looks like one.
 pub(super) static MODELS: Completer = Completer {
@@ -112,20 +132,24 @@ pub(super) static MODELS: Completer = Completer {
             || typed.contains('/')
             || state.popup.models.iter().any(|(name, _)| name == typed)
     },
+    now: never,
 };
 pub(super) static SESSIONS: Completer = Completer {
     source: Source::Sessions,
     lines: |state, start| containing(&state.popup.sessions, start),
     stands: |state, typed| state.popup.sessions.iter().any(|(name, _)| name == typed),
+    now: never,
 };
 pub(super) static FILES: Completer = Completer {
     source: Source::Folder,
     lines: |state, path| state.popup.listing.completions(path),
     stands: |state, path| path.is_empty() || state.popup.listing.has(path),
+    now: never,
 };
 /// Where something new is written: no name that is there is meant unless it is picked.
 pub(super) static NEW_FILES: Completer = Completer {
     source: Source::Folder,
     lines: |state, path| state.popup.listing.completions(path),
     stands: |_, _| true,
+    now: never,
 };

@@ -137,7 +137,9 @@ impl State {
                 human::thousands(stats.prompt_tokens),
                 human::duration(stats.prefill_seconds)
             ));
-            if stats.reused_tokens > 0 && self.dashboard.observed.archives() {
+            // The template's own beginning is shared with other conversations: nobody asks for it.
+            let shared = stats.reused_tokens < stats.prompt_tokens / 8;
+            if !shared && stats.reused_tokens > 0 && self.dashboard.observed.archives() {
                 let reused = human::thousands(stats.reused_tokens);
                 footer.push_str(&format!(" · over {reused} archived"));
             }
@@ -195,7 +197,7 @@ impl State {
 }
 
 /// `evicted 7,440 → 1,024 per head · keeps 97.1 % of the attention (uniform 95.8 %) · freed …`, or
-/// `↺ 412 of 1,024 per head came back, 40 % of the selection is new · keeps …`.
+/// `↺ 412 of 1,024 per head came back from the archive (40 %) · keeps …`.
 fn eviction_line(round: &EvictionRound) -> String {
     // A round may concern some layers only.
     let heads: usize = round.layers.iter().map(|l| l.budgets.len()).sum();
@@ -208,11 +210,13 @@ fn eviction_line(round: &EvictionRound) -> String {
     let what = match (round.trigger, round.recalled_entries) {
         (Trigger::Prefill, _) => format!("evicted {before} → {after} per head"),
         (Trigger::Decode, _) => format!("evicted again {before} → {after} per head"),
-        (Trigger::Recall, 0) => format!("↺ selected {after} of {before} per head, nothing new"),
+        (Trigger::Recall, 0) => {
+            format!("↺ selected {after} of {before} per head, nothing had to come back")
+        }
         (Trigger::Recall, back) => {
             let share = back as f64 / round.after_entries.max(1) as f64;
             format!(
-                "↺ {} of {after} per head came back, {} of the selection is new",
+                "↺ {} of {after} per head came back from the archive ({})",
                 per_head(back),
                 human::percent_whole(share.min(1.0))
             )

@@ -7,11 +7,14 @@ use crate::engine::event::Event;
 use crate::human;
 use crate::model::source::known::DEFAULT;
 use crate::tui::conversation::Level;
+use crate::tui::text::wrap;
 
 /// What the list stands behind.
 const COMMAND: &str = "/model ";
 /// Names are shown in so many characters, with an ellipsis in the middle.
 const NAME: usize = 22;
+/// Before why a model is none that can be taken.
+const CANNOT: &str = "cannot run";
 /// So many tokens are a long text.
 const LONG: usize = 3000;
 
@@ -124,7 +127,7 @@ fn rows(catalogue: &Catalogue, running: Option<&std::path::Path>) -> Vec<(String
     offers.sort_by_key(|o| (!is_running(o), o.origin.is_none(), o.bytes));
     let row = |offer: &Offer| {
         let hint = match &offer.trouble {
-            Some(why) => format!("cannot run: {why}"),
+            Some(why) => format!("{CANNOT}: {why}"),
             None => hint(offer, is_running(offer)),
         };
         (offer.name.clone(), hint)
@@ -166,6 +169,17 @@ fn columns(
     place: &str,
 ) -> String {
     format!("{fits:<5} {memory:>8}  {speed:>6}  {context:>5}  {size:>8} {place}")
+}
+
+/// A line of the list, or its title, in so many cells: whole columns.
+pub fn within(line: &str, cells: usize) -> String {
+    // Where `columns` end.
+    const ENDS: [usize; 5] = [5, 14, 22, 29, 39];
+    let fits = wrap::width(line) <= cells || line.starts_with(CANNOT);
+    match ENDS.into_iter().rev().find(|end| *end <= cells) {
+        Some(end) if !fits => line.chars().take(end).collect(),
+        _ => wrap::truncate(line, cells),
+    }
 }
 
 /// The same as words.
@@ -307,5 +321,9 @@ mod tests {
         );
         assert_eq!(shown("a name that is not too lo"), "a name … is not too lo");
         assert_eq!(shown("short"), "short");
+        // Where it is narrow, whole columns stand there and none in part.
+        assert_eq!(within(&rows[4].1, 20), "fits  2.93 GiB");
+        assert_eq!(within(&title(), 20), "        memory");
+        assert_eq!(within("cannot run: no GGUF", 12), "cannot run:…");
     }
 }

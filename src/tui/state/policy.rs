@@ -16,7 +16,7 @@ impl State {
                 policy: Some(preset),
                 budget: None,
             })),
-            Err(why) => self.toast(Level::Warning, why.to_string()),
+            Err(why) => self.mend("policy", argument, why.to_string()),
         }
     }
 
@@ -29,7 +29,7 @@ impl State {
                 policy: None,
                 budget: Some(budget),
             })),
-            Err(why) => self.toast(Level::Warning, why.to_string()),
+            Err(why) => self.mend("budget", argument, why.to_string()),
         }
     }
 

@@ -61,14 +61,14 @@ impl State {
         }
     }
 
-    /// The line of the popup that Enter takes: the first one, before a key goes to another; none
-    /// where what is typed does as it stands.
+    /// The line of the popup that Enter takes: the value in force or the first one, before a key goes
+    /// to another; none where what is typed does as it stands.
     pub fn picked(&self, lines: usize) -> Option<usize> {
         let last = lines.checked_sub(1)?;
         match self.popup.choice {
             Some(choice) => Some(choice.min(last)),
             None if self.refusal_choices().is_some() || self.stands() => None,
-            None => Some(0),
+            None => Some(self.line_in_force().unwrap_or(0).min(last)),
         }
     }
 
@@ -95,9 +95,14 @@ impl State {
             (KeyCode::Down, _) => {
                 self.popup.choice = Some(picked.map_or(0, |c| (c + 1).min(last)));
             }
-            (KeyCode::Up, Some(at)) => self.popup.choice = at.checked_sub(1),
+            // Above the value in force are others; above the first line there is what is typed.
+            (KeyCode::Up, at) if at.or(picked) > Some(0) => {
+                self.popup.choice = at.or(picked).and_then(|at| at.checked_sub(1));
+            }
+            (KeyCode::Up, Some(_)) if self.line_in_force() > Some(0) => {}
+            (KeyCode::Up, Some(_)) => self.popup.choice = None,
             (KeyCode::Tab, _) if refused => return false,
-            (KeyCode::Tab, _) => self.complete(&lines[choice.unwrap_or(0)].text),
+            (KeyCode::Tab, _) => self.complete(&lines[choice.or(picked).unwrap_or(0)].text),
             (KeyCode::Enter, Some(at)) if plain && refused => self.choose(at, effects),
             (KeyCode::Enter, _) if plain => {
                 let Some(at) = picked else {

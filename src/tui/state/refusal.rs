@@ -192,6 +192,7 @@ impl State {
     /// A text's tokens are known; one that cannot fit is told before it is sent.
     pub(super) fn counted(&mut self, tag: u64, tokens: usize) {
         self.composer.elements.counted(tag, tokens);
+        self.relabel(tag);
         let waits = self.composer.buffer.text().chars();
         let waits = waits.filter_map(|c| self.composer.elements.tag(c));
         if let Some(context) = self.context().filter(|&context| tokens > context)

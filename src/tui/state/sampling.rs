@@ -1,7 +1,7 @@
 //! `/set`: how tokens are drawn, one row for each setting.
 
 use super::completion::values;
-use super::slash::{Completer, Source};
+use super::slash::{Completer, Source, never};
 use crate::engine::event::{PartialSampling, Said, Sampling};
 
 struct Setting {
@@ -102,8 +102,13 @@ pub(super) static COMPLETER: Completer = Completer {
     source: Source::State,
     lines: |state, typed| {
         let Some((name, value)) = typed.split_once(' ') else {
-            let names = SETTINGS.iter().map(|s| (s.name, s.hint));
-            let mut lines = values(names, typed);
+            let now = state.sampling.in_force();
+            let hints = SETTINGS
+                .iter()
+                .map(|s| format!("{} · {}", (s.shown)(&now), s.hint));
+            let hints: Vec<String> = hints.collect();
+            let names = SETTINGS.iter().zip(&hints);
+            let mut lines = values(names.map(|(s, hint)| (s.name, hint.as_str())), typed);
             for line in &mut lines {
                 line.text.push(' ');
             }
@@ -134,15 +139,24 @@ pub(super) static COMPLETER: Completer = Completer {
         Some((_, value)) => !value.is_empty(),
         None => typed.is_empty(),
     },
+    now: never,
 };
 
 /// `temperature 0.2` and so on; returns what is said about it.
 ///
+/// All settings as they are where nothing is named.
+///
 /// # Errors
-/// What is wrong, or all settings as they are where nothing is named.
+/// What is wrong.
 pub(super) fn set(said: &mut Said, argument: &str) -> Result<String, String> {
+    if argument.is_empty() {
+        return Ok(all(said));
+    }
     let Some((name, value)) = argument.split_once([' ', '=']) else {
-        return Err(all(said));
+        return Err(match SETTINGS.iter().find(|s| s.name == argument) {
+            Some(setting) => format!("/set {argument} needs a value: {}", setting.hint),
+            None => format!("there is no setting `{argument}`; Tab after /set lists them"),
+        });
     };
     let (name, value) = (name.trim(), value.trim());
     let Some(setting) = SETTINGS.iter().find(|s| s.name == name) else {
@@ -217,7 +231,15 @@ mod tests {
         );
         set(&mut said, "enable-thinking off").unwrap();
         assert_eq!(
-            set(&mut said, "").unwrap_err(),
+            set(&mut said, "heat").unwrap_err(),
+            "there is no setting `heat`; Tab after /set lists them"
+        );
+        assert_eq!(
+            set(&mut said, "seed").unwrap_err(),
+            "/set seed needs a value: a whole number"
+        );
+        assert_eq!(
+            set(&mut said, "").unwrap(),
             "yours: top-k 7 · enable-thinking off; the model file's: temperature 0.7; the defaults: \
              top-p 0.9 · min-p 0 · repeat-penalty 1.1 · repeat-last-n 64 · seed 1 · max-tokens 1024 · \
              think-tokens 4096 · reasoning-effort auto"

@@ -183,7 +183,10 @@ impl State {
     }
 
     /// `/save` and `/export`; what was thought only with `--thoughts`.
-    pub(super) fn save(&self, argument: &str, json: bool) -> Effect {
+    pub(super) fn save(&mut self, argument: &str, json: bool, effects: &mut Vec<Effect>) {
+        if self.transcript().is_empty() && self.comparison.is_none() {
+            return self.toast(Level::Warning, "nothing was said yet");
+        }
         let asked = argument.strip_prefix(THOUGHTS).map(str::trim_start);
         let (thoughts, argument) = (asked.is_some(), asked.unwrap_or(argument));
         let text = match json {
@@ -201,12 +204,10 @@ impl State {
                 said + &self.comparison_markdown().unwrap_or_default()
             }
         };
-        Effect::Save {
-            path: match argument {
-                "" => format!("cachat-{}.md", self.clock.stamp()).into(),
-                argument => self.path(argument),
-            },
-            text,
-        }
+        let path = match argument {
+            "" => format!("cachat-{}.md", self.clock.stamp()).into(),
+            argument => self.path(argument),
+        };
+        effects.push(Effect::Save { path, text });
     }
 }

@@ -159,6 +159,20 @@ impl State {
         parts
     }
 
+    /// A file that was mentioned in a message is counted after the message was sent.
+    pub(super) fn relabel(&mut self, tag: u64) {
+        let elements = &self.composer.elements;
+        let of_it = |raw: &str| raw.chars().any(|c| elements.tag(c) == Some(tag));
+        let questions = self.conversation.entries().enumerate();
+        let found = questions.filter_map(|(at, entry)| match entry {
+            Entry::User { raw, .. } if of_it(raw) => Some((at, self.parts(raw))),
+            _ => None,
+        });
+        for (at, parts) in found.collect::<Vec<_>>() {
+            self.conversation.relabel(at, parts);
+        }
+    }
+
     /// What waits, once nothing runs.
     pub(super) fn next(&mut self, effects: &mut Vec<Effect>) {
         self.switch(effects);

@@ -2,6 +2,7 @@
 
 use super::completion::Completion;
 use super::{Effect, State};
+use crate::tui::composer::Draft;
 use crate::tui::conversation::Level;
 
 /// What is done: the state, what stands behind the command's name, and what the world is to do.
@@ -30,6 +31,13 @@ pub struct Completer {
     pub(super) lines: fn(&State, &str) -> Vec<Completion>,
     /// Whether what stands there does as it is: then no line is picked before a key goes to one.
     pub(super) stands: fn(&State, &str) -> bool,
+    /// The value in force, if one is: its line says so, and is picked before a key goes to another.
+    pub(super) now: fn(&State) -> Option<String>,
+}
+
+/// For values none of which is in force.
+pub(super) fn never(_: &State) -> Option<String> {
+    None
 }
 
 /// Where a command's values are known.
@@ -95,6 +103,15 @@ impl Slash {
 }
 
 impl State {
+    /// What is wrong with a command; it is there to be mended.
+    pub(super) fn mend(&mut self, command: &str, argument: &str, why: impl Into<String>) {
+        self.toast(Level::Warning, why);
+        if self.composer.is_empty() {
+            let raw = format!("/{command} {argument}");
+            self.composer.restore(&Draft { raw });
+        }
+    }
+
     /// Does what was typed.
     pub(super) fn command(&mut self, slash: &Slash, argument: &str, effects: &mut Vec<Effect>) {
         match slash.quiet && self.activity.phase.busy() {

@@ -36,6 +36,11 @@ impl Themes {
         &self.all[at.min(self.all.len() - 1)]
     }
 
+    /// Of the one in force.
+    pub(super) fn name(&self) -> &str {
+        &self.all[self.at.min(self.all.len() - 1)].name
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|t| t.name.as_str())
     }

@@ -1,7 +1,7 @@
 //! Thoughts: whether the model has them, and whether they are shown.
 
 use super::completion::values;
-use super::slash::{Completer, Source};
+use super::slash::{Completer, Source, never};
 use super::{Effect, State};
 use crate::engine::event::{Command, Knows};
 use crate::model::thinking::{Effort, Enable};
@@ -28,6 +28,7 @@ pub(super) static WAYS: Completer = Completer {
         )
     },
     stands: |_, typed| typed.is_empty() || WORDS.iter().any(|(word, _)| *word == typed),
+    now: never,
 };
 
 /// Whether a template has an ear for a word.

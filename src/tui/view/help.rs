@@ -99,6 +99,9 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
         let room = area.right().saturating_sub(x);
         for (line, y) in column.iter().skip(top).zip(area.top()..area.bottom()) {
             buf.set_line(x, y, line, room);
+            if wrap::line_width(line) > usize::from(room) && room > 0 {
+                buf.set_string(x + room - 1, y, "…", Style::new().fg(theme.dim));
+            }
         }
     }
 }

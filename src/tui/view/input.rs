@@ -9,7 +9,7 @@ use ratatui::widgets::{Clear, Widget};
 use super::plan::PROMPT;
 use crate::human;
 use crate::tui::composer;
-use crate::tui::state::{Completion, Focus, Phase, State};
+use crate::tui::state::{Completion, Focus, Phase, State, models};
 use crate::tui::text::wrap;
 
 /// Most lines of the completion popup.
@@ -36,7 +36,10 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
         area.width.into(),
     );
     if buffer.text().is_empty() {
-        let hint = wrap::truncate(placeholder(state), area.width.into());
+        let forms = placeholder(state);
+        let fits = |text: &&&str| wrap::width(text) <= usize::from(area.width);
+        let hint = forms.iter().find(fits).unwrap_or(&forms[1]);
+        let hint = wrap::truncate(hint, area.width.into());
         buf.set_string(area.x, area.y, hint, Style::new().fg(theme.faint));
     }
     let first = (row + 1).saturating_sub(area.height.into());
@@ -58,12 +61,25 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) -> Option<Positi
     })
 }
 
-fn placeholder(state: &State) -> &'static str {
+/// A long form and a short one.
+fn placeholder(state: &State) -> [&'static str; 2] {
     match &state.activity.phase {
-        Phase::Ended => "no model is running; /model starts one, /save keeps what was said",
-        p if p.busy() => "write on; it is asked after this answer",
-        p if p.waiting() => "write already; it is asked as soon as the model is ready",
-        _ => "ask something, paste a text, / for commands",
+        Phase::Ended => [
+            "no model is running; /model starts one, /save keeps what was said",
+            "no model is running; /model",
+        ],
+        p if p.busy() => [
+            "write on; it is asked after this answer",
+            "asked after this answer",
+        ],
+        p if p.waiting() => [
+            "write already; it is asked as soon as the model is ready",
+            "asked when the model is ready",
+        ],
+        _ => [
+            "ask something, paste a text, / for commands",
+            "ask something, or / for commands",
+        ],
     }
 }
 
@@ -83,13 +99,18 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     }
     let theme = state.theme();
     let x = input.x.saturating_sub(PROMPT);
+    let most = |f: fn(&Completion) -> usize| lines.iter().map(f).max().unwrap_or(0);
+    let needed = 5 + most(|l| wrap::width(&l.label)) + most(|l| wrap::width(&l.hint));
+    let frame = u16::from(state.screen.areas.framed);
+    let whole = buf.area.right().saturating_sub(x + frame);
     let area = Rect {
         x,
         y: input.y - below - height,
         width: match title {
-            // Columns need the whole screen.
-            Some(_) => buf.area.right().saturating_sub(x + 1),
-            None => input.width + PROMPT,
+            // Columns need the whole screen; other lines what they need of it.
+            Some(_) => whole,
+            None if below == 0 => input.width + PROMPT,
+            None => whole.min((needed as u16).max(input.width + PROMPT)),
         },
         height,
     };
@@ -104,13 +125,8 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         false => height - head,
     };
     let first = chosen.map_or(0, |c| (c + 1).saturating_sub(rows.into()));
-    let label_width = lines
-        .iter()
-        .map(|l| wrap::width(&l.label))
-        .max()
-        .unwrap_or(0);
+    let label_width = most(|l| wrap::width(&l.label));
     // What it takes gives way to what it does, and the name to nothing; a choice is a sentence.
-    let most = |f: fn(&Completion) -> usize| lines.iter().map(f).max().unwrap_or(0);
     let name = most(|l| l.label.find(' ').map_or(wrap::width(&l.label), |at| at + 2));
     let beside = usize::from(area.width).saturating_sub(4 + most(|l| wrap::width(&l.hint)));
     let label_width = match state.refusal_choices() {
@@ -122,7 +138,7 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
     let hint = usize::from(area.width).saturating_sub(label_width + 4);
     let visible = lines.iter().enumerate().skip(first);
     if let Some(title) = title {
-        let indented = wrap::truncate(&title, hint);
+        let indented = models::within(&title, hint);
         let at = area.x + 4 + label_width as u16;
         buf.set_string(at, area.y, indented, Style::new().fg(theme.faint));
     }
@@ -142,7 +158,15 @@ fn popup(state: &State, input: Rect, buf: &mut Buffer) {
         let label = wrap::truncate(&line.label, label_width);
         let gap = label_width - wrap::width(&label) + 2;
         let mark = if selected { "▸ " } else { "  " };
-        let words = wrap::truncate(&line.hint, hint);
+        let words = match head {
+            0 => wrap::truncate(&line.hint, hint),
+            _ => models::within(&line.hint, hint),
+        };
+        // What is chosen between is said by the label; half of a reason says nothing.
+        let words = match below == 0 && words != line.hint {
+            true => String::new(),
+            false => words,
+        };
         // Whether a model fits is seen at a glance.
         let (verdict, words) = match words.split_once(' ') {
             Some((verdict, rest)) if head > 0 => (Some(verdict), rest),

@@ -223,3 +223,34 @@ fn any_size_is_drawn() {
         press(&mut state, KeyCode::Esc);
     }
 }
+
+#[test]
+fn the_first_screen_is_said_in_whole_words_where_it_is_narrow() {
+    let welcome = |size| {
+        let mut state = ready(Depth::None);
+        // Its panels have words of their own.
+        state.screen.panels_open = false;
+        text(&screen(&mut state, size))
+    };
+    for size in [(48, 24), (44, 14), (40, 12), (34, 14)] {
+        let shown = welcome(size);
+        let edge = usize::from(size.0) - 2;
+        for part in ["cache work", "all keys", "models", "/ for commands"] {
+            assert!(shown.contains(part), "{part} at {size:?}:\n{shown}");
+        }
+        let rows = shown
+            .lines()
+            .filter(|row| row.contains("paste") || row.contains("Tab"));
+        for row in rows {
+            assert!(
+                row.trim_end_matches(['│', ' ']).chars().count() <= edge,
+                "{row}"
+            );
+        }
+    }
+    assert!(
+        welcome((48, 24)).contains("models: what is here"),
+        "{}",
+        welcome((48, 24))
+    );
+}

@@ -16,11 +16,11 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let name = Style::new()
         .fg(theme.assistant)
         .add_modifier(Modifier::BOLD);
-    let mut lines = vec![
-        Line::styled("cachat", name),
-        Line::styled("chat with long documents, and watch the KV cache work", dim),
-        Line::default(),
-    ];
+    let mut lines = vec![Line::styled("cachat", name)];
+    let about = Span::styled("chat with long documents, and watch the KV cache work", dim);
+    lines.extend(wrap::wrap(&[about], area.width.into()));
+    lines.push(Line::default());
+    let head = lines.len();
     let bar = |share: f64| {
         let cells = usize::from(area.width).min(40);
         let done = (share.clamp(0.0, 1.0) * cells as f64).round() as usize;
@@ -48,14 +48,23 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         }
         _ => {
             let rows = [
-                ("type", "a question and press Enter"),
-                ("paste", "a long text, or /file PATH"),
-                ("/", "commands: policy, budget, theme …"),
-                ("Alt-M", "another model: what is here, what fits"),
-                ("Tab", "into the panels, F2–F6 enlarge one"),
-                ("F1", "all keys"),
+                ("type", "a question and press Enter", "a question, Enter"),
+                ("paste", "a long text, or /file PATH", "a text, or /file"),
+                ("/", "commands: policy, budget, theme …", "commands"),
+                ("Alt-M", "models: what is here, what fits", "the models"),
+                (
+                    "Tab",
+                    "into the panels, F2–F6 enlarge one",
+                    "into the panels",
+                ),
+                ("F1", "all keys", "all keys"),
             ];
-            for (what, means) in rows {
+            let room = usize::from(area.width).saturating_sub(9);
+            for (what, means, short) in rows {
+                let means = match wrap::width(means) <= room {
+                    true => means,
+                    false => short,
+                };
                 lines.push(Line::from(vec![
                     Span::styled(format!("{what:>7}  "), key),
                     Span::styled(means, dim),
@@ -66,7 +75,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
     let width = lines.iter().map(wrap::line_width).max().unwrap_or(0);
     let width = (width as u16).min(area.width);
     // Where there is little room, the hints matter more than the name.
-    let skip = lines.len().saturating_sub(area.height.into()).min(3);
+    let skip = lines.len().saturating_sub(area.height.into()).min(head);
     let height = (lines.len() - skip).min(area.height.into()) as u16;
     let x = area.x + (area.width - width) / 2;
     let y = area.y + (area.height - height) / 3;

@@ -23,7 +23,11 @@ pub fn cells(o: &Observed, grid: &Grid, cursor: Option<(usize, usize)>, pen: &mu
     // What a window bounds has no place on the scale.
     let ratio = |(layer, head): (usize, usize)| {
         let kept = o.kept(layer, head).filter(|_| o.grows(layer))?;
-        Some(uniform.map_or(0.0, |u| (f64::from(kept) / u) as f32))
+        match uniform {
+            Some(uniform) => Some((f64::from(kept) / uniform) as f32),
+            // Read, and set aside until budgets are given; an empty cache has no shares.
+            None => o.picture.filled_layers.map(|_| 0.0),
+        }
     };
     let colours = coloured(pen);
     let area = grid.area;

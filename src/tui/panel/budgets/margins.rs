@@ -40,7 +40,7 @@ pub fn labels(grid: &Grid, cursor: Option<(usize, usize)>, pen: &mut Pen) {
         let middle = (y - grid.area.y) % grid.height == (grid.height - 1) / 2;
         // Every number would be noise on a tall map.
         let dense = grid.split == Split::Rows && !grid.sideways;
-        if !here && (!middle || dense && (y - grid.area.y) % 2 == 1) {
+        if !middle || (!here && dense && (y - grid.area.y) % 2 == 1) {
             continue;
         }
         let text = match grid.sideways {

@@ -115,23 +115,39 @@ impl Budgets {
         };
         // Layers that a window bounds are told apart where there is a line for it.
         let windows_line = u16::from(height > 7 && windows::any(o));
-        let legend_lines = u16::from(height > 6) + windows_line;
-        let room = Rect::new(0, 0, width, height.saturating_sub(below + legend_lines));
+        let scale = u16::from(height > 6);
         let colours = coloured(pen);
-        let Some(grid) = Grid::fit(layers, heads, room, colours, self.at(o)) else {
+        let fit = |below: u16, scale: u16| {
+            let lines = below + scale + windows_line;
+            let room = Rect::new(0, 0, width, height.saturating_sub(lines));
+            let grid = Grid::fit(layers, heads, room, colours, self.at(o))?;
+            Some((grid, below, scale))
+        };
+        // A second line of figures does not turn the map around: the scale gives way to the cursor's, others
+        // to the scale.
+        let one = (below.min(1), scale);
+        let ways = match cursor {
+            Some(_) => [(below, scale), (below, 0), one],
+            None => [(below, scale), one, one],
+        };
+        let ways = ways.map(|(below, scale)| fit(below, scale));
+        let lies = |way: &Option<(Grid, u16, u16)>| way.is_some_and(|(grid, ..)| grid.sideways);
+        let alone = lies(&ways[2]);
+        let Some((grid, below, scale)) = ways.into_iter().find(|w| lies(w) == alone).flatten()
+        else {
             return;
         };
+        let legend_lines = scale + windows_line;
         self.drawn.set(Some(grid));
         cells(o, &grid, cursor, pen);
         labels(&grid, cursor, pen);
-        if grid.sideways && room.bottom() > grid.area.bottom() {
+        let above = height.saturating_sub(below + legend_lines);
+        if grid.sideways && above > grid.area.bottom() {
             ticks(&grid, cursor, pen);
         }
         masses(o, &grid, pen);
-        let mut y = height
-            .saturating_sub(below + legend_lines)
-            .min(grid.area.bottom() + 1);
-        if legend_lines > 0 {
+        let mut y = above.min(grid.area.bottom() + 1);
+        if scale > 0 {
             legend(&grid, colours, y, pen);
             y += 1;
         }

@@ -36,11 +36,11 @@ pub fn render(round: &Round, scroll: usize, pen: &mut Pen) -> usize {
             ""
         };
         let line = |text: String| Line::from(span(text, t.user));
-        let long = format!("{n} of {of}{by} came back, {share} of the selection is new");
-        let short = format!("{n} of {of} came back, {share} is new");
+        let long = format!("{n} of {of}{by} came back from the archive ({share})");
+        let short = format!("{n} of {of} came back ({share})");
         pen.fitting(
             y,
-            &[line(long), line(short), line(format!("{share} is new"))],
+            &[line(long), line(short), line(format!("{share} came back"))],
         );
         y += 1;
     }

@@ -17,7 +17,7 @@ pub const TABLE: u16 = 100;
 const ENDS: [u16; 6] = [48, 59, 69, 80, 90, 100];
 const HEADS: [&str; 6] = [
     "entries per head",
-    "freed",
+    "freed/back",
     "time",
     "mass kept",
     "uniform",
@@ -63,10 +63,10 @@ pub fn one_line(round: &Round, layers: usize, pen: &mut Pen) {
     }
 }
 
-/// What the cache gave back; or, where it was selected anew, how much of it is new.
+/// What the cache gave back; or, where it was selected anew, how much of it came back.
 fn freed(r: &EvictionRound, t: &Theme) -> Span<'static> {
     match back(r) {
-        Some(back) => span(format!("{} new", human::percent_whole(back.share)), t.user),
+        Some(back) => span(format!("{} back", human::percent_whole(back.share)), t.user),
         None => span(format!("−{}", human::bytes(r.freed_bytes)), t.text),
     }
 }
@@ -91,7 +91,7 @@ pub fn several(round: &Round, layers: usize, lines: u16, pen: &mut Pen) {
         let short = freed(r, t);
         let long = back(r).map(|back| {
             let (n, share) = (back.entries, human::percent_whole(back.share));
-            span(format!("{n} back, {share} new"), t.user)
+            span(format!("{n} back ({share})"), t.user)
         });
         let fits = |long: &Span| wrap::width(&long.content) < room;
         long.filter(fits).unwrap_or(short)

@@ -24,6 +24,8 @@ pub struct Evictions {
     scroll: usize,
     /// Lines that the last drawing had for layers.
     page: Cell<usize>,
+    /// The round that the last drawing was around, for clicks.
+    shown: Cell<Option<usize>>,
 }
 
 pub fn summary(o: &Observed) -> String {
@@ -131,7 +133,8 @@ impl Evictions {
             }
             return;
         }
-        let view = View::new(area.width, area.height, o.rounds.len(), at);
+        let around = self.shown.get().unwrap_or(at).min(o.rounds.len() - 1);
+        let view = View::new(area.width, area.height, o.rounds.len(), around);
         let Some(clicked) = view.at(y) else { return };
         if clicked == at {
             (self.open, self.scroll) = (true, 0);
@@ -145,7 +148,11 @@ impl Evictions {
         let Some(at) = self.at(o) else {
             return pen.placeholder(&nothing(o));
         };
-        if let Some(round) = o.rounds.get(at).filter(|_| self.open) {
+        // Without the keys it shows what comes; the round that was picked waits for them.
+        let focused = pen.look().focused;
+        let at = if focused { at } else { o.rounds.len() - 1 };
+        self.shown.set(Some(at));
+        if let Some(round) = o.rounds.get(at).filter(|_| self.open && focused) {
             let page = layers::render(round, self.scroll, pen);
             return self.page.set(page);
         }
@@ -219,10 +226,13 @@ fn nothing(o: &Observed) -> String {
     }
     match o.policy.in_force.entries() {
         Some(budget) if o.picture.filled_layers.is_some() && o.picture.position > budget => {
-            "The prefill evicts layer by layer; the round is told when it is through.".into()
+            match o.policy.preset.policy().allocator.pools() {
+                true => "All layers are read first: their heads share one budget.".into(),
+                false => "Each layer is evicted as soon as it is read.".into(),
+            }
         }
         Some(budget) => format!(
-            "Nothing evicted yet: it begins when the conversation is longer than {} tokens.",
+            "Nothing evicted yet: it begins beyond {} tokens.",
             human::thousands(budget)
         ),
         None => "Nothing evicted yet.".into(),

@@ -152,6 +152,16 @@ fn archive(o: &Observed, t: &Theme, width: u16) -> Line<'static> {
         ];
         return fitting(forms, width);
     }
+    if a.bytes == 0 {
+        let form = |place: &str| {
+            let tokens = human::thousands(a.tokens);
+            Line::from(span(
+                format!("{} · {tokens} tokens", place.trim_start()),
+                t.dim,
+            ))
+        };
+        return fitting(vec![form(place), form(short), form("archive")], width);
+    }
     let bytes = || span(human::bytes(a.bytes), t.text);
     let tokens = || {
         [

@@ -1,4 +1,5 @@
 pub(crate) mod fixture;
+mod focus;
 mod photograph;
 mod robust;
 mod tokens;

@@ -99,20 +99,25 @@ impl ComparisonView {
             true => " · its earlier answer is left out",
             false => "",
         };
-        format!("greedy · {tokens} tokens read, {past}{left_out}")
+        match (plan.past, plan.prompt_tokens) {
+            (Past::Archived, 0) => format!("greedy · all of it {past}{left_out}"),
+            _ => format!("greedy · {tokens} tokens read, {past}{left_out}"),
+        }
     }
 
     /// Why there is nothing to see, where the budget holds everything.
     pub fn within(&self) -> Option<String> {
         let plan = self.plan.as_ref()?;
-        let budget = plan.policies.iter().filter_map(|p| p.1).min()?;
-        (plan.position <= budget).then(|| {
-            format!(
-                "{} tokens fit the budget of {}: nothing has to be evicted. Try /compare {}",
-                human::thousands(plan.position),
-                human::thousands(budget),
-                (plan.position / 4).max(64)
-            )
+        let budget = plan.within()?;
+        let fits = format!(
+            "{} tokens fit the budget of {}: nothing has to be evicted",
+            human::thousands(plan.position),
+            human::thousands(budget),
+        );
+        // Half of the text at most, or there is little to see.
+        Some(match (plan.position / 4).max(64) {
+            less if less * 2 <= plan.position => format!("{fits}. Try /compare {less}"),
+            _ => format!("{fits}. A longer text shows more"),
         })
     }
 }

@@ -48,7 +48,7 @@ impl State {
             return self.note(Level::Warning, text);
         }
         if policies.is_empty() {
-            policies = Compare::usual();
+            policies = Compare::beside(self.dashboard.observed.policy.preset);
         }
         let raw = question.trim_end().to_owned();
         let draft = (!raw.is_empty()).then_some(Draft { raw });

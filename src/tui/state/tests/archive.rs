@@ -74,9 +74,9 @@ fn a_recall_says_what_came_back() {
     assert_eq!(
         texts,
         [
-            format!("↺ 410 of 1,024 per head came back, 40 % of the selection is new · {keeps}"),
+            format!("↺ 410 of 1,024 per head came back from the archive (40 %) · {keeps}"),
             format!("evicted again 7,440 → 1,024 per head · {keeps} · freed 0 B in 61 ms"),
-            format!("↺ selected 1,024 of 7,440 per head, nothing new · {keeps}"),
+            format!("↺ selected 1,024 of 7,440 per head, nothing had to come back · {keeps}"),
         ]
     );
 }

@@ -38,6 +38,8 @@ fn commands_reach_the_engine_and_paths_do_not_look_like_commands() {
         assert_eq!(say(&mut state, wrong), []);
         assert!(state.toast.take().unwrap().text.contains(why), "{why}");
         assert_eq!(state.conversation.len(), 0);
+        assert_eq!(input(&state), wrong, "it is there to be mended");
+        control(&mut state, 'u');
     }
     assert_eq!(
         say(&mut state, "/file \"my notes.md\""),
@@ -52,10 +54,48 @@ fn commands_reach_the_engine_and_paths_do_not_look_like_commands() {
     );
     assert_eq!(say(&mut state, "/set temperature cold"), []);
     assert!(state.toast.is_some());
+    assert_eq!(input(&state), "/set temperature cold");
+    control(&mut state, 'u');
     assert_eq!(
         say(&mut state, "/etc/hosts says what?"),
         [ask("/etc/hosts says what?")]
     );
+}
+
+#[test]
+fn commands_without_a_value_say_what_is_in_force_and_change_nothing() {
+    let mut state = ready();
+    for (command, said) in [
+        ("/set", "the defaults: temperature 0.2"),
+        ("/policy", "pooled-blend"),
+        ("/budget", "1,024 entries"),
+        ("/archive", "the archive is off"),
+    ] {
+        assert_eq!(say(&mut state, command), [], "{command}");
+        assert_eq!(state.toast, None, "{command}");
+        assert!(notes(&state).contains(said), "{command}: {}", notes(&state));
+    }
+}
+
+#[test]
+fn nothing_is_saved_where_nothing_was_said() {
+    let mut state = ready();
+    for command in ["/save", "/export talk.json"] {
+        assert_eq!(say(&mut state, command), [], "{command}");
+        assert!(
+            state
+                .toast
+                .take()
+                .unwrap()
+                .text
+                .contains("nothing was said")
+        );
+    }
+    said(&mut state, "one", "first");
+    assert!(matches!(
+        say(&mut state, "/save")[..],
+        [Effect::Save { .. }]
+    ));
 }
 
 #[test]

@@ -46,6 +46,63 @@ fn compared(state: &mut State, question: &str, answers: &[&str]) {
 }
 
 #[test]
+fn a_text_that_fits_is_told_and_only_a_smaller_budget_is_proposed() {
+    let within = |position, budget| {
+        let plan = crate::engine::compare::Plan {
+            question: "why?".into(),
+            policies: vec![("full".into(), None), ("snapkv".into(), Some(budget))],
+            prompt_tokens: position,
+            position,
+            past: crate::engine::compare::Past::Empty,
+            left_out: false,
+            max_tokens: 9,
+        };
+        let told = crate::report::compare::conditions(&plan);
+        let mut state = ready();
+        say(&mut state, "/compare why?");
+        compare_event(&mut state, CompareEvent::Started(Box::new(plan)));
+        let shown = state.comparison.unwrap().within();
+        assert_eq!(
+            shown.is_some(),
+            told.contains("nothing is evicted"),
+            "{told}"
+        );
+        shown
+    };
+    assert_eq!(within(400, 128), None);
+    let told = within(400, 512).unwrap();
+    assert!(told.ends_with("Try /compare 100"), "{told}");
+    let told = within(48, 64).unwrap();
+    assert!(told.contains("48 tokens fit the budget of 64"), "{told}");
+    assert!(!told.contains("Try"), "{told}");
+}
+
+#[test]
+fn without_names_the_policy_in_force_is_compared() {
+    use crate::engine::event::Compare;
+    let beside = |name: &str| {
+        let both = Compare::beside(name.parse().unwrap());
+        both.iter().map(|p| p.name()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(beside("ada-snapkv"), "snapkv ada-snapkv");
+    assert_eq!(beside("pooled-blend"), "blend pooled-blend");
+    assert_eq!(beside("snapkv"), "snapkv pooled-blend");
+    assert_eq!(beside("full"), "blend pooled-blend");
+    let mut state = ready();
+    let policy = PolicyInfo {
+        preset: Preset::ADA_REACH,
+        ..PolicyInfo::default()
+    };
+    tell(&mut state, Event::PolicyChanged(policy));
+    let effects = say(&mut state, "/compare why?");
+    let asked = effects.iter().find_map(|e| match e {
+        Effect::Engine(Command::Compare(wish)) => wish.policies.last().copied(),
+        _ => None,
+    });
+    assert_eq!(asked, Some(Preset::ADA_REACH));
+}
+
+#[test]
 fn a_comparison_is_shown_and_leaves_the_conversation_alone() {
     use crate::engine::event::Compare;
     let mut state = ready();

@@ -48,6 +48,47 @@ fn enter_takes_the_first_line_of_the_popup() {
 }
 
 #[test]
+fn the_popup_begins_at_the_value_in_force_and_enter_keeps_it() {
+    let mut state = ready();
+    type_in(&mut state, "/policy ");
+    let lines = state.popup();
+    let at = state.picked(lines.len()).unwrap();
+    assert_eq!(lines[at].label, "pooled-blend");
+    assert!(lines[at].hint.starts_with("in force · "), "{:?}", lines[at]);
+    assert!(lines.iter().filter(|l| l.hint.contains("in force")).count() == 1);
+    let policy = |preset| {
+        [Effect::Engine(Command::SetPolicy {
+            policy: Some(preset),
+            budget: None,
+        })]
+    };
+    let kept = press(&mut state, KeyCode::Enter);
+    assert_eq!(kept, policy(Preset::POOLED_BLEND));
+    // From there keys go up and down, and not into the history.
+    type_in(&mut state, "/policy ");
+    press(&mut state, KeyCode::Up);
+    assert_eq!(press(&mut state, KeyCode::Enter), policy(Preset::ADA_BLEND));
+    type_in(&mut state, "/policy ");
+    for _ in 0..40 {
+        press(&mut state, KeyCode::Up);
+    }
+    assert_eq!(press(&mut state, KeyCode::Enter), policy(Preset::FULL));
+    // One that is not in the list is there as well; before a model is, none is in force.
+    let quarter = PolicyInfo {
+        budget: "300".parse().unwrap(),
+        ..PolicyInfo::default()
+    };
+    tell(&mut state, Event::PolicyChanged(quarter));
+    type_in(&mut state, "/budget ");
+    let lines = state.popup();
+    let first = (lines[0].label.as_str(), lines[0].hint.as_str());
+    assert_eq!(first, ("300", "in force"));
+    let (mut state, _) = State::new(Setup::default());
+    type_in(&mut state, "/policy ");
+    assert_eq!(state.picked(state.popup().len()), Some(0));
+}
+
+#[test]
 fn a_folder_is_gone_into_and_a_mention_is_written_out() {
     let mut state = ready();
     type_in(&mut state, "/file no");

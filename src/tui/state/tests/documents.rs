@@ -29,6 +29,30 @@ fn refused(held: usize) -> State {
 }
 
 #[test]
+fn a_file_that_was_mentioned_shows_its_tokens_once_they_are_counted() {
+    let mut state = ready();
+    say(&mut state, "sum up @notes.md");
+    let effects = state.update(Input::Mentioned {
+        path: "notes.md".into(),
+        document: document("notes.md", "a note"),
+    });
+    assert!(
+        effects
+            .iter()
+            .any(|e| matches!(e, Effect::Engine(Command::Ask { .. })))
+    );
+    let shown = |state: &State| {
+        let entries = state.conversation.entries();
+        entries
+            .map(|entry| format!("{entry:?}"))
+            .collect::<String>()
+    };
+    assert!(shown(&state).contains("[notes.md · 6 characters]"));
+    tell(&mut state, Event::Counted { tag: 0, tokens: 2 });
+    assert!(shown(&state).contains("[notes.md · 2 tokens · "));
+}
+
+#[test]
 fn what_does_not_fit_comes_back_with_figures_and_choices() {
     let mut state = refused(0);
     let expanded = state.composer.elements.expand(input(&state));

@@ -42,7 +42,7 @@ pub(super) fn keys(c: &ComparisonView) -> String {
         ),
         _ if c.running => "comparing · Esc stops".to_owned(),
         _ => format!(
-            "1–{} keep an answer · ← → ↑ ↓ · y copy · r again · Esc closes",
+            "Esc closes · 1–{} keep an answer · ← → ↑ ↓ · y copy · r again",
             c.columns.len().max(1)
         ),
     }
