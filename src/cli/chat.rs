@@ -27,6 +27,10 @@ pub struct ChatArgs {
     #[arg(value_name = "PROMPT")]
     pub prompt: Option<String>,
 
+    /// Questions that are asked behind it.
+    #[arg(skip)]
+    pub then: Vec<String>,
+
     #[command(flatten)]
     pub model: ModelArgs,
 
@@ -135,6 +139,7 @@ pub fn run(args: ChatArgs, dirs: &Dirs) -> Result<(), CliError> {
         ascii: !unicode(),
         mouse: settings.mouse,
         prompt: args.prompt.clone(),
+        then: args.then.clone(),
         files: args.conversation.file.clone(),
         notices,
         home: directories::UserDirs::new().map(|d| d.home_dir().to_path_buf()),

@@ -10,6 +10,7 @@ pub mod compare;
 pub mod completions;
 pub mod config;
 pub mod crash;
+pub mod demo;
 pub mod doctor;
 mod error;
 pub mod eval;
@@ -90,6 +91,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory over context lengths and policies
     Bench(bench::BenchArgs),
+    /// Watch a demonstration of a minute: a text is read, and three questions are asked about it
+    Demo(demo::DemoArgs),
     /// Say what this machine and its devices can do, and test that they compute what they should
     Doctor(doctor::DoctorArgs),
     /// Answer one question under several policies and compare them
@@ -130,6 +133,7 @@ fn dispatch(cli: Cli, dirs: &Dirs) -> Result<(), CliError> {
         Some(Command::Ask(args)) => ask::run(args, dirs),
         Some(Command::Inspect(args)) => inspect::run(args, dirs),
         Some(Command::Bench(args)) => bench::run(args, dirs),
+        Some(Command::Demo(args)) => demo::run(args, dirs),
         Some(Command::Doctor(args)) => doctor::run(args, dirs),
         Some(Command::Compare(args)) => compare::run(args, dirs),
         Some(Command::Eval(args)) => eval::run(args, dirs),

@@ -174,8 +174,12 @@ impl State {
                 Ok(document) => {
                     self.sending.file = None;
                     self.attach_document(document, &mut effects);
+                    self.first_read(1, &mut effects);
                 }
-                Err(error) => self.unread(&error),
+                Err(error) => {
+                    self.first_unread();
+                    self.unread(&error);
+                }
             },
             Input::Sessions(sessions) => self.popup.sessions = sessions,
             Input::Models(catalogue) => self.models_found(*catalogue),

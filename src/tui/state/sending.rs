@@ -25,11 +25,45 @@ pub struct Sending {
     pub(super) refusal: Option<Refusal>,
     /// A message that waits for a command to be typed.
     pub(super) stashed: Option<Draft>,
+    /// The first questions, as long as their files are read.
+    pub(super) first: Option<First>,
     /// Going on was asked for before the model was ready.
     pub(super) go_on_first: bool,
 }
 
+/// Questions that the app was started with.
+#[derive(Clone, Debug)]
+pub(super) struct First {
+    /// Files that are not read yet.
+    pub(super) files: usize,
+    pub(super) prompt: String,
+    /// Asked behind it.
+    pub(super) then: Vec<String>,
+}
+
 impl State {
+    /// `read` more of the first question's files are in the input: behind the last of them it is sent.
+    pub(super) fn first_read(&mut self, read: usize, effects: &mut Vec<Effect>) {
+        let Some(first) = &mut self.sending.first else {
+            return;
+        };
+        first.files = first.files.saturating_sub(read);
+        if let Some(first) = self.sending.first.take_if(|first| first.files == 0) {
+            self.composer.paste(&first.prompt);
+            self.sending.queue.push_back(self.composer.take());
+            let then = first.then.into_iter().map(|raw| Draft { raw });
+            self.sending.queue.extend(then);
+            self.next(effects);
+        }
+    }
+
+    /// One of them cannot be read: the question waits in the input.
+    pub(super) fn first_unread(&mut self) {
+        if let Some(first) = self.sending.first.take() {
+            self.composer.paste(&first.prompt);
+        }
+    }
+
     /// Takes the input's message: a command, or a question that is asked now or waits.
     pub(super) fn send(&mut self, effects: &mut Vec<Effect>) {
         if self.composer.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::sending::First;
 use super::themes::Themes;
 use super::{Effect, State, System};
 use crate::engine::event::{PartialSampling, Said};
@@ -18,8 +19,10 @@ pub struct Setup {
     pub system: Option<String>,
     pub ascii: bool,
     pub mouse: bool,
-    /// Asked as soon as the model is ready.
+    /// Asked as soon as the model is ready and `files` are read.
     pub prompt: Option<String>,
+    /// Questions that are asked behind it, one after the other.
+    pub then: Vec<String>,
     /// Read before the first question.
     pub files: Vec<PathBuf>,
     /// Shown once, at the start.
@@ -50,13 +53,14 @@ impl State {
         for notice in setup.notices {
             state.note(Level::Warning, notice);
         }
-        let effects: Vec<Effect> = setup.files.into_iter().map(Effect::Read).collect();
+        let mut effects: Vec<Effect> = setup.files.into_iter().map(Effect::Read).collect();
         if let Some(prompt) = setup.prompt.filter(|p| !p.trim().is_empty()) {
-            // With files, the question waits in the input until they are read.
-            state.composer.paste(&prompt);
-            if effects.is_empty() {
-                state.sending.queue.push_back(state.composer.take());
-            }
+            state.sending.first = Some(First {
+                files: effects.len(),
+                prompt,
+                then: setup.then,
+            });
+            state.first_read(0, &mut effects);
         }
         (state, effects)
     }

@@ -1,6 +1,7 @@
 //! The state without a terminal or a model: what is typed and told, and what is to be done.
 
 mod archive;
+mod beginning;
 mod commands;
 mod comparing;
 mod completing;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn document(name: &str, text: &str) -> Box<Result<Document, DocumentError>> {
+pub(super) fn document(name: &str, text: &str) -> Box<Result<Document, DocumentError>> {
     Box::new(crate::document::from_bytes(name, text.as_bytes()))
 }
 
