@@ -211,7 +211,7 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn add(&self, mut x: Rows, y: Rows) -> Result<Rows> {
-        x.data.iter_mut().zip(&y.data).for_each(|(x, y)| *x += y);
+        ops::add_assign(&self.pool, &mut x.data, &y.data);
         Ok(x)
     }
 

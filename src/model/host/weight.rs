@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::error::Result;
 use crate::model::gguf::{GgufFile, TensorType, quants};
 use crate::model::kernels::dense::DenseMatrix;
+use crate::model::kernels::ops;
 use crate::model::kernels::packed::{PackError, PackedMatrix, Product, products};
 use crate::model::kernels::pool::Pool;
 use crate::model::weights;
@@ -42,22 +43,14 @@ impl Linear {
     /// `x[m, inputs] · Wᵀ`, scaled and shifted; `fine` takes all of the activations' precision.
     pub fn forward(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
         let mut out = self.weight.product(pool, x, m, fine);
-        self.finish(&mut out);
+        self.finish(pool, &mut out);
         out
     }
 
     /// Scales and shifts rows of products.
-    pub fn finish(&self, out: &mut [f32]) {
-        if !self.scales.is_empty() {
-            for row in out.chunks_exact_mut(self.scales.len()) {
-                row.iter_mut().zip(&self.scales).for_each(|(x, s)| *x *= s);
-            }
-        }
-        if !self.bias.is_empty() {
-            for row in out.chunks_exact_mut(self.bias.len()) {
-                row.iter_mut().zip(&self.bias).for_each(|(x, b)| *x += b);
-            }
-        }
+    pub fn finish(&self, pool: &Pool, out: &mut [f32]) {
+        ops::by_columns(pool, out, &self.scales, |x, s| x * s);
+        ops::by_columns(pool, out, &self.bias, |x, b| x + b);
     }
 }
 
@@ -228,7 +221,7 @@ pub fn together(pool: &Pool, linears: &[(&Linear, usize)], x: &[f32], fine: bool
     let mut out = &mut all[..];
     for &(linear, rows) in linears {
         let to = out.split_off_mut(..rows * linear.weight.outputs());
-        linear.finish(to.unwrap_or_default());
+        linear.finish(pool, to.unwrap_or_default());
     }
     all
 }

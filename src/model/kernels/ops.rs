@@ -331,6 +331,18 @@ vectorised! {
     }
 }
 
+/// `x = f(x, y)` for every row of `x` and `y`, which is one of them, or nothing at all.
+pub fn by_columns(pool: &Pool, x: &mut [f32], y: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
+    if y.is_empty() {
+        return;
+    }
+    by_rows(pool, y.len(), x, |_, x| {
+        for row in x.chunks_exact_mut(y.len()) {
+            row.iter_mut().zip(y).for_each(|(x, y)| *x = f(*x, *y));
+        }
+    });
+}
+
 /// `x += y`.
 ///
 /// # Panics

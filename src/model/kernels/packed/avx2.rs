@@ -216,7 +216,10 @@ pub(super) fn affine<const BITS: u8>(
 ) -> Affine {
     let at = block.at;
     match (BITS, form.scales) {
-        (6, _) => [2 * at, 2 * at + 1].map(|of| (eight(&group.d[of], half), _mm256_setzero_ps())),
+        (6, _) => [
+            (eight(&group.d[2 * at], half), _mm256_setzero_ps()),
+            (eight(&group.d[2 * at + 1], half), _mm256_setzero_ps()),
+        ],
         (_, Scales::Affine) => {
             let line = &block.scales[0];
             [(halves(line, half), halves(line, 2 + half)); 2]
@@ -304,17 +307,17 @@ fn dots_of_bytes<const BITS: u8>(
     q: &[i8],
     centre: &Centre,
 ) -> [__m256i; 2] {
-    let some = |from: usize| {
-        let mut sums = begin::<BITS>(centre, from / 4);
-        for g in from..from + fitting(BITS) {
-            add_product(&mut sums, weights[g], broadcast(q, 4 * g));
+    let mut sums = [_mm256_setzero_si256(); 2];
+    for of in 0..8 / fitting(BITS) {
+        let mut some = begin::<BITS>(centre, of);
+        for g in of * fitting(BITS)..(of + 1) * fitting(BITS) {
+            add_product(&mut some, weights[g], broadcast(q, 4 * g));
         }
-        widen(sums, 1)
-    };
+        sums[of] = widen(some, 1);
+    }
     match BITS {
-        4 => [some(0); 2],
-        5 => [_mm256_add_epi32(some(0), some(4)); 2],
-        _ => [some(0), some(4)],
+        5 => [_mm256_add_epi32(sums[0], sums[1]); 2],
+        _ => sums,
     }
 }
 
@@ -324,18 +327,19 @@ fn dots_of_bytes<const BITS: u8>(
 fn dots_of_nibbles<const BITS: u8>(lines: &[Line], half: usize, looked: Pair, q: &[i8]) -> __m256i {
     let mut low = _mm256_setzero_si256();
     let mut high = _mm256_setzero_si256();
-    let mut add = |(l, h): Pair, at: usize| {
-        let x = broadcast(q, at);
-        add_product(&mut low, l, x);
-        add_product(&mut high, h, x);
-    };
     for (g, line) in lines.iter().enumerate() {
         let (l, h) = nibbles(load(line, half));
         if BITS == LOOKUP {
-            add(split(looked, l), 4 * g);
-            add(split(looked, h), 4 * g + 16);
+            for (places, at) in [(l, 4 * g), (h, 4 * g + 16)] {
+                let (l, h) = split(looked, places);
+                let x = broadcast(q, at);
+                add_product(&mut low, l, x);
+                add_product(&mut high, h, x);
+            }
         } else {
-            add((l, h), 4 * g);
+            let x = broadcast(q, 4 * g);
+            add_product(&mut low, l, x);
+            add_product(&mut high, h, x);
         }
     }
     _mm256_add_epi32(widen(low, 1), widen(high, 16))

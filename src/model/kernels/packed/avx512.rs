@@ -177,7 +177,10 @@ type Affine = [(__m512, __m512); 2];
 fn affine<const BITS: u8>(form: Form, block: &Block<'_>, group: &Group) -> Affine {
     let at = block.at;
     match (BITS, form.scales) {
-        (6, _) => [2 * at, 2 * at + 1].map(|half| (floats(&group.d[half]), _mm512_setzero_ps())),
+        (6, _) => [
+            (floats(&group.d[2 * at]), _mm512_setzero_ps()),
+            (floats(&group.d[2 * at + 1]), _mm512_setzero_ps()),
+        ],
         (_, Scales::Affine) => {
             let line = &block.scales[0];
             [(halves(line, 0), halves(line, 1)); 2]

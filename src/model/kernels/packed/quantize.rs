@@ -81,14 +81,16 @@ fn plain(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
 #[target_feature(enable = "avx2")]
 pub fn avx2(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
     use std::arch::x86_64::*;
-    // SAFETY: 8 floats each.
-    let x = [0, 8, 16, 24].map(|at| unsafe { _mm256_loadu_ps(x[at..at + 8].as_ptr()) });
-    let magnitude = _mm256_set1_epi32(0x7fff_ffff);
-    let bits = x.map(|x| _mm256_and_si256(_mm256_castps_si256(x), magnitude));
-    let max = _mm256_max_epi32(
-        _mm256_max_epi32(bits[0], bits[1]),
-        _mm256_max_epi32(bits[2], bits[3]),
-    );
+    // Loops and no closures: what is not compiled for AVX2 itself takes vectors through memory.
+    let mut eights = [_mm256_setzero_ps(); BLOCK / 8];
+    let mut max = _mm256_setzero_si256();
+    for (eight, x) in eights.iter_mut().zip(x.chunks_exact(8)) {
+        // SAFETY: 8 floats.
+        *eight = unsafe { _mm256_loadu_ps(x.as_ptr()) };
+        let magnitude = _mm256_set1_epi32(0x7fff_ffff);
+        let bits = _mm256_and_si256(_mm256_castps_si256(*eight), magnitude);
+        max = _mm256_max_epi32(max, bits);
+    }
     let max = _mm_max_epi32(
         _mm256_castsi256_si128(max),
         _mm256_extracti128_si256::<1>(max),
@@ -104,10 +106,13 @@ pub fn avx2(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
     };
     let inverse = _mm256_set1_ps(inverse);
     // To the nearest, ties to even.
-    let x = x.map(|x| _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse)));
+    let mut rounded = [_mm256_setzero_si256(); BLOCK / 8];
+    for (rounded, x) in rounded.iter_mut().zip(eights) {
+        *rounded = _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
+    }
     let bytes = _mm256_packs_epi16(
-        _mm256_packs_epi32(x[0], x[1]),
-        _mm256_packs_epi32(x[2], x[3]),
+        _mm256_packs_epi32(rounded[0], rounded[1]),
+        _mm256_packs_epi32(rounded[2], rounded[3]),
     );
     // Packing goes by halves of registers.
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
@@ -118,15 +123,10 @@ pub fn avx2(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
     let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
     let pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32::<0b01_00_11_10>(pairs));
     let pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32::<0b10_11_00_01>(pairs));
-    let both = |half: __m128i| {
-        let both = _mm_cvtsi128_si32(half);
-        [i32::from(both as i16), both >> 16]
-    };
-    let halves = (
-        _mm256_castsi256_si128(pairs),
-        _mm256_extracti128_si256::<1>(pairs),
-    );
-    known(d, [both(halves.0), both(halves.1)])
+    let first = _mm_cvtsi128_si32(_mm256_castsi256_si128(pairs));
+    let second = _mm_cvtsi128_si32(_mm256_extracti128_si256::<1>(pairs));
+    let both = |pair: i32| [i32::from(pair as i16), pair >> 16];
+    known(d, [both(first), both(second)])
 }
 
 #[cfg(test)]

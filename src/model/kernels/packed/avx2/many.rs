@@ -41,7 +41,10 @@ pub fn many<const BITS: u8>(
         if x.rows <= DRAFTED {
             prefetch(lines);
         }
-        let affine = [0, 1].map(|half| affine::<BITS>(tile.form, &block, group, half));
+        let affine = [
+            affine::<BITS>(tile.form, &block, group, 0),
+            affine::<BITS>(tile.form, &block, group, 1),
+        ];
         for half in 0..if fitting(BITS) > 0 { 1 } else { 2 } {
             if BITS == 8 {
                 for (line, to) in lines.iter().zip(&mut unpacked.0) {
@@ -102,14 +105,20 @@ fn rows<const BITS: u8, const N: usize>(
     let (d, sum, centre) = (&d[i..][..N], &sum[i..][..N], &centre[i..][..N]);
     let out = &mut out[i..][..N];
     let fitting = if fitting(BITS) > 0 { fitting(BITS) } else { 8 };
+    // Loops and no closures: what is not compiled for AVX2 itself takes vectors through memory.
     // Of five and six bits, of the first half block.
     let mut before = [[_mm256_setzero_si256(); N]; 2];
     let mut sums = [[_mm256_setzero_si256(); N]; 2];
     for from in (0..8).step_by(fitting) {
-        if from > 0 {
-            before = sums.map(|sums| sums.map(|sums| widen(sums, 1)));
+        for n in 0..N {
+            let begin = begin::<BITS>(&centre[n], from / 4);
+            for of in 0..2 {
+                if from > 0 {
+                    before[of][n] = widen(sums[of][n], 1);
+                }
+                sums[of][n] = begin;
+            }
         }
-        sums = [std::array::from_fn(|n| begin::<BITS>(&centre[n], from / 4)); 2];
         // The compiler must not know how many there are, or it unrolls the loop and adds up in an order for
         // which there are not enough registers.
         let some = std::hint::black_box(&weights.0[from..from + fitting]);
@@ -125,24 +134,39 @@ fn rows<const BITS: u8, const N: usize>(
         }
     }
     for n in 0..N {
-        let mut add = |half: usize, dots| {
-            let out = &mut out[n][8 * half..][..8];
-            // SAFETY: 8 floats.
-            unsafe {
-                let total = _mm256_loadu_ps(out.as_ptr());
-                let total = scale::<BITS>(total, dots, &affine[half], d[n], sum[n]);
-                _mm256_storeu_ps(out.as_mut_ptr(), total);
-            }
-        };
-        let last = [widen(sums[0][n], 1), widen(sums[1][n], 1)];
-        match BITS {
-            4 => [0, 1].map(|half| add(half, [last[half]; 2])),
-            5 => [0, 1].map(|half| add(half, [_mm256_add_epi32(before[half][n], last[half]); 2])),
-            6 => [0, 1].map(|half| add(half, [before[half][n], last[half]])),
-            _ => {
-                let dot = _mm256_add_epi32(last[0], widen(sums[1][n], 16));
-                [add(half, [dot; 2]), ()]
-            }
-        };
+        if BITS == 8 || BITS == LOOKUP {
+            let dot = _mm256_add_epi32(widen(sums[0][n], 1), widen(sums[1][n], 16));
+            add::<BITS>(&mut out[n], half, [dot; 2], affine, d[n], sum[n]);
+            continue;
+        }
+        for half in 0..2 {
+            let last = widen(sums[half][n], 1);
+            let dots = match BITS {
+                4 => [last; 2],
+                5 => [_mm256_add_epi32(before[half][n], last); 2],
+                _ => [before[half][n], last],
+            };
+            add::<BITS>(&mut out[n], half, dots, affine, d[n], sum[n]);
+        }
+    }
+}
+
+/// Adds dots of eight rows of weights to an activation row's results.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn add<const BITS: u8>(
+    out: &mut [f32; TILE],
+    half: usize,
+    dots: [__m256i; 2],
+    affine: &[Affine; 2],
+    xd: f32,
+    sum: Sums,
+) {
+    let out = &mut out[8 * half..][..8];
+    // SAFETY: 8 floats.
+    unsafe {
+        let total = _mm256_loadu_ps(out.as_ptr());
+        let total = scale::<BITS>(total, dots, &affine[half], xd, sum);
+        _mm256_storeu_ps(out.as_mut_ptr(), total);
     }
 }
