@@ -240,7 +240,11 @@ fn completions_are_taken_with_enter_and_what_fails_is_there_again() {
     app.send("\x15sum up @./no-such.txt\r");
     app.until("with a space behind the @");
     app.until("› sum up @./no-such.txt");
-    app.send("\x15/save talk.md\r");
+    // Only what was said is saved.
+    app.send("\x15");
+    app.say("hello");
+    app.until("5 tokens");
+    app.say("/save talk.md");
     let folder = home.path("").canonicalize().unwrap();
     app.until(&format!("saved as {}", folder.join("talk.md").display()));
     app.leave();
