@@ -244,7 +244,7 @@ fn completions_are_taken_with_enter_and_what_fails_is_there_again() {
     app.send("\x15");
     app.say("hello");
     app.until("5 tokens");
-    app.say("/save talk.md");
+    app.send("/save talk.md\r");
     let folder = home.path("").canonicalize().unwrap();
     app.until(&format!("saved as {}", folder.join("talk.md").display()));
     app.leave();
