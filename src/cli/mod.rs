@@ -91,7 +91,7 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Measure speed and memory over context lengths and policies
     Bench(bench::BenchArgs),
-    /// Watch a demonstration of a minute: a text is read, and three questions are asked about it
+    /// Watch a demonstration of a minute: a text is read, and two questions are asked about it
     Demo(demo::DemoArgs),
     /// Say what this machine and its devices can do, and test that they compute what they should
     Doctor(doctor::DoctorArgs),
