@@ -300,6 +300,10 @@ fn begin<const BITS: u8>(centre: &Centre, half: usize) -> __m256i {
 
 /// Dots of eight rows of quants of four to six bits: of six bits those of half blocks, centred, else the
 /// first is all.
+#[allow(
+    clippy::needless_range_loop,
+    reason = "numbers for several arrays; iterators of vectors are not inlined"
+)]
 #[inline]
 #[target_feature(enable = "avx2")]
 fn dots_of_bytes<const BITS: u8>(

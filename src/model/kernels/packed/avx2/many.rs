@@ -87,6 +87,10 @@ fn store(to: &mut [u8; 64], (a, b): Pair) {
 }
 
 /// Adds a block's products with activation rows `i..i + N`.
+#[allow(
+    clippy::needless_range_loop,
+    reason = "numbers for several arrays; iterators of vectors are not inlined"
+)]
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 #[allow(clippy::too_many_arguments)]
