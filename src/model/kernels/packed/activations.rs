@@ -21,17 +21,19 @@ pub struct Activations {
     q: Vec<i8>,
     d: Vec<f32>,
     sum: Vec<Sums>,
-    centre: Vec<Centre>,
     /// What rounding took from the coarse blocks of each panel.
     residues: Vec<Vec<Residue>>,
 }
 
-/// `d` times the exact sum of a block's `q`, which meets the weights' offsets.
+/// What of a block's `q` meets the weights' offsets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
+    /// `d` times the exact sum.
     pub all: f32,
-    /// Of the first 16 columns.
+    /// The same of the first 16 columns.
     pub first: f32,
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "of AVX2"))]
+    pub centre: Centre,
 }
 
 /// −32 times sums of a block's `q`, of the first 16 columns and of the others: those of which the place
@@ -49,9 +51,6 @@ pub struct Panel<'a> {
     pub d: &'a [f32],
     /// `[blocks, rows]`
     pub sum: &'a [Sums],
-    /// `[blocks, rows]`
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "of AVX2"))]
-    pub centre: &'a [Centre],
 }
 
 /// Some blocks of a panel to be filled.
@@ -62,7 +61,6 @@ struct Job<'a> {
     q: &'a mut [i8],
     d: &'a mut [f32],
     sum: &'a mut [Sums],
-    centre: &'a mut [Centre],
 }
 
 impl Activations {
@@ -74,13 +72,11 @@ impl Activations {
         let mut q = vec![0; x.len()];
         let mut d = vec![0.0; rows * blocks];
         let mut sum = vec![Sums::default(); rows * blocks];
-        let mut centre = vec![Centre::default(); rows * blocks];
 
         // About 16 Ki numbers, some microseconds, per job.
         let blocks_per_job = blocks.min((16 << 10) / (BLOCK * rows.min(PANEL)));
         let mut jobs = Vec::with_capacity(rows.div_ceil(PANEL) * blocks.div_ceil(blocks_per_job));
         let (mut q_left, mut d_left, mut sum_left) = (&mut q[..], &mut d[..], &mut sum[..]);
-        let mut centre_left = &mut centre[..];
         for first_row in (0..rows).step_by(PANEL) {
             let rows = PANEL.min(rows - first_row);
             for first_block in (0..blocks).step_by(blocks_per_job) {
@@ -92,7 +88,6 @@ impl Activations {
                     q: q_left.split_off_mut(..n * BLOCK).unwrap_or_default(),
                     d: d_left.split_off_mut(..n).unwrap_or_default(),
                     sum: sum_left.split_off_mut(..n).unwrap_or_default(),
-                    centre: centre_left.split_off_mut(..n).unwrap_or_default(),
                 }));
             }
         }
@@ -108,7 +103,6 @@ impl Activations {
             q,
             d,
             sum,
-            centre,
             residues: Vec::new(),
         };
         all.residues = residue::of_panels(pool, &all, x, coarse);
@@ -135,7 +129,6 @@ impl Activations {
             q: &self.q[first * self.cols..][..rows * self.cols],
             d: &self.d[first * blocks..][..rows * blocks],
             sum: &self.sum[first * blocks..][..rows * blocks],
-            centre: &self.centre[first * blocks..][..rows * blocks],
         }
     }
 }
@@ -171,7 +164,7 @@ impl Job<'_> {
             let x = &x.as_chunks().0[blocks.clone()];
             for (block, x) in x.iter().enumerate() {
                 let at = block * self.rows + row;
-                (self.d[at], self.sum[at], self.centre[at]) = quantize(x, &mut q[at]);
+                (self.d[at], self.sum[at]) = quantize(x, &mut q[at]);
             }
         }
     }

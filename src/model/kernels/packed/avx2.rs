@@ -113,7 +113,7 @@ fn split(table: Pair, places: __m256i) -> Pair {
 /// The upper two bits of six, at their place, of the four groups of columns of half a block.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn upper(bits: __m256i) -> [__m256i; 4] {
+fn upper(bits: __m256i) -> [__m256i; 4] {
     let mask = _mm256_set1_epi8(48);
     [
         _mm256_and_si256(_mm256_slli_epi16::<4>(bits), mask),
@@ -126,7 +126,7 @@ pub(super) fn upper(bits: __m256i) -> [__m256i; 4] {
 /// Eight rows of quants of four to six bits as bytes, `[g]` being columns `4g..4g + 4`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn bytes<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
+pub(super) fn bytes<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
     let mut quants = [_mm256_setzero_si256(); 8];
     for (g, line) in lines[..4].iter().enumerate() {
         (quants[g], quants[4 + g]) = nibbles(load(line, half));
@@ -362,8 +362,7 @@ fn few<const BITS: u8, const N: usize>(
     let mut total = [[_mm256_setzero_ps(); N]; 2];
     let activations = x.q.chunks_exact(N * BLOCK);
     let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
-    let scales = scales.zip(x.centre.chunks_exact(N));
-    for ((block, q), ((d, sum), centre)) in tile.blocks().zip(activations).zip(scales) {
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
         if block.begins {
             prefetch(block.scales);
         }
@@ -380,7 +379,7 @@ fn few<const BITS: u8, const N: usize>(
                 let q = &q[n * BLOCK..][..BLOCK];
                 let dots = match fitting(BITS) {
                     0 => [dots_of_nibbles::<BITS>(lines, half, looked, q); 2],
-                    _ => dots_of_bytes::<BITS>(&weights, q, &centre[n]),
+                    _ => dots_of_bytes::<BITS>(&weights, q, &sum[n].centre),
                 };
                 total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
             }

@@ -4,7 +4,7 @@
 
 use super::{
     activations::{Panel, Sums},
-    avx2::{Affine, DRAFTED, affine, load, prefetch, read, scale, upper},
+    avx2::{Affine, DRAFTED, affine, bytes, load, prefetch, read, scale},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, Line, Quants, TILE},
     scales::Group,
@@ -30,44 +30,14 @@ pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [
 #[inline]
 #[target_feature(enable = "avx2")]
 fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16], half: usize) -> [__m256i; 8] {
-    let mut quants = [_mm256_setzero_si256(); 8];
     if BITS == 8 {
+        let mut quants = [_mm256_setzero_si256(); 8];
         for (q, line) in quants.iter_mut().zip(lines) {
             *q = load(line, half);
         }
         return quants;
     }
-    let mask = _mm256_set1_epi8(15);
-    for (g, line) in lines.iter().enumerate().take(4) {
-        let bytes = load(line, half);
-        quants[g] = _mm256_and_si256(bytes, mask);
-        quants[4 + g] = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), mask);
-    }
-    if BITS == 5 {
-        let bits = load(&lines[4], half);
-        let fifth = [
-            _mm256_slli_epi16::<4>(bits),
-            _mm256_slli_epi16::<3>(bits),
-            _mm256_slli_epi16::<2>(bits),
-            _mm256_slli_epi16::<1>(bits),
-            bits,
-            _mm256_srli_epi16::<1>(bits),
-            _mm256_srli_epi16::<2>(bits),
-            _mm256_srli_epi16::<3>(bits),
-        ];
-        let mask = _mm256_set1_epi8(16);
-        for (q, bits) in quants.iter_mut().zip(fifth) {
-            *q = _mm256_or_si256(*q, _mm256_and_si256(bits, mask));
-        }
-    }
-    if BITS == 6 {
-        for of in 0..2 {
-            let bits = upper(load(&lines[4 + of], half));
-            for (q, bits) in quants[4 * of..].iter_mut().zip(bits) {
-                *q = _mm256_or_si256(*q, bits);
-            }
-        }
-    }
+    let mut quants = bytes::<BITS>(lines, half);
     if BITS == LOOKUP {
         // SAFETY: 16 bytes.
         let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };

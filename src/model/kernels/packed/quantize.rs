@@ -2,10 +2,7 @@
 
 #![allow(unsafe_code, reason = "intrinsics")]
 
-use super::{
-    activations::{Centre, Sums},
-    layout::BLOCK,
-};
+use super::{activations::Sums, layout::BLOCK};
 
 /// Adding this number rounds to the nearest integer (ties to even), which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;
@@ -13,7 +10,7 @@ const ROUND: f32 = 12_582_912.0;
 const ZERO: f32 = 1e-30;
 
 /// What is known of a block beside its `q`: scale and sums.
-pub type Known = (f32, Sums, Centre);
+pub type Known = (f32, Sums);
 
 /// A block's 32 numbers.
 pub type Numbers = [f32; BLOCK];
@@ -31,28 +28,29 @@ pub fn block(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
 /// The scale, and its inverse, of a block with this largest magnitude; else what it is all of.
 fn scale(max: f32) -> Result<(f32, f32), Known> {
     if !max.is_finite() {
-        let (all, first) = (f32::NAN, f32::NAN);
-        return Err((f32::NAN, Sums { all, first }, Centre::default()));
+        let sums = Sums {
+            all: f32::NAN,
+            first: f32::NAN,
+            ..Sums::default()
+        };
+        return Err((f32::NAN, sums));
     }
     if max < ZERO {
-        return Err((0.0, Sums::default(), Centre::default()));
+        return Err((0.0, Sums::default()));
     }
     Ok((max / 127.0, 127.0 / max))
 }
 
-/// `pairs` are sums of `q` by halves and places, as of [`Centre`].
+/// `pairs` are sums of `q` by halves and places, as of [`Sums::centre`].
 fn known(d: f32, pairs: [[i32; 2]; 2]) -> Known {
     let [first, second] = pairs.map(|[a, b]| a + b);
     let sums = Sums {
         all: d * (first + second) as f32,
         first: d * first as f32,
+        // At most 32·8·127.
+        centre: pairs.map(|half| half.map(|sum| (-32 * sum) as i16)),
     };
-    // At most 32·8·127.
-    (
-        d,
-        sums,
-        pairs.map(|half| half.map(|sum| (-32 * sum) as i16)),
-    )
+    (d, sums)
 }
 
 fn plain(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
@@ -149,15 +147,13 @@ mod tests {
         for (at, x) in blocks.iter().enumerate() {
             let (mut q, mut want) = ([1; BLOCK], [2; BLOCK]);
             let bits =
-                |(d, sums, centre): Known| ([d, sums.all, sums.first].map(f32::to_bits), centre);
+                |(d, sums): Known| ([d, sums.all, sums.first].map(f32::to_bits), sums.centre);
             assert_eq!(bits(block(x, &mut q)), bits(plain(x, &mut want)), "{at}");
             assert_eq!(q, want, "{at}");
             let first: i32 = q[..BLOCK / 2].iter().map(|q| i32::from(*q)).sum();
-            let (_, sums, centre) = plain(x, &mut want);
-            assert_eq!(
-                i32::from(centre[0][0]) + i32::from(centre[0][1]),
-                -32 * first
-            );
+            let (_, sums) = plain(x, &mut want);
+            let [a, b] = sums.centre[0].map(i32::from);
+            assert_eq!(a + b, -32 * first);
             assert!(sums.first.is_nan() || at >= 64 || (sums.first != 0.0) == (first != 0));
         }
     }

@@ -6,7 +6,7 @@
 //! blocks, a few in a hundred, are multiplied a second time with what rounding took from them.
 
 use super::{
-    activations::{Activations, Centre, PANEL, Panel, Sums},
+    activations::{Activations, PANEL, Panel, Sums},
     layout::BLOCK,
     quantize,
 };
@@ -28,7 +28,6 @@ pub struct Residue {
     q: Vec<i8>,
     d: Vec<f32>,
     sum: Vec<Sums>,
-    centre: Vec<Centre>,
 }
 
 impl Residue {
@@ -39,7 +38,6 @@ impl Residue {
             q: &self.q,
             d: &self.d,
             sum: &self.sum,
-            centre: &self.centre,
         }
     }
 
@@ -50,12 +48,11 @@ impl Residue {
             *e = x - step * f32::from(q);
         }
         let mut q = [0; BLOCK];
-        let (d, sum, centre) = quantize::block(&errors, &mut q);
+        let (d, sum) = quantize::block(&errors, &mut q);
         self.q.extend(q);
         self.rows.push(row as u8);
         self.d.push(d);
         self.sum.push(sum);
-        self.centre.push(centre);
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::super::{
-    activations::{Centre, Panel, Sums},
+    activations::{Panel, Sums},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, TILE},
     scales::Group,
@@ -34,8 +34,7 @@ pub fn many<const BITS: u8>(
     let mut unpacked = Unpacked([[0; 64]; 8]);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    let scales = scales.zip(x.centre.chunks_exact(x.rows));
-    for ((block, q), ((d, sum), centre)) in tile.blocks().zip(activations).zip(scales) {
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
         read(group, tile.form, &block);
         let lines = block.quants;
         if x.rows <= DRAFTED {
@@ -64,11 +63,11 @@ pub fn many<const BITS: u8>(
             }
             let mut i = 0;
             while i + 4 <= x.rows {
-                rows::<BITS, 4>(&unpacked, &affine, half, q, d, sum, centre, i, out);
+                rows::<BITS, 4>(&unpacked, &affine, half, q, d, sum, i, out);
                 i += 4;
             }
             while i < x.rows {
-                rows::<BITS, 1>(&unpacked, &affine, half, q, d, sum, centre, i, out);
+                rows::<BITS, 1>(&unpacked, &affine, half, q, d, sum, i, out);
                 i += 1;
             }
         }
@@ -101,12 +100,11 @@ fn rows<const BITS: u8, const N: usize>(
     q: &[i8],
     d: &[f32],
     sum: &[Sums],
-    centre: &[Centre],
     i: usize,
     out: &mut [[f32; TILE]],
 ) {
     let q = &q[i * BLOCK..][..N * BLOCK];
-    let (d, sum, centre) = (&d[i..][..N], &sum[i..][..N], &centre[i..][..N]);
+    let (d, sum) = (&d[i..][..N], &sum[i..][..N]);
     let out = &mut out[i..][..N];
     let fitting = if fitting(BITS) > 0 { fitting(BITS) } else { 8 };
     // Loops and no closures: what is not compiled for AVX2 itself takes vectors through memory.
@@ -115,7 +113,7 @@ fn rows<const BITS: u8, const N: usize>(
     let mut sums = [[_mm256_setzero_si256(); N]; 2];
     for from in (0..8).step_by(fitting) {
         for n in 0..N {
-            let begin = begin::<BITS>(&centre[n], from / 4);
+            let begin = begin::<BITS>(&sum[n].centre, from / 4);
             for of in 0..2 {
                 if from > 0 {
                     before[of][n] = widen(sums[of][n], 1);
