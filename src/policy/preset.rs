@@ -57,10 +57,10 @@ policies! {
         "the heads of all layers compete for one total";
     POOLED_REACH "pooled-reach" = Reach::NARROW, Pooled, Flat: "the same on the reach score";
     POOLED_WIDE_REACH "pooled-wide-reach" = Reach::WIDE, Pooled, Flat: "the same on the wide reach score";
-    BLEND "blend" = Blend::WIDE, Uniform, Flat:
+    BLEND "blend" = Blend::LONG, Uniform, Flat:
         "what surrounds the strongest attention, then window scores; the same budget for every head";
-    ADA_BLEND "ada-blend" = Blend::WIDE, Adaptive, Flat: "the same with Ada-KV heads";
-    POOLED_BLEND "pooled-blend" = Blend::WIDE, Pooled, Flat:
+    ADA_BLEND "ada-blend" = Blend::LONG, Adaptive, Flat: "the same with Ada-KV heads";
+    POOLED_BLEND "pooled-blend" = Blend::LONG, Pooled, Flat:
         "the same with one total for the heads of all layers";
 }
 

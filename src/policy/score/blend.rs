@@ -13,7 +13,7 @@ pub struct Blend {
 
 impl Blend {
     /// Half and half.
-    pub const WIDE: Blend = Blend { first: Reach::WIDE };
+    pub const LONG: Blend = Blend { first: Reach::LONG };
 }
 
 impl Score for Blend {

@@ -1,5 +1,6 @@
 //! What an entry is worth: one file each. A score is a function of what it says it [`Needs`].
 
+mod around;
 pub mod blend;
 pub mod change;
 pub mod critical;

@@ -64,6 +64,12 @@ fn of_reach() {
         let inherited = most(n, |j| (j < i && i - j <= 20) || (j > i && j - i <= 2), peak);
         peak(i).max(0.1 * inherited)
     });
+    is(&Reach::LONG, |head, n, i| {
+        let peak = |j: usize| f64::from(head.scores.peak[j]);
+        let near = most(n, |j| (j < i && i - j <= 20) || (j > i && j - i <= 2), peak);
+        let far = most(n, |j| j < i && i - j <= 44, peak);
+        peak(i).max(0.1 * near).max(0.05 * far)
+    });
 }
 
 #[test]
@@ -173,11 +179,11 @@ fn critical_keeps_half_by_attention_and_the_rest_by_what_the_output_gets() {
 fn blend_keeps_what_is_around_peaks_and_then_what_is_looked_at_most() {
     let params = Params::default();
     for head in made::heads(10, &LENS) {
-        let worth = Blend::WIDE.of(&head, head.len(), &params);
-        assert_eq!(worth, Reach::WIDE.of(&head, head.len(), &params));
-        let second = Blend::WIDE.second(&head, &worth, &params);
+        let worth = Blend::LONG.of(&head, head.len(), &params);
+        assert_eq!(worth, Reach::LONG.of(&head, head.len(), &params));
+        let second = Blend::LONG.second(&head, &worth, &params);
         for k in 0..=head.len() {
-            let firsts = Blend::WIDE.firsts(k);
+            let firsts = Blend::LONG.firsts(k);
             let mut kept = made::best(&worth, firsts);
             let others: Vec<f32> = (0..head.len())
                 .map(|i| match kept.contains(&(i as u32)) {
@@ -223,7 +229,7 @@ fn every_score_is_restated() {
         &Critical,
         &Change,
         &Reach::WIDE,
-        &Blend::WIDE,
+        &Blend::LONG,
     ];
     let names = restated.map(|score| format!("{score:?}"));
     for preset in Preset::every() {

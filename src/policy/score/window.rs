@@ -1,6 +1,6 @@
 //! SnapKV (arXiv 2404.14469): the window's mean attention, max-pooled along the sequence (step 4).
 
-use super::{Observed, Params, Score};
+use super::{Observed, Params, Score, around::most_around};
 
 /// The window's mean attention, max-pooled.
 #[derive(Debug)]
@@ -12,15 +12,9 @@ impl Score for Window {
     }
 }
 
-/// Max-pooling, stride 1, same length; the edges see fewer entries, nothing is padded in.
+/// Max-pooling, stride 1, same length.
 pub(super) fn max_pool(x: &[f32], kernel: usize) -> Vec<f32> {
-    let half = kernel / 2;
-    (0..x.len())
-        .map(|i| {
-            let window = &x[i.saturating_sub(half)..(i + half + 1).min(x.len())];
-            window.iter().copied().fold(f32::NEG_INFINITY, f32::max)
-        })
-        .collect()
+    most_around(x, kernel / 2, kernel / 2)
 }
 
 #[cfg(test)]
