@@ -40,6 +40,7 @@ scores! {
     "critical" = Critical,
         "attention, then attention times how long the value is behind the output projection (CriticalKV, arXiv 2502.03805)";
     "change" = Change, "attention times the distance of the value from the output";
+    "near-blend" = Blend::NEAR, "blend with a reach of 20 behind a peak, which cuts long identifiers off";
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub struct Blend {
 impl Blend {
     /// Half and half.
     pub const LONG: Blend = Blend { first: Reach::LONG };
+    /// The same with a reach of twenty.
+    pub const NEAR: Blend = Blend { first: Reach::WIDE };
 }
 
 impl Score for Blend {

@@ -217,7 +217,7 @@ fn of_two_measures_less_is_a_part_of_more() {
 /// A name that the tests above do not know would be a score without a restatement.
 #[test]
 fn every_score_is_restated() {
-    let restated: [&dyn Score; 12] = [
+    let restated: [&dyn Score; 13] = [
         &Recency,
         &Window,
         &Reach::NARROW,
@@ -230,6 +230,7 @@ fn every_score_is_restated() {
         &Change,
         &Reach::WIDE,
         &Blend::LONG,
+        &Blend::NEAR,
     ];
     let names = restated.map(|score| format!("{score:?}"));
     for preset in Preset::every() {
