@@ -193,6 +193,9 @@ impl Driver {
                     let event = event.ok_or_else(|| io::Error::other("the terminal was closed"))??;
                     match input(event) {
                         Some(input) => {
+                            // What a terminal showed is lost once it was smaller, though by now it may
+                            // have its old size again.
+                            self.redraw |= matches!(input, Input::Resize(..));
                             self.take(input)?;
                             true
                         }
@@ -269,12 +272,12 @@ impl Driver {
     fn draw(&mut self) -> io::Result<()> {
         let size = self.screen.size()?;
         view::prepare(&mut self.state, size.into());
+        queue!(self.screen.backend_mut(), BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.redraw) {
             // `Terminal::clear` would ask the terminal for its cursor, and the keyboard's thread
             // takes the answer.
             self.screen.resize(size.into())?;
         }
-        queue!(self.screen.backend_mut(), BeginSynchronizedUpdate)?;
         let state = &self.state;
         self.screen.draw(|frame| {
             // The terminal may have changed between asking and drawing.

@@ -66,18 +66,34 @@ fn a_storm_of_sizes_while_it_answers() {
     }
     app.resize((100, 30));
     app.until("answering");
-    // Drawn whole, at the last size.
-    app.until_that("whole frames", |screen| {
-        let lines: Vec<&str> = screen.lines().collect();
-        lines.len() == 30
-            && lines[0].starts_with("╭ conversation")
-            && lines[0].ends_with('╮')
-            && lines[28].starts_with('╰')
-            && lines[28].ends_with('╯')
-    });
+    app.until_that("whole frames at the last size", |s| framed(s, 30));
     app.send("\x1b");
     app.until("stopped");
     app.leave();
+}
+
+/// It has lost what stood outside of the small one, and its old size again when the app looks.
+#[test]
+fn a_terminal_that_was_small_for_a_moment_is_drawn_anew() {
+    let mut app = App::start((120, 40), &[]).ready();
+    app.until_that("whole frames", |s| framed(s, 40));
+    for _ in 0..3 {
+        app.resize((40, 12));
+        app.resize((120, 40));
+        assert!(!framed(&app.screen(), 40));
+        app.until_that("whole frames again", |s| framed(s, 40));
+    }
+    app.leave();
+}
+
+/// The conversation's frame is whole, on a screen of so many lines.
+fn framed(screen: &str, height: usize) -> bool {
+    let lines: Vec<&str> = screen.lines().collect();
+    lines.len() == height
+        && lines[0].starts_with("╭ conversation")
+        && lines[0].ends_with('╮')
+        && lines[height - 2].starts_with('╰')
+        && lines[height - 2].ends_with('╯')
 }
 
 #[test]
