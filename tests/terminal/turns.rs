@@ -73,7 +73,9 @@ fn a_question_is_compared_and_the_conversation_stays() {
     }
     // Narrow, the columns take turns under a table.
     app.resize((80, 24));
-    app.until_that("a table", |s| s.contains("agrees") && !s.contains("│ 2 blend"));
+    app.until_that("a table", |s| {
+        s.contains("agrees") && !s.contains("│ 2 blend")
+    });
     app.resize((160, 50));
     app.until("│ 2 blend");
     app.send("\x1b");
