@@ -123,7 +123,7 @@ fn upper(bits: __m256i) -> [__m256i; 4] {
     ]
 }
 
-/// Eight rows of quants of four to six bits as bytes, `[g]` being columns `4g..4g + 4`.
+/// Eight rows of quants of four to six bits, or of places in a table, as bytes, `[g]` being columns `4g..4g + 4`.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn bytes<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8] {
