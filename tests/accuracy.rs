@@ -42,11 +42,8 @@ fn jaccard(a: &[u32], b: &[u32]) -> f64 {
 fn the_fast_mode_keeps_nearly_the_reference_sets() {
     let Some(network) = load(false) else { return };
     for (name, variants) in [
-        (
-            "declaration_300",
-            &["ada-snapkv.96", "ada-snapkv.128", "ada-reach.128"][..],
-        ),
-        ("constitution_1000", &["ada-snapkv.128", "ada-snapkv.256"]),
+        ("declaration_300", &["ada-snapkv.96", "ada-reach.128"][..]),
+        ("constitution_1000", &["ada-snapkv.128"]),
     ] {
         let case = fixture(&format!("reference/{name}.json"));
         let tokens = ids(&case["tokens"]);
@@ -76,7 +73,7 @@ fn the_fast_mode_says_nearly_the_same() {
     let (Some(fast), Some(exact)) = (load(false), load(true)) else {
         return;
     };
-    let read = std::env::var("CACHAT_TEST_TEXT").map_or(1000, |n| n.parse().unwrap());
+    let read = std::env::var("CACHAT_TEST_TEXT").map_or(500, |n| n.parse().unwrap());
     let mut tokens = ids(&fixture("constitution_4000_tokens.json"));
     tokens.truncate(read);
     // The last logits of prompts of several lengths.

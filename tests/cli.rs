@@ -861,7 +861,7 @@ fn out_of_memory_while_loading_is_said() {
     let mut ends = BTreeSet::new();
     for exact in ["", "--exact"] {
         // From what is too little for anything to what is enough.
-        for megabytes in (40..400).step_by(30) {
+        for megabytes in (40..400).step_by(45) {
             let model = place.path("tiny.gguf");
             let output = std::process::Command::new("sh")
                 .arg("-c")
@@ -949,10 +949,6 @@ fn a_template_that_never_ends_is_ended() {
         {% set n.a = [n.a, n.a] %}{% set n.b = [n.b, n.b] %}{% endfor %}";
     for step in [
         "{{ n.a == n.b }}",
-        "{{ n.a ~ 'x' }}",
-        "{{ n.a in [n.b] }}",
-        "{{ [n.a, n.b] | sort }}",
-        "{{ [n.a, 'x'] | join('') | length }}",
         "{{ [n.a, n.b] | unique | list | length }}",
     ] {
         let source = format!("{lists}{step}");

@@ -54,7 +54,7 @@ fn own() -> u64 {
     counted.map_or_else(|| ProcessMemory::now().anonymous(), |kib| kib * 1024)
 }
 
-/// Looks at the process every half millisecond. The most that waited to be written is taken off: it is
+/// Looks at the process every millisecond. The most that waited to be written is taken off: it is
 /// bounded by itself. It is the archive's own count, since this thread may sleep through a disk's stall
 /// and find what the allocator keeps of it.
 struct Watch {
@@ -75,7 +75,7 @@ impl Watch {
             let mut seen = 0;
             while !ends.load(SeqCst) {
                 seen = seen.max(own());
-                std::thread::sleep(Duration::from_micros(500));
+                std::thread::sleep(Duration::from_millis(1));
             }
             let waited = archive.most_waiting() as u64;
             highest.store(seen.saturating_sub(waited), SeqCst);

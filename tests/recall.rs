@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use cachat::archive::Archive;
 use cachat::engine::event::{CachePicture, Event, Message, Role, Sampling};
-use cachat::engine::session::{Eviction, Model, Session, Watcher};
+use cachat::engine::session::{Eviction, Session, Watcher};
+use cachat::model::gguf::GgufFile;
 use cachat::model::{DeviceKind, LoadOptions};
 use cachat::policy::{Budget, Params, Preset};
 
@@ -25,16 +26,6 @@ impl Watcher for Nobody {
     fn picture(&mut self, _: CachePicture) {}
 }
 
-fn model(path: &std::path::Path) -> Model {
-    let options = LoadOptions {
-        device: DeviceKind::Cpu,
-        threads: Some(2),
-        exact: true,
-        ..LoadOptions::default()
-    };
-    common::load::model(path, &options)
-}
-
 fn kept(session: &Session) -> Vec<Vec<Vec<u32>>> {
     let layers = session.layers();
     let heads = |l| (0..layers.lens(l).len()).map(move |h| layers.positions(l, h).to_vec());
@@ -51,6 +42,15 @@ fn the_fifth_question_keeps_what_one_prompt_keeps() {
     let Some(path) = common::load::real_model() else {
         return;
     };
+    let options = LoadOptions {
+        device: DeviceKind::Cpu,
+        threads: Some(2),
+        exact: true,
+        ..LoadOptions::default()
+    };
+    let file = Arc::new(GgufFile::open(&path).unwrap());
+    let network = cachat::model::load(&file, &options, &|_| {}).unwrap();
+    let model = || common::load::around(network.clone(), &file);
     let sentence = |i: usize| {
         let (a, b) = (["tenant", "owner", "court", "bank"][i % 4], 100 + 37 * i);
         format!("Clause {i}: the {a} pays {b} euros by the end of the month. ")
@@ -69,14 +69,14 @@ fn the_fifth_question_keeps_what_one_prompt_keeps() {
         max_tokens: 3,
         ..Sampling::default()
     };
-    for preset in [Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV] {
+    for preset in [Preset::ADA_SNAPKV, Preset::POOLED_BLEND] {
         let eviction = Eviction {
             preset,
             params: Params::default(),
             budget: Budget::Tokens(96),
         };
         let folder = tempfile::tempdir().unwrap();
-        let mut turns = Session::new(model(&path), eviction, None).unwrap();
+        let mut turns = Session::new(model(), eviction, None).unwrap();
         let identity = turns.model().network.identity();
         let archive = Archive::on_disk(folder.path(), identity, 1 << 30).unwrap();
         turns.set_archive(Some(Arc::new(archive))).unwrap();
@@ -95,7 +95,7 @@ fn the_fifth_question_keeps_what_one_prompt_keeps() {
             "{read:?}"
         );
         messages.truncate(8);
-        let mut whole = Session::new(model(&path), eviction, None).unwrap();
+        let mut whole = Session::new(model(), eviction, None).unwrap();
         whole.restart(None, Some(messages)).unwrap();
         whole.ask(&questions[4], &one, &mut Nobody).unwrap();
         assert_eq!(turns.messages(), whole.messages(), "{preset}");

@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use cachat::dirs::Dirs;
 use cachat::engine::session::Model;
-use cachat::model::LoadOptions;
 use cachat::model::gguf::GgufFile;
 use cachat::model::source::{ModelSpec, resolve};
 use cachat::model::template::ChatTemplate;
 use cachat::model::tokenizer::Tokenizer;
+use cachat::model::{LoadOptions, Network};
 use cachat::testing::{TinySpec, write_tiny_gguf};
 
 /// Path of the default model's file, for tests that a small generated one cannot serve:
@@ -35,10 +35,16 @@ pub fn real_model() -> Option<PathBuf> {
 /// The model of a file with all that belongs to it.
 pub fn model(path: &Path, options: &LoadOptions) -> Model {
     let file = Arc::new(GgufFile::open(path).unwrap());
-    let tokenizer = Tokenizer::from_gguf(&file).unwrap();
+    let network = cachat::model::load(&file, options, &|_| {}).unwrap();
+    around(network, &file)
+}
+
+/// What belongs to a network that was loaded of this file.
+pub fn around(network: Arc<dyn Network>, file: &GgufFile) -> Model {
+    let tokenizer = Tokenizer::from_gguf(file).unwrap();
     Model {
-        network: cachat::model::load(&file, options, &|_| {}).unwrap(),
-        template: ChatTemplate::from_gguf(&file, &tokenizer).unwrap(),
+        network,
+        template: ChatTemplate::from_gguf(file, &tokenizer).unwrap(),
         sampling: Default::default(),
         tokenizer,
     }

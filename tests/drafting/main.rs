@@ -13,7 +13,7 @@ use cachat::testing::{TinySpec, write_family_gguf, write_tiny_gguf};
 use candle_core::quantized::GgmlDType;
 
 /// A model's file, and how it is loaded.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Made {
     Family(&'static str),
     /// Of quantised weights.

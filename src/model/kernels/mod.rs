@@ -12,4 +12,5 @@ mod region;
 pub mod shared;
 mod shares;
 mod threads;
+mod unaligned;
 mod vectorised;

@@ -146,8 +146,8 @@ fn long_runs_take_no_quadratic_time() {
 #[test]
 fn one_word_of_megabytes_takes_little_memory_and_time() {
     let (_, tokenizer) = smollm2();
-    for letter in ["a", " ", "日", "😀"] {
-        let text = letter.repeat((63 << 20) / letter.len());
+    for (letter, megabytes) in [("a", 63), (" ", 16), ("日", 16), ("😀", 16)] {
+        let text = letter.repeat((megabytes << 20) / letter.len());
         let before = memory_stats::memory_stats().unwrap().physical_mem;
         let work = Work::begin();
         let tokens = tokenizer.encode(&text, false).unwrap().len();
@@ -158,7 +158,7 @@ fn one_word_of_megabytes_takes_little_memory_and_time() {
             after.saturating_sub(before) >> 20
         );
         assert!(took < Duration::from_secs(15), "{letter:?} took {took:?}");
-        let about = tokenizer.more_than(&text, 1 << 17).unwrap().unwrap();
+        let about = tokenizer.more_than(&text, 1 << 15).unwrap().unwrap();
         assert!(about.abs_diff(tokens) < tokens / 50, "{about} for {tokens}");
         assert_eq!(tokenizer.more_than(&text, text.len()).unwrap(), None);
     }

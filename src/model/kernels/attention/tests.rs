@@ -166,8 +166,9 @@ fn check_queries<T: KvElement>(layer: &HostLayer<T>, queries: &Queries, threads:
                     .map(|(a, b)| (a - b).abs())
                     .fold(0.0, f32::max)
             };
-            assert!(off(&fast.mean, &right.mean) < 1e-6, "{what}");
-            assert!(off(&fast.peak, &right.peak) < 1e-6, "{what}");
+            let off = off(&fast.mean, &right.mean).max(off(&fast.peak, &right.peak));
+            // A logit of 20 is rounded by 1e-6, and its weight by as much relatively.
+            assert!(off < 2e-6, "{what}: scores are {off:e} off");
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{
     layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
 };
+use crate::model::kernels::unaligned;
 use many::many;
 use std::arch::x86_64::*;
 
@@ -96,7 +97,7 @@ fn nibbles(bytes: __m256i) -> Pair {
 #[target_feature(enable = "avx2")]
 fn looked_up(table: &[u8; 16]) -> Pair {
     // SAFETY: 16 bytes.
-    let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+    let table = unsafe { unaligned::read(table.as_ptr().cast::<__m128i>()) };
     nibbles(_mm256_broadcastsi128_si256(table))
 }
 
@@ -165,7 +166,7 @@ pub(super) fn bytes<const BITS: u8>(lines: &[Line], half: usize) -> [__m256i; 8]
 fn halves(line: &Line, eighth: usize) -> __m256 {
     let bytes = &line.0[16 * eighth..][..16];
     // SAFETY: 16 bytes.
-    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) })
+    _mm256_cvtph_ps(unsafe { unaligned::read(bytes.as_ptr().cast::<__m128i>()) })
 }
 
 /// Reads the scales of a group where a block begins one; those that are f16 of blocks are taken as they are
@@ -186,8 +187,8 @@ fn read_group(group: &mut Group, form: Form, lines: &[Line]) {
         for (to, from) in floats.chunks_exact_mut(8).zip(bytes.chunks_exact(16)) {
             // SAFETY: 16 bytes, and 8 floats.
             unsafe {
-                let halves = _mm_loadu_si128(from.as_ptr().cast());
-                _mm256_storeu_ps(to.as_mut_ptr(), _mm256_cvtph_ps(halves));
+                let halves = unaligned::read(from.as_ptr().cast::<__m128i>());
+                unaligned::write(to.as_mut_ptr().cast::<__m256>(), _mm256_cvtph_ps(halves));
             }
         }
         floats
@@ -200,7 +201,7 @@ fn read_group(group: &mut Group, form: Form, lines: &[Line]) {
 fn eight(x: &[f32; TILE], half: usize) -> __m256 {
     let x = &x[8 * half..][..8];
     // SAFETY: 8 floats.
-    unsafe { _mm256_loadu_ps(x.as_ptr()) }
+    unsafe { unaligned::read(x.as_ptr().cast::<__m256>()) }
 }
 
 /// Scales and offsets of a block's eight rows, of its halves where they have their own.
@@ -238,7 +239,7 @@ pub(super) fn affine<const BITS: u8>(
 fn broadcast(q: &[i8], at: usize) -> __m256i {
     let bytes = &q[at..][..4];
     // SAFETY: 4 bytes.
-    _mm256_set1_epi32(unsafe { bytes.as_ptr().cast::<i32>().read_unaligned() })
+    _mm256_set1_epi32(unsafe { unaligned::read(bytes.as_ptr().cast::<i32>()) })
 }
 
 #[inline]
@@ -291,7 +292,7 @@ fn begin<const BITS: u8>(centre: &Centre, half: usize) -> __m256i {
     match BITS {
         6 => {
             // SAFETY: 4 bytes.
-            let pair = unsafe { centre[half].as_ptr().cast::<i32>().read_unaligned() };
+            let pair = unsafe { unaligned::read(centre[half].as_ptr().cast::<i32>()) };
             _mm256_set1_epi32(pair)
         }
         _ => _mm256_setzero_si256(),
@@ -388,8 +389,8 @@ fn few<const BITS: u8, const N: usize>(
     for (n, out) in out.iter_mut().enumerate().take(N) {
         // SAFETY: 16 floats.
         unsafe {
-            _mm256_storeu_ps(out.as_mut_ptr(), total[0][n]);
-            _mm256_storeu_ps(out.as_mut_ptr().add(8), total[1][n]);
+            unaligned::write(out.as_mut_ptr().cast::<__m256>(), total[0][n]);
+            unaligned::write(out.as_mut_ptr().add(8).cast::<__m256>(), total[1][n]);
         }
     }
 }

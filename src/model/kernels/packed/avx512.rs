@@ -10,6 +10,7 @@ use super::{
     layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
 };
+use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
 /// See `portable::tile`.
@@ -101,7 +102,7 @@ fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
     }
     if BITS == LOOKUP {
         // SAFETY: 16 bytes.
-        let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+        let table = unsafe { unaligned::read(table.as_ptr().cast::<__m128i>()) };
         let table = _mm512_broadcast_i32x4(table);
         for q in &mut quants {
             *q = _mm512_shuffle_epi8(table, *q);
@@ -116,7 +117,7 @@ fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
 fn halves(line: &Line, half: usize) -> __m512 {
     let bytes = &line.0[32 * half..][..32];
     // SAFETY: 32 bytes.
-    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) })
+    _mm512_cvtph_ps(unsafe { unaligned::read(bytes.as_ptr().cast::<__m256i>()) })
 }
 
 /// Reads the scales of a group where a block begins one; those that are f16 of blocks are taken as they are
@@ -136,8 +137,11 @@ fn read_group(group: &mut Group, form: Form, lines: &[Line]) {
         let mut floats = [0.0; TILE];
         // SAFETY: 32 bytes, and 16 floats.
         unsafe {
-            let halves = _mm256_loadu_si256(bytes.as_ptr().cast());
-            _mm512_storeu_ps(floats.as_mut_ptr(), _mm512_cvtph_ps(halves));
+            let halves = unaligned::read(bytes.as_ptr().cast::<__m256i>());
+            unaligned::write(
+                floats.as_mut_ptr().cast::<__m512>(),
+                _mm512_cvtph_ps(halves),
+            );
         }
         floats
     });
@@ -147,7 +151,7 @@ fn read_group(group: &mut Group, form: Form, lines: &[Line]) {
 #[target_feature(enable = "avx512f")]
 fn floats(x: &[f32; TILE]) -> __m512 {
     // SAFETY: 16 floats.
-    unsafe { _mm512_loadu_ps(x.as_ptr()) }
+    unsafe { unaligned::read(x.as_ptr().cast::<__m512>()) }
 }
 
 /// Dots of the block's 16 rows with 32 activations, of each half block.
@@ -157,7 +161,7 @@ fn dots(weights: &[__m512i; 8], q: &[i8]) -> [__m512i; 2] {
     let x = |g: usize| {
         let bytes = &q[4 * g..][..4];
         // SAFETY: 4 bytes.
-        _mm512_set1_epi32(unsafe { bytes.as_ptr().cast::<i32>().read_unaligned() })
+        _mm512_set1_epi32(unsafe { unaligned::read(bytes.as_ptr().cast::<i32>()) })
     };
     // Two chains: the instruction takes several cycles.
     let mut first = _mm512_setzero_si512();
@@ -246,7 +250,7 @@ fn few<const BITS: u8, const N: usize>(
     }
     for (out, total) in out.iter_mut().zip(total) {
         // SAFETY: 16 floats.
-        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), total) };
+        unsafe { unaligned::write(out.as_mut_ptr().cast::<__m512>(), total) };
     }
 }
 
@@ -271,9 +275,9 @@ fn many<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &
             let dots = dots(&weights, q);
             // SAFETY: 16 floats.
             unsafe {
-                let total = _mm512_loadu_ps(out.as_ptr());
+                let total = unaligned::read(out.as_ptr().cast::<__m512>());
                 let total = scale::<BITS>(total, dots, &affine, *d, *sum);
-                _mm512_storeu_ps(out.as_mut_ptr(), total);
+                unaligned::write(out.as_mut_ptr().cast::<__m512>(), total);
             }
         }
     }

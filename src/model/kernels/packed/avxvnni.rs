@@ -9,6 +9,7 @@ use super::{
     layout::{BLOCK, LOOKUP, Line, Quants, TILE},
     scales::Group,
 };
+use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
 /// See `portable::tile`.
@@ -40,7 +41,7 @@ fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16], half: usize) -> [__m
     let mut quants = bytes::<BITS>(lines, half);
     if BITS == LOOKUP {
         // SAFETY: 16 bytes.
-        let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
+        let table = unsafe { unaligned::read(table.as_ptr().cast::<__m128i>()) };
         let table = _mm256_broadcastsi128_si256(table);
         for q in &mut quants {
             *q = _mm256_shuffle_epi8(table, *q);
@@ -56,7 +57,7 @@ fn dots(weights: &[__m256i; 8], q: &[i8]) -> [__m256i; 2] {
     let x = |g: usize| {
         let bytes = &q[4 * g..][..4];
         // SAFETY: 4 bytes.
-        _mm256_set1_epi32(unsafe { bytes.as_ptr().cast::<i32>().read_unaligned() })
+        _mm256_set1_epi32(unsafe { unaligned::read(bytes.as_ptr().cast::<i32>()) })
     };
     // Two chains: the instruction takes several cycles.
     let mut first = _mm256_setzero_si256();
@@ -114,7 +115,7 @@ fn blocks<const BITS: u8>(
                 let [first, second] = dots(&weights, q);
                 let out = &mut out[8 * half..][..8];
                 // SAFETY: 8 floats.
-                let total = unsafe { _mm256_loadu_ps(out.as_ptr()) };
+                let total = unsafe { unaligned::read(out.as_ptr().cast::<__m256>()) };
                 let total = match BITS {
                     6 => scale_halves(total, [first, second], &affine, *d, *sum),
                     _ => {
@@ -123,7 +124,7 @@ fn blocks<const BITS: u8>(
                     }
                 };
                 // SAFETY: 8 floats.
-                unsafe { _mm256_storeu_ps(out.as_mut_ptr(), total) };
+                unsafe { unaligned::write(out.as_mut_ptr().cast::<__m256>(), total) };
             }
         }
     }

@@ -13,6 +13,7 @@ use super::{
     layout::{BLOCK, Line, Quants, TILE},
     scales::Group,
 };
+use crate::model::kernels::unaligned;
 use std::arch::aarch64::*;
 
 /// See `portable::tile`.
@@ -175,7 +176,7 @@ fn broadcast(q: &[i8], g: usize) -> int8x8_t {
     let bytes = &q[4 * g..][..4];
     // SAFETY: 4 bytes.
     vreinterpret_s8_s32(vdup_n_s32(unsafe {
-        bytes.as_ptr().cast::<i32>().read_unaligned()
+        unaligned::read(bytes.as_ptr().cast::<i32>())
     }))
 }
 

@@ -78,13 +78,14 @@ fn plain(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
 #[inline]
 #[target_feature(enable = "avx2")]
 pub fn avx2(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
+    use crate::model::kernels::unaligned;
     use std::arch::x86_64::*;
     // Loops and no closures: what is not compiled for AVX2 itself takes vectors through memory.
     let mut eights = [_mm256_setzero_ps(); BLOCK / 8];
     let mut max = _mm256_setzero_si256();
     for (eight, x) in eights.iter_mut().zip(x.chunks_exact(8)) {
         // SAFETY: 8 floats.
-        *eight = unsafe { _mm256_loadu_ps(x.as_ptr()) };
+        *eight = unsafe { unaligned::read(x.as_ptr().cast::<__m256>()) };
         let magnitude = _mm256_set1_epi32(0x7fff_ffff);
         let bits = _mm256_and_si256(_mm256_castps_si256(*eight), magnitude);
         max = _mm256_max_epi32(max, bits);
@@ -116,7 +117,7 @@ pub fn avx2(x: &Numbers, q: &mut [i8; BLOCK]) -> Known {
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     let bytes = _mm256_permutevar8x32_epi32(bytes, order);
     // SAFETY: 32 bytes.
-    unsafe { _mm256_storeu_si256(q.as_mut_ptr().cast(), bytes) };
+    unsafe { unaligned::write(q.as_mut_ptr().cast::<__m256i>(), bytes) };
     // Neighbours, then all fours of each half.
     let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
     let pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32::<0b01_00_11_10>(pairs));

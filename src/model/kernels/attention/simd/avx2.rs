@@ -5,6 +5,7 @@
 use super::{Simd, Task};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
+use crate::model::kernels::unaligned;
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
@@ -45,22 +46,22 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m256 {
-        unsafe { _mm256_loadu_ps(p) }
+        unsafe { unaligned::read(p.cast::<__m256>()) }
     }
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> __m256 {
-        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
+        unsafe { _mm256_cvtph_ps(unaligned::read(p.cast::<__m128i>())) }
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16) -> __m256 {
         unsafe {
-            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast()));
+            let wide = _mm256_cvtepu16_epi32(unaligned::read(p.cast::<__m128i>()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
         }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m256) {
-        unsafe { _mm256_storeu_ps(p, v) }
+        unsafe { unaligned::write(p.cast::<__m256>(), v) }
     }
     #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {

@@ -5,6 +5,7 @@
 
 use super::avx2::Avx2;
 use super::{PairTask, Pairs};
+use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
 /// # Safety
@@ -30,11 +31,11 @@ impl Pairs for Avx2 {
     }
     #[inline(always)]
     unsafe fn load(self, p: *const i16) -> __m256i {
-        unsafe { _mm256_loadu_si256(p.cast()) }
+        unsafe { unaligned::read(p.cast::<__m256i>()) }
     }
     #[inline(always)]
     unsafe fn splat(self, p: *const i16) -> __m256i {
-        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
+        unsafe { _mm256_set1_epi32(unaligned::read(p.cast::<i32>())) }
     }
     #[inline(always)]
     fn dot(self, sums: __m256i, a: __m256i, b: __m256i) -> __m256i {
@@ -49,7 +50,7 @@ impl Pairs for Avx2 {
         unsafe {
             let odd = _mm256_slli_epi32::<16>(_mm256_cvtps_epi32(odd));
             let pairs = _mm256_blend_epi16::<0b1010_1010>(_mm256_cvtps_epi32(even), odd);
-            _mm256_storeu_si256(p.cast(), pairs);
+            unaligned::write(p.cast::<__m256i>(), pairs);
         }
     }
     #[inline(always)]
@@ -57,7 +58,7 @@ impl Pairs for Avx2 {
         unsafe {
             let x = _mm256_cvtps_epi32(x);
             let (low, high) = (_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
-            _mm_storeu_si128(p.cast(), _mm_packs_epi32(low, high));
+            unaligned::write(p.cast::<__m128i>(), _mm_packs_epi32(low, high));
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::{Simd, Task};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
+use crate::model::kernels::unaligned;
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
@@ -46,22 +47,22 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> __m512 {
-        unsafe { _mm512_loadu_ps(p) }
+        unsafe { unaligned::read(p.cast::<__m512>()) }
     }
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> __m512 {
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(p.cast())) }
+        unsafe { _mm512_cvtph_ps(unaligned::read(p.cast::<__m256i>())) }
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16) -> __m512 {
         unsafe {
-            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()));
+            let wide = _mm512_cvtepu16_epi32(unaligned::read(p.cast::<__m256i>()));
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
         }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m512) {
-        unsafe { _mm512_storeu_ps(p, v) }
+        unsafe { unaligned::write(p.cast::<__m512>(), v) }
     }
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {

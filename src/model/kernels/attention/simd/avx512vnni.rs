@@ -4,6 +4,7 @@
 
 use super::avx512::Avx512;
 use super::{PairTask, Pairs};
+use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
 /// Made by [`run`] alone, so it is proof of the features.
@@ -33,11 +34,11 @@ impl Pairs for Avx512Vnni {
     }
     #[inline(always)]
     unsafe fn load(self, p: *const i16) -> __m512i {
-        unsafe { _mm512_loadu_si512(p.cast()) }
+        unsafe { unaligned::read(p.cast::<__m512i>()) }
     }
     #[inline(always)]
     unsafe fn splat(self, p: *const i16) -> __m512i {
-        unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
+        unsafe { _mm512_set1_epi32(unaligned::read(p.cast::<i32>())) }
     }
     #[inline(always)]
     fn dot(self, sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
@@ -52,11 +53,16 @@ impl Pairs for Avx512Vnni {
         unsafe {
             let low = _mm512_and_si512(_mm512_cvtps_epi32(even), _mm512_set1_epi32(0xffff));
             let high = _mm512_slli_epi32::<16>(_mm512_cvtps_epi32(odd));
-            _mm512_storeu_si512(p.cast(), _mm512_or_si512(low, high));
+            unaligned::write(p.cast::<__m512i>(), _mm512_or_si512(low, high));
         }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut i16, x: __m512) {
-        unsafe { _mm256_storeu_si256(p.cast(), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x))) }
+        unsafe {
+            unaligned::write(
+                p.cast::<__m256i>(),
+                _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x)),
+            )
+        }
     }
 }

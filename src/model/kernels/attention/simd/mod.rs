@@ -200,16 +200,11 @@ pub(super) fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     // ln 2 in two parts, the first exact when multiplied by n.
     let r = s.fma(n, s.splat(-0.693_359_4), x);
     let r = s.fma(n, s.splat(2.121_944_4e-4), r);
-    let mut p = s.splat(1.987_569_2e-4);
-    for c in [
-        1.398_2e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        0.5,
-    ] {
-        p = s.fma(p, r, s.splat(c));
-    }
+    let p = s.fma(s.splat(1.987_569_2e-4), r, s.splat(1.398_2e-3));
+    let p = s.fma(p, r, s.splat(8.333_452e-3));
+    let p = s.fma(p, r, s.splat(4.166_579_6e-2));
+    let p = s.fma(p, r, s.splat(1.666_666_5e-1));
+    let p = s.fma(p, r, s.splat(0.5));
     let p = s.add(s.fma(p, s.mul(r, r), r), s.splat(1.0));
     s.keep_above(x, s.splat(-87.0), s.scale_pow2(p, t))
 }

@@ -5,6 +5,7 @@
 use super::{Pairs, Simd};
 use crate::cache::KvElement;
 use crate::model::kernels::attention::gemm::{self, Gemm};
+use crate::model::kernels::unaligned;
 use half::{bf16, f16};
 
 const N: usize = 4;
@@ -48,12 +49,12 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> [f32; N] {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[f32; N]>().read_unaligned() }
+        unsafe { unaligned::read(p.cast::<[f32; N]>()) }
     }
     #[inline(always)]
     unsafe fn load_f16(self, p: *const f16) -> [f32; N] {
         // SAFETY: the caller's promise.
-        let h = unsafe { p.cast::<[f16; N]>().read_unaligned() };
+        let h = unsafe { unaligned::read(p.cast::<[f16; N]>()) };
         let mut out = [0.0; N];
         for i in 0..N {
             out[i] = widen(h[i]);
@@ -63,13 +64,13 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const bf16) -> [f32; N] {
         // SAFETY: the caller's promise.
-        let h = unsafe { p.cast::<[bf16; N]>().read_unaligned() };
+        let h = unsafe { unaligned::read(p.cast::<[bf16; N]>()) };
         h.map(|h| f32::from_bits(u32::from(h.to_bits()) << 16))
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: [f32; N]) {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[f32; N]>().write_unaligned(v) }
+        unsafe { unaligned::write(p.cast::<[f32; N]>(), v) }
     }
     #[inline(always)]
     fn add(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
@@ -145,12 +146,12 @@ impl Pairs for Portable {
     #[inline(always)]
     unsafe fn load(self, p: *const i16) -> [i32; N] {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[i32; N]>().read_unaligned() }
+        unsafe { unaligned::read(p.cast::<[i32; N]>()) }
     }
     #[inline(always)]
     unsafe fn splat(self, p: *const i16) -> [i32; N] {
         // SAFETY: the caller's promise.
-        [unsafe { p.cast::<i32>().read_unaligned() }; N]
+        [unsafe { unaligned::read(p.cast::<i32>()) }; N]
     }
     #[inline(always)]
     fn dot(self, sums: [i32; N], a: [i32; N], b: [i32; N]) -> [i32; N] {
@@ -171,15 +172,15 @@ impl Pairs for Portable {
         for i in 0..N {
             let pair = [even[i], odd[i]].map(|x| x.round_ties_even() as i16);
             // SAFETY: the caller's promise.
-            unsafe { p.cast::<[i16; 2]>().add(i).write_unaligned(pair) };
+            unsafe { unaligned::write(p.cast::<[i16; 2]>().add(i), pair) };
         }
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut i16, x: [f32; N]) {
         // SAFETY: the caller's promise.
         unsafe {
-            p.cast::<[i16; N]>()
-                .write_unaligned(x.map(|x| x.round_ties_even() as i16))
+            let x = x.map(|x| x.round_ties_even() as i16);
+            unaligned::write(p.cast::<[i16; N]>(), x);
         };
     }
 }

@@ -12,6 +12,7 @@ use super::{
     Affine, DRAFTED, Pair, add_product, affine, begin, broadcast, bytes, fitting, load, looked_up,
     nibbles, prefetch, read, scale, split, widen,
 };
+use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
 /// A block, unpacked: eight pairs, each against the same four activations. Of up to six bits, a pair is
@@ -167,8 +168,8 @@ fn add<const BITS: u8>(
     let out = &mut out[8 * half..][..8];
     // SAFETY: 8 floats.
     unsafe {
-        let total = _mm256_loadu_ps(out.as_ptr());
+        let total = unaligned::read(out.as_ptr().cast::<__m256>());
         let total = scale::<BITS>(total, dots, &affine[half], xd, sum);
-        _mm256_storeu_ps(out.as_mut_ptr(), total);
+        unaligned::write(out.as_mut_ptr().cast::<__m256>(), total);
     }
 }
