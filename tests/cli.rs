@@ -1004,3 +1004,88 @@ fn the_doctor_finds_the_cpu_well() {
         assert!(report["machine"]["products"].is_string(), "{report}");
     }
 }
+
+/// A share of few words is less than the window: they are answered all the same.
+#[test]
+fn a_share_of_a_short_prompt_refuses_nothing() {
+    let place = Place::new(&TinySpec::llama());
+    let ask = |budget: &str| {
+        let ask = place
+            .command("ask")
+            .args(["--json", "-n", "2", "-b", budget, "hi"])
+            .output();
+        ask.unwrap()
+    };
+    let answer: Value = serde_json::from_slice(&ask("25%").stdout).unwrap();
+    assert_eq!(answer["budget"], 33, "{answer}");
+    // Entries and sizes that leave nothing are still refused, with the least that would do.
+    refused(&ask("16"), 2, &["the smallest legal budget is 33"]);
+    refused(
+        &ask("1kb"),
+        2,
+        &["the smallest legal size for this model is"],
+    );
+}
+
+#[test]
+fn a_named_conversation_goes_on_whatever_its_name_becomes() {
+    let place = Place::new(&TinySpec::llama());
+    for name in ["a/b", "", "../evil", "-x:y"] {
+        for _ in 0..2 {
+            let mut ask = place.command("ask");
+            let ask = ask.args(["--json", "-n", "2", "hi"]);
+            let output = ask.arg(format!("--session={name}")).output().unwrap();
+            assert!(output.status.success(), "{name}: {}", stderr(&output));
+        }
+    }
+    let mut list = std::process::Command::new(BIN);
+    let list = list.env("CACHAT_HOME", place.folder.path());
+    let list = list.args(["sessions", "list", "--json"]).output().unwrap();
+    let list: Vec<Value> = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!(list.len(), 4, "{list:?}");
+    assert!(list.iter().all(|one| one["turns"] == 2), "{list:?}");
+}
+
+#[test]
+fn numbers_out_of_range_are_told_from_options() {
+    let place = Place::new(&TinySpec::llama());
+    for (option, value, says) in [
+        ("--alpha", "-0.1", "must be between 0 and 1"),
+        ("--temperature", "-1", "must be 0 (greedy) or more"),
+        ("--seed", "-1", "invalid value '-1'"),
+    ] {
+        let output = place
+            .command("ask")
+            .args([option, value, "hi"])
+            .output()
+            .unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{option} {value}: {said}");
+    }
+    let mut cachat = std::process::Command::new(BIN);
+    let cachat = cachat.env("CACHAT_HOME", place.folder.path());
+    let output = cachat.args(["ask", "--threads", "20000", "hi"]).output();
+    refused(&output.unwrap(), 2, &["must be between 0"]);
+}
+
+#[test]
+fn an_inspection_says_null_where_there_is_nothing_to_say() {
+    let place = Place::new(&TinySpec::llama());
+    let tokens = place.file("tokens.json", "\u{feff}[1, 2, 3, 4, 5]");
+    let inspect = |more: &[&str]| {
+        let mut inspect = place.command("inspect");
+        let inspect = inspect.arg("--tokens").arg(&tokens).args(more);
+        inspect.output().unwrap()
+    };
+    let found = inspect(&["--policy", "full", "--generate", "1"]);
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["budget"], Value::Null);
+    assert_eq!(found["evicted"]["kl_mean"], Value::Null);
+    assert_eq!(found["evicted"]["top1_agree"], Value::Null);
+    let found = inspect(&["--generate", "2"]);
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["evicted"]["top1_agree"], 1.0);
+    let beyond = inspect(&["--generate", "100000"]);
+    refused(&beyond, 2, &["goes beyond the model's context"]);
+}

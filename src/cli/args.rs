@@ -66,8 +66,8 @@ pub struct EvictionArgs {
           env = "CACHAT_POLICY", hide_env = true)]
     pub policy: Option<Preset>,
 
-    /// Entries per KV head, window included; or N% of the prompt; or a size such as 64MiB for
-    /// the whole cache [default: 1024]
+    /// Entries per KV head, window included; or N% of the prompt, at least the window and one; or
+    /// a size such as 64MiB for the whole cache [default: 1024]
     #[arg(
         short,
         long,
@@ -78,19 +78,43 @@ pub struct EvictionArgs {
     pub budget: Option<Budget>,
 
     /// Observation window in tokens [default: 32]
-    #[arg(long, value_name = "TOKENS", env = "CACHAT_WINDOW", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        env = "CACHAT_WINDOW",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub window: Option<usize>,
 
     /// Width of the max-pooling over scores, odd [default: 7]
-    #[arg(long, value_name = "WIDTH", env = "CACHAT_KERNEL", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "WIDTH",
+        env = "CACHAT_KERNEL",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub kernel: Option<usize>,
 
     /// Safeguard: share of the uniform budget every head gets [default: 0.2]
-    #[arg(long, value_name = "SHARE", env = "CACHAT_ALPHA", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        env = "CACHAT_ALPHA",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub alpha: Option<f64>,
 
     /// Entries per head over budget before evicting again while answering [default: 128]
-    #[arg(long, value_name = "TOKENS", env = "CACHAT_SLACK", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        env = "CACHAT_SLACK",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub slack: Option<usize>,
 }
 
@@ -149,31 +173,73 @@ impl DraftArgs {
 #[command(next_help_heading = "Sampling")]
 pub struct SamplingArgs {
     /// 0 is greedy [default: 0.2]
-    #[arg(long, value_name = "T", env = "CACHAT_TEMPERATURE", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "T",
+        env = "CACHAT_TEMPERATURE",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub temperature: Option<f64>,
 
     /// Nucleus: likeliest tokens up to this share [default: 0.9]
-    #[arg(long, value_name = "SHARE", env = "CACHAT_TOP_P", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        env = "CACHAT_TOP_P",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub top_p: Option<f64>,
 
     /// The K likeliest tokens; 0 is off [default: 40]
-    #[arg(long, value_name = "K", env = "CACHAT_TOP_K", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "K",
+        env = "CACHAT_TOP_K",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub top_k: Option<usize>,
 
     /// Drop tokens below this share of the likeliest; 0 is off [default: 0]
-    #[arg(long, value_name = "SHARE", env = "CACHAT_MIN_P", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        env = "CACHAT_MIN_P",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub min_p: Option<f64>,
 
     /// Make repeated tokens less likely; 1 is off [default: 1.1]
-    #[arg(long, value_name = "X", env = "CACHAT_REPEAT_PENALTY", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "X",
+        env = "CACHAT_REPEAT_PENALTY",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub repeat_penalty: Option<f32>,
 
     /// Tokens back that the repeat penalty looks [default: 64]
-    #[arg(long, value_name = "N", env = "CACHAT_REPEAT_LAST_N", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "CACHAT_REPEAT_LAST_N",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub repeat_last_n: Option<usize>,
 
     /// The same seed gives the same answer [default: 1]
-    #[arg(long, value_name = "N", env = "CACHAT_SEED", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "CACHAT_SEED",
+        hide_env = true,
+        allow_negative_numbers = true
+    )]
     pub seed: Option<u64>,
 
     /// Most tokens of one answer, thoughts included [default: 1024; 5120 for models that think]

@@ -210,6 +210,8 @@ impl Saved {
     /// The one of this name, or of which it is the beginning; a new one where there is none.
     fn open(name: &str, settings: &Settings, dirs: &Dirs) -> Result<Saved, CliError> {
         let store = Store::new(&dirs.sessions);
+        // By the name that it would be given, or the same command would begin another one each time.
+        let name = &Store::named(name);
         let opened = match store.open(name) {
             Err(SessionError::Unknown(_)) => {
                 let header = Header {

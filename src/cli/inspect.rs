@@ -87,6 +87,14 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
             d.context
         )));
     }
+    if tokens.len() + args.generate > d.context {
+        return Err(CliError::usage(format!(
+            "--generate {} goes beyond the model's context of {}: the prompt has {} tokens",
+            args.generate,
+            d.context,
+            tokens.len()
+        )));
+    }
     let evictor = eviction
         .resolved(network.as_ref(), tokens.len())
         .map_err(super::load::turn_error)?;
@@ -97,7 +105,7 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
             "heads": d.heads(), "kv_heads": d.kv_heads(), "head_dim": d.head_dim(),
         },
         "policy": evictor.preset.name(),
-        "budget": evictor.budget,
+        "budget": evictor.bounded().then_some(evictor.budget),
         "window": evictor.params.window,
         "kernel": evictor.params.kernel,
         "alpha": settings.alpha,
@@ -145,7 +153,8 @@ fn encode(model: &Model, system: Option<&str>, text: String) -> Result<Vec<u32>,
 fn read_tokens(path: &Path) -> Result<Vec<u32>, CliError> {
     let wrong = |why: String| CliError::failed(format!("{}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|e| wrong(e.to_string()))?;
     let ids = json.get("tokens").unwrap_or(&json).clone();
     let ids: Vec<u32> = serde_json::from_value(ids).map_err(|_| {
         wrong("expected a JSON array of token ids, or an object with the key `tokens`".into())

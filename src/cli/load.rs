@@ -163,7 +163,7 @@ pub fn archiving(settings: &Settings, dirs: &Dirs) -> Archiving {
 /// A turn's failure with its exit status: an impossible budget is wrong usage.
 pub fn turn_error(error: TurnError) -> CliError {
     match error {
-        TurnError::Budget { .. } => CliError::usage(error.to_string()),
+        TurnError::Budget { .. } | TurnError::Size { .. } => CliError::usage(error.to_string()),
         _ => CliError::failed(error.to_string()),
     }
 }

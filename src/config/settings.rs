@@ -69,6 +69,9 @@ impl Default for Settings {
     }
 }
 
+/// More than any machine has processors for; each takes a stack.
+const MOST_THREADS: usize = 1024;
+
 impl Settings {
     /// Whether every value is in its range.
     pub fn check(&self) -> Result<(), ConfigError> {
@@ -85,6 +88,13 @@ impl Settings {
                  is always kept; the smallest legal budget is {}",
                 self.window,
                 smallest(self.window)
+            ));
+        }
+        if let Some(threads) = self.threads
+            && threads > MOST_THREADS
+        {
+            return fail(format!(
+                "--threads {threads} must be between 0 (chosen for this machine) and {MOST_THREADS}"
             ));
         }
         if self.kernel.is_multiple_of(2) {

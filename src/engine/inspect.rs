@@ -49,8 +49,10 @@ pub struct EvictedReport {
     /// KL(full ‖ evicted) per step in nats, both fed the full cache's tokens; from the second
     /// token on, since the first comes from the prefill itself.
     pub kl: Vec<f64>,
-    pub kl_mean: f64,
-    pub top1_agree: f64,
+    /// Of those steps; nothing where there are none.
+    pub kl_mean: Option<f64>,
+    /// Share of those steps in which the likeliest token is the same; nothing where there are none.
+    pub top1_agree: Option<f64>,
     pub first_divergence: Option<usize>,
 }
 
@@ -181,9 +183,10 @@ pub fn inspect(
         let agree = steps
             .filter(|((_, p), (_, q))| argmax(p) == argmax(q))
             .count();
-        let steps = evicted.kl.len().max(1) as f64;
-        evicted.kl_mean = evicted.kl.iter().sum::<f64>() / steps;
-        evicted.top1_agree = agree as f64 / steps;
+        let steps = evicted.kl.len();
+        let mean = |sum: f64| (steps > 0).then(|| sum / steps as f64);
+        evicted.kl_mean = mean(evicted.kl.iter().sum());
+        evicted.top1_agree = mean(agree as f64);
         let pairs = full.greedy.iter().zip(&evicted.greedy);
         evicted.first_divergence = pairs.into_iter().position(|(a, b)| a != b);
     }

@@ -26,6 +26,17 @@ pub enum TurnError {
         window: usize,
         smallest: usize,
     },
+    #[error(
+        "the budget of {size} comes to {entries} entries per KV head, less than the observation window of {window} \
+         and the slack of {slack} that answers grow by; the smallest legal size for this model is {smallest}"
+    )]
+    Size {
+        size: String,
+        entries: usize,
+        window: usize,
+        slack: usize,
+        smallest: String,
+    },
     #[error("nothing was asked yet; write a question to compare its answers")]
     NoQuestion,
     #[error("there is no answer to go on with; ask something first")]

@@ -6,6 +6,7 @@
 
 pub mod allocate;
 pub mod budget;
+mod each;
 pub mod layers;
 mod layerwise;
 #[cfg(test)]

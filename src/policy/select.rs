@@ -1,6 +1,7 @@
 //! One layer's selection (steps 4–8 of Ada-SnapKV; the other policies differ by their parts).
 
 use super::allocate::{Allocator, Uniform, within};
+use super::each::each;
 use super::{Observed, Params, Policy, Score, Selection, top::choose};
 
 /// Chooses what a layer keeps, or `None` when everything fits. `base` is the layer's `base_l`,
@@ -40,6 +41,11 @@ pub fn select(
     })
 }
 
+/// Those of all heads.
+fn entries(heads: &[Observed]) -> usize {
+    heads.iter().map(Observed::len).sum()
+}
+
 /// A head's entries besides the window.
 fn evictable(head: &Observed, params: &Params) -> usize {
     head.len().saturating_sub(params.window)
@@ -54,29 +60,28 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn by(score: &'a dyn Score, heads: &[Observed], params: &Params) -> Self {
-        let worth = heads.iter();
-        let worth = worth.map(|head| score.of(head, evictable(head, params), params));
-        let worth: Vec<Vec<f32>> = worth.collect();
-        let second = heads.iter().zip(&worth);
-        let second = second.map(|(head, worth)| score.second(head, worth, params));
+        let judged = each(heads, entries(heads), |head| {
+            let worth = score.of(head, evictable(head, params), params);
+            let second = score.second(head, &worth, params);
+            (worth, second)
+        });
+        let (worth, second) = judged.into_iter().unzip();
         Judged {
             score,
-            second: second.collect(),
             worth,
+            second,
         }
     }
 
     /// Each head's `caps` best entries and its window, indices ascending.
     fn keep(&self, caps: &[usize], heads: &[Observed]) -> Vec<Vec<u32>> {
         let judged = self.worth.iter().zip(&self.second);
-        let heads = caps.iter().zip(judged).zip(heads);
-        heads
-            .map(|((&cap, (worth, second)), head)| {
-                let mut kept = choose(worth, second, self.score.firsts(cap), cap);
-                kept.extend(worth.len() as u32..head.len() as u32);
-                kept
-            })
-            .collect()
+        let all: Vec<_> = caps.iter().zip(judged).zip(heads).collect();
+        each(&all, entries(heads), |((cap, (worth, second)), head)| {
+            let mut kept = choose(worth, second, self.score.firsts(**cap), **cap);
+            kept.extend(worth.len() as u32..head.len() as u32);
+            kept
+        })
     }
 }
 

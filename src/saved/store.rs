@@ -81,24 +81,21 @@ impl Store {
         self.create_at(&stamp, header)
     }
 
-    /// A new session of that name; characters that make no file name are replaced.
-    pub fn create_named(&self, name: &str, header: &Header) -> Result<Writer> {
+    /// The name that a session which is called so has: characters that make no file name are replaced.
+    pub fn named(name: &str) -> String {
         let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ' | '.');
-        let name: String = name
-            .trim()
-            .chars()
-            .take(100)
-            .map(|c| if fits(c) { c } else { '-' })
-            .collect();
-        let name = name.trim_start_matches('.');
-        self.create_at(
-            if name.is_empty() {
-                "conversation"
-            } else {
-                name
-            },
-            header,
-        )
+        let fitting = |c: char| if fits(c) { c } else { '-' };
+        let name: String = name.trim().chars().take(100).map(fitting).collect();
+        // No option of a command, and no hidden file.
+        match name.trim_start_matches(['.', '-']) {
+            "" => "conversation".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// A new session of that name, see [`Store::named`].
+    pub fn create_named(&self, name: &str, header: &Header) -> Result<Writer> {
+        self.create_at(&Self::named(name), header)
     }
 
     /// A new session of that name, or of that name with a number.

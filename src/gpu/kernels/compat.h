@@ -19,6 +19,10 @@
 //   copy16_later(to, from)     16 bytes into it, both aligned to 16, while the thread goes on; `copies_end()` behind
 //                              some of them, and `copies_wait<n>()` waits for the thread's own of all but the last n
 //                              such ends
+//   load_matrices(words, row)  four matrices of 8×8 16-bit numbers in shared memory: lane l says where row l % 8 of
+//                              matrix l / 8 begins, and gets of each the two numbers of row l / 4 from column
+//                              2(l % 4) on; `load_turned`, with rows and columns exchanged
+//   two_to(x)                  2^x, as fast as can be
 //   funnel, byte_perm, __dp4a  words of bytes
 //
 // Every thread of a group (of a warp) reaches a rendezvous, or none does. Nothing is taken to happen in
@@ -116,6 +120,19 @@ DEVICE void copy16_later(void *to, const void *from) {
 }
 DEVICE void copies_end() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int n> DEVICE void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(n) : "memory"); }
+DEVICE void load_matrices(u32 *w, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3]) : "r"((u32)__cvta_generic_to_shared(row)) : "memory");
+}
+DEVICE void load_turned(u32 *w, const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3]) : "r"((u32)__cvta_generic_to_shared(row)) : "memory");
+}
+DEVICE float two_to(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 // The low word of both, moved down by so many bits, below 32.
 DEVICE u32 funnel(u32 low, u32 high, u32 bits) { return __funnelshift_r(low, high, bits); }
 // Four bytes of both, by their places (three bits of each half byte of `which`).

@@ -170,8 +170,23 @@ template <typename T> static inline void mma(float *c, const u32 *a, const u32 *
   to.meet();
   for (u32 i = 0; i < 4; i++) c[i] += product[row + i / 2 * 8][column + i % 2];
 }
+template <bool TURNED> static inline void matrices(u32 *w, const void *row) {
+  Exchange to(TURNED ? "load_turned" : "load_matrices");
+  if ((uintptr_t)row % 16 != 0) fail(here, "a row of a matrix that is not aligned");
+  u64 at = (uintptr_t)row;
+  std::memcpy(&to.warp.lanes[to.turn][to.lane], &at, 8);
+  to.meet();
+  u32 r = to.lane / 4, c = to.lane % 4 * 2;
+  for (u32 i = 0; i < 4; i++) {
+    auto number = [&](u32 row, u32 column) { return ((const u16 *)(uintptr_t)to.warp.lanes[to.turn][8 * i + row])[column]; };
+    w[i] = TURNED ? number(c, r) | (u32)number(c + 1, r) << 16 : number(r, c) | (u32)number(r, c + 1) << 16;
+  }
+}
 }  // namespace cachat
 
+DEVICE void load_matrices(u32 *w, const void *row) { cachat::matrices<false>(w, row); }
+DEVICE void load_turned(u32 *w, const void *row) { cachat::matrices<true>(w, row); }
+DEVICE float two_to(float x) { return exp2f(x); }
 DEVICE float warp_sum(float x) {
   return cachat::tree(x, "warp_sum", [](float a, float b) { return a + b; });
 }

@@ -20,6 +20,8 @@ const RING: usize = 64;
 pub const KEPT: u32 = 1 << 10;
 /// Head sizes for which there are tiles.
 const TILED: [usize; 6] = [32, 64, 80, 96, 128, 256];
+/// Head sizes up to which a tile has 128 stacked rows, and not 64.
+const TALL: usize = 128;
 
 /// How rows look at a layer.
 pub fn look(
@@ -66,10 +68,11 @@ pub fn attend(
 fn many(a: &AttentionShape, layer: &PagedLayer, look: &args::Look, out: &Rows) -> Result<()> {
     let stacked = out.rows * a.group();
     let row = (a.head_dim + 8) * layer.element().bytes();
+    let rows = if a.head_dim <= TALL { 128 } else { 64 };
     let grid = Grid {
-        groups: [stacked.div_ceil(64) as u32, a.kv_heads as u32, 1],
+        groups: [stacked.div_ceil(rows) as u32, a.kv_heads as u32, 1],
         threads: 128,
-        shared: (3 * PAGE * row) as u32,
+        shared: ((2 * PAGE + rows) * row) as u32,
     };
     let variant = Variant::Heads(layer.element(), a.head_dim as u32);
     let arguments = args::AttendMany {

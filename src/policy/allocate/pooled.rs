@@ -10,6 +10,7 @@
 //! its [`CANDIDATES`] × `base` best, so that the cache is never larger than that multiple of its total.
 
 use super::{Adaptive, Allocator, Uniform, within};
+use crate::policy::each::each;
 use crate::policy::round::{Choice, Round, Selection, Terms};
 use crate::policy::top::{choose, top_k};
 use crate::policy::{Needs, Observed, Score};
@@ -130,20 +131,25 @@ impl Round for Pool {
 
     fn observe(&mut self, layer: usize, heads: Vec<Observed>) -> Vec<Choice> {
         let base = self.base();
-        let of_head = |head| Candidates::of(layer, head, &self.terms, base);
-        let candidates: Vec<_> = heads.iter().map(of_head).collect();
+        let terms = &self.terms;
+        let entries = heads.iter().map(Observed::len).sum();
+        let judged = each(&heads, entries, |head| {
+            let head = Candidates::of(layer, head, terms, base);
+            let now = (!terms.extent.waits).then(|| {
+                let uniform = head.keep(terms.score, base, true).1;
+                (head.keep(terms.score, usize::MAX, true), uniform)
+            });
+            (head, now)
+        });
         let mut selection = Selection::default();
-        if !self.terms.extent.waits {
-            for head in &candidates {
-                let (kept, held) = head.keep(self.terms.score, usize::MAX, true);
+        for (head, now) in judged {
+            self.heads.push(head);
+            if let Some(((kept, held), uniform)) = now {
                 selection.kept.push(kept);
                 selection.retained.push(held);
-                selection
-                    .uniform_retained
-                    .push(head.keep(self.terms.score, base, true).1);
+                selection.uniform_retained.push(uniform);
             }
         }
-        self.heads.extend(candidates);
         match self.terms.extent.waits {
             true => Vec::new(),
             false => vec![Choice { layer, selection }],
@@ -157,9 +163,15 @@ impl Round for Pool {
         let alpha = self.terms.params.alpha;
         let caps = within(Adaptive.shares(&worth, base, alpha), &worth);
         let uniform = within(Uniform.shares(&worth, base, alpha), &worth);
+        let terms = &self.terms;
+        let all: Vec<_> = heads.iter().zip(caps.into_iter().zip(uniform)).collect();
+        let entries = heads.iter().map(|head| head.best.len()).sum();
+        let chosen = each(&all, entries, |(head, (cap, uniform))| {
+            let uniform = head.keep(terms.score, *uniform, true).1;
+            (head.keep(terms.score, *cap, terms.extent.waits), uniform)
+        });
         let mut choices: Vec<Choice> = Vec::new();
-        for (head, (cap, uniform)) in heads.iter().zip(caps.into_iter().zip(uniform)) {
-            let (kept, held) = head.keep(self.terms.score, cap, self.terms.extent.waits);
+        for (head, ((kept, held), uniform)) in heads.iter().zip(chosen) {
             if choices.last().is_none_or(|last| last.layer != head.layer) {
                 choices.push(Choice {
                     layer: head.layer,
@@ -169,9 +181,7 @@ impl Round for Pool {
             if let Some(Choice { selection, .. }) = choices.last_mut() {
                 selection.kept.push(kept);
                 selection.retained.push(held);
-                selection
-                    .uniform_retained
-                    .push(head.keep(self.terms.score, uniform, true).1);
+                selection.uniform_retained.push(uniform);
             }
         }
         choices
