@@ -30,6 +30,12 @@ const EXACT: LoadOptions = LoadOptions {
     path: ComputePath::Kernels,
 };
 
+/// As people run it: 8-bit activations, an f16 cache.
+const FAST: LoadOptions = LoadOptions {
+    exact: false,
+    ..EXACT
+};
+
 fn eviction(preset: Preset, budget: usize, slack: usize) -> Eviction {
     Eviction {
         preset,

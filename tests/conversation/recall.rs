@@ -207,6 +207,7 @@ fn closing_and_opening_again_is_invisible() {
     let some = &[Preset::ADA_SNAPKV, Preset::POOLED_SNAPKV, Preset::FULL][..];
     for (options, presets, answer) in [
         (EXACT, some, 30),
+        (FAST, some, 30),
         (PORTABLE, some, 30),
         (EMULATED, &some[..1], 12),
     ] {

@@ -8,6 +8,8 @@ use crate::model::kernels::pool::Pool;
 const TILE_ROWS: usize = 96;
 /// The same in pairs of 16 bits: converting costs more, and computing less.
 const PAIR_TILE_ROWS: usize = 192;
+/// Tiles per thread, at least, that need no cutting.
+const TILES_PER_THREAD: usize = 4;
 /// Items per thread where the pages are cut, so that threads of unequal speed end together.
 const ITEMS_PER_THREAD: usize = 8;
 /// A shorter run of pages is not worth merging.
@@ -32,23 +34,35 @@ fn tile_rows(group: usize, dim: usize, in_pairs: bool) -> usize {
 }
 
 impl Plan {
-    /// Tiles of query rows, their pages cut where there are too few tiles for the threads.
+    /// Tiles of query rows, smaller ones where there are too few for the threads. Pages are never cut: what a row
+    /// comes to does not depend on how many are read with it, nor on the threads. So what follows from a text
+    /// is the same whether all of it is read at once or its end behind what an archive has.
     pub fn new<T: KvElement>(call: &Call<T>, threads: usize, in_pairs: bool) -> Self {
-        let dim = call.layer.heads.first().map_or(0, |h| h.head_dim());
-        let rows = tile_rows(call.group(), dim, in_pairs);
-        let tiles = call.queries.rows.div_ceil(rows);
-        Self::cut(call, threads, tiles, call.queries.rows)
+        let heads = &call.layer.heads;
+        let dim = heads.first().map_or(0, |h| h.head_dim());
+        let full = tile_rows(call.group(), dim, in_pairs);
+        let enough = (threads * TILES_PER_THREAD).div_ceil(heads.len().max(1));
+        let tiles = match threads {
+            0 | 1 => 1,
+            _ => enough.min(call.queries.rows),
+        };
+        Self::cut(
+            call,
+            threads,
+            tiles.max(call.queries.rows.div_ceil(full)),
+            None,
+        )
     }
 
     /// All rows of a head in one tile, whose pages are cut as those of one row are: for rows that see the
     /// same pages.
     pub fn of_each<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
-        Self::cut(call, threads, 1, 1)
+        Self::cut(call, threads, 1, Some(1))
     }
 
     /// All rows of a head in one tile, cut by pages.
     pub fn whole_rows<T: KvElement>(call: &Call<T>, threads: usize) -> Self {
-        Self::cut(call, threads, 1, call.queries.rows)
+        Self::cut(call, threads, 1, Some(call.queries.rows))
     }
 
     /// Runs `f` for every item's index.
@@ -65,8 +79,13 @@ impl Plan {
         self.items.iter().map(|i| i.rows.len()).max().unwrap_or(0)
     }
 
-    /// Pages are cut as for so many rows.
-    fn cut<T: KvElement>(call: &Call<T>, threads: usize, tiles: usize, rows: usize) -> Self {
+    /// Pages are cut as for so many rows, or not at all.
+    fn cut<T: KvElement>(
+        call: &Call<T>,
+        threads: usize,
+        tiles: usize,
+        as_for: Option<usize>,
+    ) -> Self {
         let heads = &call.layer.heads;
         let dim = heads.first().map_or(0, |h| h.head_dim());
         let mut whole = Vec::with_capacity(tiles * heads.len());
@@ -87,10 +106,11 @@ impl Plan {
         };
         let inline = small(call.queries.rows);
         let wanted = threads * ITEMS_PER_THREAD;
-        let most = if small(rows) || whole.len() >= threads * 4 {
-            usize::MAX
-        } else {
-            pages.div_ceil(wanted).max(LEAST_PAGES)
+        let most = match as_for {
+            Some(rows) if !small(rows) && whole.len() < threads * TILES_PER_THREAD => {
+                pages.div_ceil(wanted).max(LEAST_PAGES)
+            }
+            _ => usize::MAX,
         };
         let mut items = Vec::with_capacity(whole.len() + wanted);
         let tiles = whole
@@ -166,7 +186,7 @@ mod tests {
             layer: &layer,
             queries: &queries,
         };
-        let plan = Plan::new(&call, 4, false);
+        let plan = Plan::of_each(&call, 4);
         let most = plan.items.iter().map(|i| i.pages.len()).max();
         assert!(most <= Some(20_000 / PAGE / 16), "{most:?}");
         for tile in &plan.tiles {
@@ -193,6 +213,24 @@ mod tests {
             item.rows.clone().for_each(|r| covered[r] += 1);
         }
         assert!(covered.iter().all(|&n| n == 1));
+    }
+
+    /// A question's few rows are shared out, and no row's pages are.
+    #[test]
+    fn few_rows_that_are_read_keep_all_threads_busy() {
+        let layer = layer(&[20_000, 500]);
+        let queries = Queries::last(&[], 40, 6, 1.0);
+        let call = Call {
+            layer: &layer,
+            queries: &queries,
+        };
+        let plan = Plan::new(&call, 4, true);
+        assert_eq!(plan.items.len(), plan.tiles.len());
+        assert_eq!(plan.items.len(), 16);
+        for item in &plan.items {
+            let end = call.seen(&layer.heads[item.head], item.rows.end - 1);
+            assert_eq!(item.pages, 0..end.div_ceil(PAGE));
+        }
     }
 
     /// What is computed of a layer with a window: its window, and a tile's own rows, in whole pages.

@@ -330,3 +330,30 @@ fn nothing_to_do_is_done() {
     attend(&pool, &none, &nothing, &mut []);
     assert!(window_scores(&pool, &none, &nothing).is_empty());
 }
+
+/// Bit for bit: by what an archive gives back, a row must not know what was read with it.
+#[cfg_attr(miri, ignore = "takes too long")]
+#[test]
+fn a_row_is_the_same_whatever_is_read_with_it_and_on_however_many_threads() {
+    let (dim, heads, len) = (64, 6, 700);
+    let mut noise = Noise(77);
+    let layer = noise.layer::<f16>(dim, &[len, len + 90]);
+    let q = noise.vec(len * heads * dim);
+    for level in Level::available() {
+        let read = |rows: usize, threads: usize| {
+            let q = &q[(len - rows) * heads * dim..];
+            let queries = Queries::last(q, rows, heads, 0.125);
+            let mut out = vec![f32::NAN; q.len()];
+            attend_with(level, &Pool::new(threads), &layer, &queries, &mut out);
+            out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+        };
+        let all = read(len, 1);
+        for rows in [1, 7, 40, 300, len] {
+            for threads in [1, 2, 5] {
+                let found = read(rows, threads);
+                let expected = &all[(len - rows) * heads * dim..];
+                assert!(found == expected, "{level:?}, {rows} rows on {threads}");
+            }
+        }
+    }
+}
