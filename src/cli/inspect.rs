@@ -87,7 +87,7 @@ pub fn run(args: InspectArgs, dirs: &Dirs) -> Result<(), CliError> {
             d.context
         )));
     }
-    if tokens.len() + args.generate > d.context {
+    if tokens.len().saturating_add(args.generate) > d.context {
         return Err(CliError::usage(format!(
             "--generate {} goes beyond the model's context of {}: the prompt has {} tokens",
             args.generate,

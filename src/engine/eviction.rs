@@ -31,7 +31,9 @@ impl Eviction {
                     entries: self.budget.entries_per_head(position, bytes),
                     window: params.window,
                     slack: params.slack,
-                    smallest: crate::human::bytes(((least + params.slack) * bytes) as u64),
+                    smallest: crate::human::bytes(
+                        least.saturating_add(params.slack).saturating_mul(bytes) as u64,
+                    ),
                 },
                 _ => TurnError::Budget {
                     budget,

@@ -59,7 +59,7 @@ impl Budget {
 
 /// The smallest legal budget for an observation window, in entries per KV head.
 pub fn smallest(window: usize) -> usize {
-    window + 1
+    window.saturating_add(1)
 }
 
 impl FromStr for Budget {

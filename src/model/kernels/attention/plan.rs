@@ -218,7 +218,7 @@ mod tests {
     /// A question's few rows are shared out, and no row's pages are.
     #[test]
     fn few_rows_that_are_read_keep_all_threads_busy() {
-        let layer = layer(&[20_000, 500]);
+        let layer = layer(&[2_000, 500]);
         let queries = Queries::last(&[], 40, 6, 1.0);
         let call = Call {
             layer: &layer,
