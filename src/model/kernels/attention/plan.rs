@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn one_long_head_is_shared_by_all_threads() {
-        let layer = layer(&[20_000, 64, 1]);
+        let layer = layer(&[6_000, 64, 1]);
         let queries = Queries::last(&[], 1, 9, 1.0);
         let call = Call {
             layer: &layer,
@@ -188,7 +188,7 @@ mod tests {
         };
         let plan = Plan::of_each(&call, 4);
         let most = plan.items.iter().map(|i| i.pages.len()).max();
-        assert!(most <= Some(20_000 / PAGE / 16), "{most:?}");
+        assert!(most <= Some(6_000 / PAGE / 16), "{most:?}");
         for tile in &plan.tiles {
             let parts = &plan.items[tile.clone()];
             assert!(parts.windows(2).all(|p| p[0].pages.end == p[1].pages.start));
