@@ -53,8 +53,8 @@ impl Eviction {
         let budget = match self.budget {
             Budget::Bytes(_) => entries.saturating_sub(self.params.slack),
             // Of a short prompt even a large share is less than the window, and no reason to refuse it.
-            Budget::Share(_) => entries.max(smallest(self.params.window)),
-            Budget::Tokens(_) => entries,
+            Budget::Share(_) if position > 0 => entries.max(smallest(self.params.window)),
+            Budget::Share(_) | Budget::Tokens(_) => entries,
         };
         Evictor {
             preset: self.preset,
@@ -84,6 +84,8 @@ mod tests {
         assert_eq!(budget("25%", 31), 33);
         assert_eq!(budget("100%", 20), 33);
         assert_eq!(budget("16", 4000), 16);
+        // Of nothing it is not known yet.
+        assert_eq!(budget("25%", 0), 0);
     }
 
     #[test]
