@@ -8,7 +8,7 @@ use super::free::{self, Free};
 use super::session::Eviction;
 use super::throughput;
 use crate::dirs::Dirs;
-use crate::model::Description;
+use crate::model::{CacheBytes, Description};
 use crate::model::footprint::{Need, Way};
 use crate::model::gguf::GgufFile;
 use crate::model::source::known::{DEFAULT, KNOWN, Known};
@@ -139,7 +139,12 @@ fn fetchable(known: &'static Known, terms: Terms, free: Option<Free>, rate: Opti
     let (context, token_bytes) = (known.context as usize, known.token_bytes as usize);
     let tokens = TEXT.min(context);
     let token_bytes = token_bytes * terms.way.element / 2;
-    let bound = bound(terms.eviction, token_bytes, tokens);
+    // What does not grow, and how many layers do, its file tells.
+    let cache = CacheBytes {
+        token: token_bytes,
+        ..CacheBytes::default()
+    };
+    let bound = bound(terms.eviction, cache, tokens);
     let need = Need::guess(bytes, token_bytes, tokens, bound);
     Offer {
         name: known.name.to_owned(),

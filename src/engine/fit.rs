@@ -5,7 +5,7 @@ use super::eviction::Eviction;
 use super::free::Free;
 use crate::human::bytes;
 use crate::model::footprint::{Footprint, Need, Way};
-use crate::model::{Description, gguf::GgufFile};
+use crate::model::{CacheBytes, Description, gguf::GgufFile};
 use crate::policy::Budget;
 
 /// More than this share of what is free is tight: other programs want some, too.
@@ -49,8 +49,7 @@ impl Verdict {
 pub struct Fit {
     footprint: Footprint,
     eviction: Eviction,
-    /// Bytes of a token in the layers that grow.
-    token_bytes: usize,
+    bytes: CacheBytes,
 }
 
 impl Fit {
@@ -58,7 +57,7 @@ impl Fit {
         Fit {
             footprint: Footprint::of(file, d, way),
             eviction,
-            token_bytes: d.token_bytes(way.element),
+            bytes: d.cache_bytes(way.element),
         }
     }
 
@@ -77,13 +76,13 @@ impl Fit {
         Fit {
             footprint: Footprint::running(d, way),
             eviction,
-            token_bytes: d.token_bytes(way.element),
+            bytes: d.cache_bytes(way.element),
         }
     }
 
     /// The most entries of a head while a text of `tokens` is read and answered.
     fn bound(&self, tokens: usize) -> Option<usize> {
-        bound(self.eviction, self.token_bytes, tokens)
+        bound(self.eviction, self.bytes, tokens)
     }
 
     /// Positions that the model was trained for.
@@ -187,10 +186,9 @@ impl Fit {
     }
 }
 
-/// The most entries of a head while a text of `tokens` is read and answered, where each takes
-/// `token_bytes` in the layers that grow.
-pub fn bound(eviction: Eviction, token_bytes: usize, tokens: usize) -> Option<usize> {
-    let evictor = eviction.evictor(token_bytes, tokens);
+/// The most entries of a head while a text of `tokens` is read and answered, in a cache that takes `bytes`.
+pub fn bound(eviction: Eviction, bytes: CacheBytes, tokens: usize) -> Option<usize> {
+    let evictor = eviction.evictor(bytes, tokens);
     let slack = evictor.params.slack;
     let budget = evictor.bound_per_head();
     budget.map(|budget| budget.saturating_add(slack))

@@ -27,14 +27,14 @@ pub enum TurnError {
         smallest: usize,
     },
     #[error(
-        "the budget of {size} comes to {entries} entries per KV head, less than the observation window of {window} \
-         and the slack of {slack} that answers grow by; the smallest legal size for this model is {smallest}"
+        "the budget of {size} has no room for the observation window of {window} entries per KV head and the slack of {slack} \
+         that answers grow by{beside}; the smallest legal size for this model is {smallest}"
     )]
     Size {
         size: String,
-        entries: usize,
         window: usize,
         slack: usize,
+        beside: String,
         smallest: String,
     },
     #[error("nothing was asked yet; write a question to compare its answers")]

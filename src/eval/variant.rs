@@ -100,7 +100,7 @@ impl Variant {
     /// For a prompt of `position` tokens. A share of a short prompt that does not exceed the window is the
     /// smallest legal budget: the record says what it came to.
     pub fn evictor(&self, network: &dyn Network, position: usize) -> Evictor {
-        let bytes = network.description().token_bytes(network.kv_dtype().1);
+        let bytes = network.description().cache_bytes(network.kv_dtype().1);
         let mut evictor = self.0.evictor(bytes, position);
         if evictor.bounded() {
             evictor.budget = evictor.budget.max(smallest(evictor.params.window));

@@ -1,5 +1,7 @@
 //! What a GGUF file says of its network: one description for every supported architecture.
 
+use crate::cache::PAGE;
+
 use super::{
     error::{ModelError, Result},
     family::{self, Family},
@@ -10,6 +12,17 @@ use super::{
         Values, Yarn,
     },
 };
+
+/// What a cache takes, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheBytes {
+    /// Of one more token, in the layers that grow.
+    pub token: usize,
+    /// The most of sliding windows and states, whatever the length of the text: no policy takes from them.
+    pub fixed: usize,
+    /// Layers that grow.
+    pub growing: usize,
+}
 
 /// A decoder-only transformer with RMS norms, RoPE, grouped queries and a gated MLP.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,9 +218,26 @@ impl Description {
     /// Bytes that one more token takes in a cache which evicts nothing, in the layers that grow,
     /// for elements of `element` bytes.
     pub fn token_bytes(&self, element: usize) -> usize {
-        let growing = self.layers.iter().filter(|l| l.grows());
-        let bytes = |a: &AttentionShape| a.kv_heads * a.entry_bytes(element);
-        growing.filter_map(LayerShape::attention).map(bytes).sum()
+        self.cache_bytes(element).token
+    }
+
+    /// What a cache takes, for elements of `element` bytes.
+    pub fn cache_bytes(&self, element: usize) -> CacheBytes {
+        let mut bytes = CacheBytes::default();
+        for layer in &self.layers {
+            bytes.fixed += layer.state_bytes();
+            let Some(attention) = layer.attention() else {
+                continue;
+            };
+            let entries = attention.kv_heads * attention.entry_bytes(element);
+            if layer.grows() {
+                bytes.token += entries;
+                bytes.growing += 1;
+            } else if let Some(window) = layer.window() {
+                bytes.fixed += entries * (window.min(self.context) + PAGE);
+            }
+        }
+        bytes
     }
 
     /// Multiply–accumulates of one token in the largest layer's matrices.

@@ -43,7 +43,7 @@ pub mod thoughts;
 pub mod tokenizer;
 mod weights;
 
-pub use description::Description;
+pub use description::{CacheBytes, Description};
 pub use device_memory::DeviceMemory;
 pub use error::ModelError;
 pub use likelihoods::log_softmax;

@@ -12,7 +12,7 @@ pub enum Budget {
     Tokens(usize),
     /// Share of the prompt, over 0 and up to 1.
     Share(f64),
-    /// Bytes of keys and values over all layers that grow.
+    /// Bytes of the whole cache.
     Bytes(u64),
 }
 
@@ -44,14 +44,15 @@ const UNITS: [(&str, f64); 8] = [
 
 impl Budget {
     /// Entries per KV head, for a prompt of `prompt` tokens, an entry in every head of the layers
-    /// that grow taking `token_bytes` together. May be below what a policy needs: see [`smallest`].
-    pub fn entries_per_head(self, prompt: usize, token_bytes: usize) -> usize {
+    /// that grow taking `token` bytes together, and what does not grow `fixed`. May be below what a
+    /// policy needs: see [`smallest`].
+    pub fn entries_per_head(self, prompt: usize, token: usize, fixed: usize) -> usize {
         match self {
             Budget::Tokens(n) => n,
             Budget::Share(share) => (share * prompt as f64).round() as usize,
             Budget::Bytes(bytes) => {
-                let per_entry = token_bytes.max(1) as u64;
-                usize::try_from(bytes / per_entry).unwrap_or(usize::MAX)
+                let growing = bytes.saturating_sub(fixed as u64);
+                usize::try_from(growing / token.max(1) as u64).unwrap_or(usize::MAX)
             }
         }
     }
@@ -190,9 +191,14 @@ mod tests {
 
     #[test]
     fn becomes_entries_per_head() {
-        assert_eq!(Budget::Share(0.25).entries_per_head(4000, 90 * 256), 1000);
         // 30 layers × 3 heads, 64 dims × 2 tensors × 2 bytes.
-        let bytes = Budget::Bytes(90 * 256 * 1024);
-        assert_eq!(bytes.entries_per_head(4000, 90 * 256), 1024);
+        let token = 90 * 256;
+        let of = |budget: Budget, fixed| budget.entries_per_head(4000, token, fixed);
+        assert_eq!(of(Budget::Share(0.25), 0), 1000);
+        let bytes = Budget::Bytes(token as u64 * 1024);
+        assert_eq!(of(bytes, 0), 1024);
+        // Beside sliding windows that take half of it.
+        assert_eq!(of(bytes, token * 512), 512);
+        assert_eq!(of(bytes, token * 2048), 0);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cachat::archive::Archive;
+use cachat::cache::PAGE;
 use cachat::engine::event::{CachePicture, Event, Sampling};
 use cachat::engine::evict::Evictor;
 use cachat::engine::inspect::inspect;
@@ -163,20 +164,40 @@ fn what_comes_back_is_of_layers_that_grow() {
     assert!(read.evicted.came_back > 0 && read.evicted.came_back <= kept);
 }
 
+/// What no policy takes from counts as well: a size is that of the whole cache.
 #[test]
-fn a_size_is_shared_by_the_layers_that_grow() {
-    let per_token = {
+fn a_size_bounds_the_layers_that_grow_and_those_with_windows_together() {
+    let (growing, windows) = {
         let session = session(Preset::ADA_SNAPKV, Budget::Tokens(BUDGET));
         let network = &session.model().network;
         let d = network.description();
         let growing = d.layers.iter().filter(|l| l.grows()).count();
         assert!(growing < d.layers.len());
         let attention = d.layers[0].attention().unwrap();
-        growing * attention.kv_heads * attention.entry_bytes(network.kv_dtype().1)
+        let entry = attention.kv_heads * attention.entry_bytes(network.kv_dtype().1);
+        (growing * entry, (d.layers.len() - growing) * entry)
     };
-    let bytes = Budget::Bytes((per_token * 30) as u64);
-    let sized = session(Preset::ADA_SNAPKV, bytes);
+    // A window lets go of what is behind it a page at a time.
+    let size = growing * 30 + windows * (WINDOW + PAGE);
+    let mut sized = session(Preset::ADA_SNAPKV, Budget::Bytes(size as u64));
     assert_eq!(sized.evictor(100).unwrap().budget, 30 - PARAMS.slack);
+    let long = Sampling {
+        temperature: 0.0,
+        max_tokens: 150,
+        ..Sampling::default()
+    };
+    let mut pictures = Pictures::default();
+    sized
+        .ask(&"words ".repeat(40), &long, &mut pictures)
+        .unwrap();
+    let read = pictures.0.iter().filter(|p| p.filled_layers.is_none());
+    let used: Vec<u64> = read.map(|p| p.used_bytes).collect();
+    assert!(used.len() > 1, "{used:?}");
+    assert!(used.iter().all(|&n| n <= size as u64), "{size}: {used:?}");
+}
+
+#[test]
+fn a_share_is_one_of_the_text() {
     let shared = session(Preset::ADA_SNAPKV, Budget::Share(0.25));
     assert_eq!(shared.evictor(100).unwrap().budget, 25);
 }

@@ -31,15 +31,7 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
         " full cache",
         t,
     )];
-    let bound = p.bound_entries.map(|bound| {
-        let entries: u64 = o.growing().map(|(_, _, n)| u64::from(n)).sum();
-        let share = entries as f64 / bound.max(1) as f64;
-        Line::from(vec![
-            span(human::percent_whole(share), t.text),
-            span(" of budgets", t.dim),
-        ])
-    });
-    cache.extend(bound);
+    cache.extend(p.bound_entries.map(|bound| of_budgets(o, bound, t)));
     let swatch = Some((allocated, t.faint));
     let parts = parts(o);
     // On a device, or where the system tells nothing, it is no part of the process.
@@ -91,6 +83,22 @@ pub fn figures(o: &Observed, t: &Theme, width: u16, rows: usize) -> Vec<Row> {
     out.extend(second);
     out.truncate(rows);
     out
+}
+
+/// Entries against the `bound` of all budgets; an answer grows beyond them by the slack.
+fn of_budgets(o: &Observed, bound: usize, t: &Theme) -> Line<'static> {
+    let entries: usize = o.growing().map(|(_, _, n)| n as usize).sum();
+    let share = |entries: usize| human::percent_whole(entries as f64 / bound.max(1) as f64);
+    let over = entries.saturating_sub(bound);
+    let spans = match over > 0 && over <= o.growing().count() * o.policy.slack {
+        true => vec![
+            span("budgets + ", t.dim),
+            span(share(over), t.text),
+            span(" slack", t.dim),
+        ],
+        false => vec![span(share(entries), t.text), span(" of budgets", t.dim)],
+    };
+    Line::from(spans)
 }
 
 /// What of a device's memory is whose, and what its driver says of all of it.

@@ -365,3 +365,18 @@ fn the_cursor_tells_the_figures_of_its_head() {
     let drawn = text(&draw(&panels, Panel::Budgets, &o, (60, 20), look));
     assert!(drawn.contains("layer 1 head 2"), "{drawn}");
 }
+
+/// 131 % of budgets would look like a policy that is not kept to.
+#[test]
+fn what_an_answer_grows_by_is_told_as_slack() {
+    let (theme, panels) = (theme(Depth::True), Panels::default());
+    let mut o = SMOL.conversation();
+    let mut told = |per_head: usize| {
+        o.picture.bound_entries = Some(30 * 3 * per_head);
+        text(&draw(&panels, Panel::Memory, &o, (40, 18), look(&theme)))
+    };
+    assert!(told(1152).contains("90 % of budgets"));
+    assert!(told(1000).contains("budgets + 4 % slack"), "{}", told(1000));
+    // Far over, as when a smaller budget waits for the next question.
+    assert!(told(512).contains("% of budgets"));
+}
