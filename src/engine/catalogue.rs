@@ -8,12 +8,12 @@ use super::free::{self, Free};
 use super::session::Eviction;
 use super::throughput;
 use crate::dirs::Dirs;
-use crate::model::{CacheBytes, Description};
 use crate::model::footprint::{Need, Way};
 use crate::model::gguf::GgufFile;
 use crate::model::source::known::{DEFAULT, KNOWN, Known};
 use crate::model::source::local;
 use crate::model::source::stores::{Origin, Places};
+use crate::model::{CacheBytes, Description};
 
 /// What models take is told for a text of so many tokens, or of their context where that is shorter.
 pub const TEXT: usize = 8192;

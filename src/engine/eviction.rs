@@ -56,7 +56,7 @@ impl Eviction {
 
     /// For a prompt of `position` tokens, in a cache that takes `bytes`; its budget may be too small.
     pub fn evictor(self, bytes: CacheBytes, position: usize) -> Evictor {
-        let CacheBytes { token, fixed } = bytes;
+        let CacheBytes { token, fixed, .. } = bytes;
         let entries = self.budget.entries_per_head(position, token, fixed);
         let budget = match self.budget {
             Budget::Bytes(_) => entries.saturating_sub(self.beside(bytes)),
@@ -101,7 +101,9 @@ mod tests {
     };
 
     fn budget(budget: &str, position: usize) -> usize {
-        of(Preset::ADA_SNAPKV, budget).evictor(BYTES, position).budget
+        of(Preset::ADA_SNAPKV, budget)
+            .evictor(BYTES, position)
+            .budget
     }
 
     /// Else every first question of a few words would be refused.
@@ -139,7 +141,10 @@ mod tests {
             let base = evictor.budget - window;
             let of_layer = |l| LayerBudget::Pyramid.base(base, seen - window, l, layers);
             let kept: usize = (0..layers).map(|l| of_layer(l) + window + slack).sum();
-            assert!(kept <= 1024 * layers, "{layers} layers, {seen} tokens: {kept}");
+            assert!(
+                kept <= 1024 * layers,
+                "{layers} layers, {seen} tokens: {kept}"
+            );
         }
     }
 }

@@ -57,6 +57,13 @@ impl Buffer {
         self.caret += text.len();
     }
 
+    /// Takes all of it out. What was cut can still be put in, and what was there be brought back.
+    pub fn take(&mut self) -> String {
+        self.remember(Edit::Other);
+        self.caret = 0;
+        std::mem::take(&mut self.text)
+    }
+
     /// Replaces everything; can be undone.
     pub fn replace(&mut self, text: String) {
         self.remember(Edit::Other);

@@ -117,8 +117,7 @@ impl Composer {
 
     /// Takes the message out and remembers it in the history.
     pub fn take(&mut self) -> Draft {
-        let raw = self.buffer.text().to_owned();
-        self.buffer = Buffer::default();
+        let raw = self.buffer.take();
         self.walk = None;
         if self.history.last() != Some(&raw) {
             self.history.push(raw.clone());

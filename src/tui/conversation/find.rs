@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::{Entry, Scrollback};
+use super::{Entry, Laid, Scrollback};
 
 impl Scrollback {
     /// The nearest line that contains `query` (in any case), from `from` on: upwards, or
@@ -61,10 +61,15 @@ impl Scrollback {
         }
     }
 
-    /// Forgets an entry and all that follows.
-    pub fn truncate(&mut self, at: usize) {
-        self.entries.truncate(at);
-        self.scroll.to_bottom();
+    /// Takes an entry out and all that follows.
+    pub fn split_off(&mut self, at: usize) -> Vec<Entry> {
+        let taken = self.entries.split_off(at.min(self.entries.len()));
+        let whole = |mut laid: Laid| {
+            // It may come back to a screen of another width.
+            laid.entry.invalidate();
+            laid.entry
+        };
+        taken.into_iter().map(whole).collect()
     }
 }
 

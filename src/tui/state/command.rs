@@ -78,13 +78,57 @@ pub fn parse(text: &str) -> Option<Result<(&'static Slash, &str), String>> {
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphabetic() || c == '-') {
         return None;
     }
-    Some(named(name).map(|c| (c, argument)).ok_or_else(|| {
-        let near = COMMANDS.iter().find(|c| c.name.starts_with(&name[..1]));
-        match near {
-            Some(c) => format!("there is no command /{name}; did you mean /{}?", c.name),
-            None => format!("there is no command /{name}; /help lists them"),
-        }
-    }))
+    Some(
+        named(name)
+            .map(|c| (c, argument))
+            .ok_or_else(|| match near(name) {
+                Some(near) => format!("there is no command /{name}; did you mean /{near}?"),
+                None => format!("there is no command /{name}; /help lists them"),
+            }),
+    )
+}
+
+/// What other programs call what is in the table.
+const ELSEWHERE: [(&str, &str); 18] = [
+    ("add", "file"),
+    ("attach", "file"),
+    ("bye", "quit"),
+    ("cancel", "help"),
+    ("clear", "new"),
+    ("commands", "help"),
+    ("exit", "quit"),
+    ("history", "open"),
+    ("keys", "help"),
+    ("load", "open"),
+    ("q", "quit"),
+    ("read", "file"),
+    ("redo", "retry"),
+    ("regenerate", "retry"),
+    ("reset", "new"),
+    ("resume", "open"),
+    ("sessions", "open"),
+    ("show", "model"),
+];
+/// Letters that a slip changes, adds or leaves out.
+const SLIPS: usize = 2;
+
+/// The command that is probably meant.
+fn near(name: &str) -> Option<&'static str> {
+    let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name);
+    if let Some(&(_, ours)) = elsewhere {
+        return Some(ours);
+    }
+    let mut names = COMMANDS.iter().map(|c| c.name);
+    let begun = names.clone().find(|c| c.starts_with(name));
+    begun.or_else(|| {
+        let slips = |c: &&str| strsim::osa_distance(name, c);
+        // A short name is another one after two slips.
+        let most = SLIPS.min(name.len() / 2);
+        names
+            .by_ref()
+            .min_by_key(slips)
+            .filter(|c| slips(c) <= most)
+    })
 }
 
 impl State {
@@ -132,7 +176,21 @@ mod tests {
         assert_eq!(parsed, Some(Ok(("budget", "25%"))));
         assert!(parse("/etc/hosts says").is_none());
         assert!(parse("what is /new?").is_none());
-        assert!(matches!(parse("/polcy x"), Some(Err(e)) if e.contains("/policy")));
+        let meant = |typed: &str| parse(typed).and_then(Result::err).unwrap_or_default();
+        for (typed, ours) in [
+            ("/polcy x", "mean /policy?"),
+            ("/pol", "mean /policy?"),
+            ("/clear", "mean /new?"),
+            ("/exit", "mean /quit?"),
+            // Nothing is proposed that is only a letter like it, least of all what undoes something.
+            ("/restart", "/help lists them"),
+            ("/xyz", "/help lists them"),
+        ] {
+            assert!(meant(typed).contains(ours), "{typed}: {}", meant(typed));
+        }
+        let ours = |(_, ours): &(&str, &str)| named(ours).is_some();
+        assert!(ELSEWHERE.iter().all(ours));
+        assert!(ELSEWHERE.iter().all(|(theirs, _)| named(theirs).is_none()));
     }
 
     #[test]

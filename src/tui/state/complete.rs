@@ -4,7 +4,7 @@ use super::command::COMMANDS;
 use super::completion::Completion;
 use super::listing::Listing;
 use super::slash::{Completer, Slash, Source};
-use super::{Effect, State, command, files, models};
+use super::{Effect, State, command, mentions, models};
 
 /// Commands whose names begin so.
 fn commands(start: &str) -> Vec<Completion> {
@@ -32,7 +32,7 @@ fn path(text: &str) -> Option<(usize, &str)> {
     });
     match of_command {
         Some((_, path)) => Some((text.len() - path.len(), path)),
-        None => files::mention(text),
+        None => mentions::typed(text),
     }
 }
 
@@ -47,7 +47,14 @@ impl State {
             lines
         };
         if let Some((at, path)) = path(text) {
-            let lines = with(&text[..at], self.popup.listing.completions(path));
+            let mut lines = self.popup.listing.completions(path);
+            if mentions::typed(text).is_some_and(|(typed, _)| typed == at) {
+                let open = text[..at].ends_with('"');
+                for line in &mut lines {
+                    line.text = mentions::completed(&line.text, open);
+                }
+            }
+            let lines = with(&text[..at], lines);
             if !lines.is_empty() {
                 return lines;
             }
@@ -105,7 +112,7 @@ impl State {
     pub(super) fn stands(&self) -> bool {
         let text = self.composer.buffer.text();
         let listing = &self.popup.listing;
-        let mention = files::mention(text).map(|(_, path)| path);
+        let mention = mentions::typed(text).map(|(_, path)| path);
         if let Some(path) = mention.filter(|path| !listing.completions(path).is_empty()) {
             return path.is_empty() || listing.has(path);
         }

@@ -45,7 +45,7 @@ impl State {
                 }
             }
             Event::Text { piece, .. } => {
-                self.sending.asked = None;
+                self.read(effects);
                 if let Some(answer) = self.conversation.answer_mut() {
                     answer.progress = None;
                     answer.say(&piece);
@@ -53,7 +53,7 @@ impl State {
                 }
             }
             Event::Decoded { seconds, .. } => {
-                self.sending.asked = None;
+                self.read(effects);
                 if let Some(answer) = self.conversation.answer_mut() {
                     answer.count(seconds);
                 }
@@ -108,7 +108,12 @@ impl State {
                 answer.progress = None;
                 answer.pause();
             }
+            let again = self.asked_again();
             self.put_back(effects);
+            if again {
+                // Nothing was changed in it.
+                self.cancel_edit();
+            }
             self.note(
                 Level::Info,
                 match going_on {
@@ -118,7 +123,7 @@ impl State {
             );
             return self.next(effects);
         }
-        self.sending.asked = None;
+        self.read(effects);
         self.save_answer("", true, effects);
         let end = ending(stats.stop);
         let answer = self.conversation.answer_mut();

@@ -5,36 +5,10 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 
 use super::listing::at_home;
-use super::{Effect, State};
+use super::{Effect, State, mentions};
 use crate::document::{Document, DocumentError, Excerpt};
 use crate::tui::composer::Draft;
 use crate::tui::conversation::Level;
-
-/// The mention of a file that is being typed, an `@` at the beginning of a word: where its path
-/// begins, and the path so far.
-pub(super) fn mention(text: &str) -> Option<(usize, &str)> {
-    let word = text.rfind(char::is_whitespace).map_or(0, |at| {
-        at + text[at..].chars().next().map_or(1, char::len_utf8)
-    });
-    let path = text[word..].strip_prefix('@')?;
-    Some((word + 1, path))
-}
-
-/// Words of a message that begin with `@`, as paths to be looked for.
-pub(super) fn mentioned(text: &str) -> Vec<String> {
-    let words = text.split_whitespace();
-    let paths = words.filter_map(|w| w.strip_prefix('@'));
-    let trimmed = paths.map(|p| p.trim_end_matches([',', ';', ':', '?', '!', ')']));
-    trimmed
-        .filter(|p| !p.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// A mention that is meant as a path, and not as somebody's name.
-fn looks_like_path(mention: &str) -> bool {
-    mention.contains('/') || mention.starts_with('~')
-}
 
 impl State {
     /// `/file PATH`.
@@ -46,6 +20,7 @@ impl State {
             ),
             argument => {
                 self.sending.file = Some(argument.to_owned());
+                self.sending.reading += 1;
                 effects.push(Effect::Read(self.path(argument)));
             }
         }
@@ -53,6 +28,7 @@ impl State {
 
     /// A file that cannot be read: why, and its path is there to be mended.
     pub(super) fn unread(&mut self, why: &DocumentError) {
+        self.sending.waiting = None;
         self.note(Level::Error, why.to_string());
         let argument = self.sending.file.take();
         if let Some(argument) = argument.filter(|_| self.composer.is_empty()) {
@@ -86,22 +62,30 @@ impl State {
         document: Result<Document, DocumentError>,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(waiting) = &mut self.sending.mentions {
-            waiting.retain(|p| p != path);
-        }
+        self.still_waiting();
+        let Some(waiting) = &mut self.sending.waiting else {
+            return;
+        };
+        waiting.mentions.retain(|p| p != path);
         match document {
             Ok(document) => {
-                let mention = format!("@{path}");
-                if let Some(at) = self.composer.buffer.text().find(&mention) {
-                    self.composer.buffer.remove_range(at, at + mention.len());
+                if let Some(place) = mentions::place(&waiting.text, path) {
+                    self.composer.buffer.remove_range(place.start, place.end);
                     self.attach_document(document, effects);
                     self.composer.buffer.set_caret(usize::MAX);
                 }
             }
-            Err(DocumentError::Missing(_) | DocumentError::Folder(_)) if !looks_like_path(path) => {
+            Err(DocumentError::Missing(_) | DocumentError::Folder(_))
+                if mentions::without_stop(path).is_some() =>
+            {
+                let shorter = mentions::without_stop(path).unwrap_or_default().to_owned();
+                waiting.mentions.push(shorter.clone());
+                effects.push(Effect::Mention(shorter));
             }
+            Err(DocumentError::Missing(_) | DocumentError::Folder(_))
+                if !mentions::is_path(path) => {}
             Err(error) => {
-                self.sending.mentions = None;
+                self.sending.waiting = None;
                 let literally = match error {
                     DocumentError::Missing(_) | DocumentError::Folder(_) => {
                         "; with a space behind the @ it goes out as it stands"
@@ -111,9 +95,7 @@ impl State {
                 self.note(Level::Error, format!("{error}{literally}"));
             }
         }
-        if self.sending.mentions.take_if(|m| m.is_empty()).is_some() {
-            self.send_now(effects);
-        }
+        self.send_when_read(effects);
     }
 }
 
@@ -163,13 +145,5 @@ mod tests {
         assert_eq!(path("file:///tmp/a%20b.txt"), Some("/tmp/a b.txt".into()));
         assert_eq!(path("/tmp is a folder"), None);
         assert_eq!(path("notes.md"), None);
-    }
-
-    #[test]
-    fn mentions_and_what_is_being_typed() {
-        assert_eq!(mentioned("see @a.md, and @b/c.txt?"), ["a.md", "b/c.txt"]);
-        assert_eq!(mentioned("mail me@home"), Vec::<String>::new());
-        assert_eq!(mention("see @no"), Some((5, "no")));
-        assert_eq!(mention("a@b"), None);
     }
 }

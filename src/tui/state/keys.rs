@@ -41,7 +41,8 @@ impl State {
         {
             return;
         }
-        if self.scroll_key(key) {
+        // In a panel nothing but a character that is typed goes to the input, which nobody looks at.
+        if self.scroll_key(key) || self.screen.focus != Focus::Input {
             return;
         }
         if !self.popup_key(key, effects) {
@@ -105,6 +106,8 @@ impl State {
             if !self.leave_models() {
                 self.popup.dismiss(self.composer.buffer.text());
             }
+        } else if self.unsend() {
+            // Its files still come into the input, or not.
         } else if self.activity.phase.busy() || !self.sending.queue.is_empty() {
             self.stop(effects);
         } else if !self.cancel_edit() {
@@ -120,9 +123,14 @@ impl State {
         if self.activity.phase.busy() && !self.stopping() {
             self.stop(effects);
             self.activity.interrupted = Some(now);
+        } else if !again && self.unsend() {
+            // The message stays in the input.
+        } else if !again && self.cancel_edit() {
+            self.toast(Level::Info, "the question stays as it was");
         } else if !again && !self.composer.is_empty() {
             self.composer.buffer.replace(String::new());
             self.toast(Level::Info, "cleared; Ctrl-_ brings it back");
+            self.unstash();
         } else if again {
             self.leave(effects);
         } else {

@@ -6,19 +6,14 @@ use super::coming::NO_MODEL;
 use super::{Effect, Phase, State};
 use crate::engine::event::{Command, Message, Role};
 use crate::human;
-use crate::saved::Ending;
+use crate::saved::{Ending, Record};
 use crate::tui::composer::Draft;
 use crate::tui::conversation::{Entry, Level, code_blocks};
 
 impl State {
     /// What was said, as the model got and wrote it.
     pub fn transcript(&self) -> Vec<Message> {
-        self.transcript_before(self.conversation.len())
-    }
-
-    /// [`Self::transcript`] up to an entry.
-    fn transcript_before(&self, end: usize) -> Vec<Message> {
-        let entries = self.conversation.entries().take(end);
+        let entries = self.conversation.entries();
         let message = |entry: &Entry| match entry {
             Entry::User { raw, .. } => Some(Message {
                 role: Role::User,
@@ -163,13 +158,15 @@ impl State {
         if self.activity.phase == Phase::Ended {
             return self.toast(Level::Warning, NO_MODEL);
         }
-        if let Some(draft) = self.rewind(entry, effects) {
+        if let Some((at, raw)) = self.question(entry) {
+            self.cancel_edit();
+            self.replace(at, true, effects);
             // Another seed, or the same answer would come.
             let seed = self.sampling.in_force().seed.wrapping_add(1);
             self.sampling.yours.seed = Some(seed);
             let sampling = self.sampling.yours.clone();
             effects.push(Effect::Engine(Command::SetSampling(sampling)));
-            self.ask(draft, effects);
+            self.ask(Draft { raw }, effects);
         }
     }
 
@@ -260,7 +257,11 @@ impl State {
     /// own entry; says why there is none.
     pub(super) fn question(&mut self, entry: Option<usize>) -> Option<(usize, String)> {
         if self.activity.phase.waiting() {
-            self.toast(Level::Warning, "stop the answer first (Esc)");
+            let why = match self.activity.phase.busy() {
+                true => "stop the answer first (Esc)",
+                false => "the model is not ready yet",
+            };
+            self.toast(Level::Warning, why);
             return None;
         }
         let end = entry.map_or(self.conversation.len(), |at| at + 1);
@@ -276,15 +277,20 @@ impl State {
     }
 
     /// Forgets the question at `at` and what followed it.
-    pub(super) fn cut(&mut self, at: usize, effects: &mut Vec<Effect>) {
-        let before = self.transcript_before(at);
-        self.conversation.truncate(at);
+    fn cut(&mut self, at: usize, effects: &mut Vec<Effect>) {
+        self.conversation.split_off(at);
+        effects.push(Effect::Record(Record::Truncate(self.transcript().len())));
+        self.went_back(effects);
+    }
+
+    /// The conversation ends earlier than it did, and so does the engine's.
+    pub(super) fn went_back(&mut self, effects: &mut Vec<Effect>) {
+        self.conversation.scroll.to_bottom();
         self.editing = None;
         self.comparison = None;
         self.open_last();
         self.selected = None;
         self.dashboard.observed.restart();
-        effects.push(Effect::Record(crate::saved::Record::Truncate(before.len())));
-        effects.push(Effect::Engine(Command::Load(before)));
+        effects.push(Effect::Engine(Command::Load(self.transcript())));
     }
 }

@@ -19,6 +19,7 @@ mod files;
 mod input;
 mod keys;
 mod listing;
+mod mentions;
 mod messages;
 pub mod models;
 mod mouse;
@@ -107,6 +108,8 @@ pub struct State {
     thoughts_open: bool,
     /// A question that was said is being changed.
     editing: Option<editing::Editing>,
+    /// What the question gave way to that is being read.
+    replaced: Option<editing::Replaced>,
     /// It was said what an archive that is off means.
     told_of_loss: bool,
     /// The end of the running answer that is not written down yet.
@@ -170,17 +173,21 @@ impl State {
             }
             Input::EngineGone => self.engine_gone(&mut effects),
             Input::Coming(event) => self.coming(event.map(|event| *event)),
-            Input::Read(result) => match *result {
-                Ok(document) => {
-                    self.sending.file = None;
-                    self.attach_document(document, &mut effects);
-                    self.first_read(1, &mut effects);
+            Input::Read(result) => {
+                self.was_read();
+                match *result {
+                    Ok(document) => {
+                        self.sending.file = None;
+                        self.attach_document(document, &mut effects);
+                        self.first_read(1, &mut effects);
+                    }
+                    Err(error) => {
+                        self.first_unread();
+                        self.unread(&error);
+                    }
                 }
-                Err(error) => {
-                    self.first_unread();
-                    self.unread(&error);
-                }
-            },
+                self.send_when_read(&mut effects);
+            }
             Input::Sessions(sessions) => self.popup.sessions = sessions,
             Input::Models(catalogue) => self.models_found(*catalogue),
             Input::Opened(opened) => self.opened(opened, &mut effects),

@@ -44,6 +44,7 @@ impl State {
         let listed = self.popup_title().is_some() && !self.popup().is_empty();
         if listed {
             self.composer.buffer.replace(String::new());
+            self.unstash();
         }
         listed
     }

@@ -22,10 +22,13 @@ impl State {
             c.open = false;
         }
         match files::dropped(text) {
-            Some(path) => effects.push(Effect::Drop {
-                path,
-                text: text.to_owned(),
-            }),
+            Some(path) => {
+                self.sending.reading += 1;
+                effects.push(Effect::Drop {
+                    path,
+                    text: text.to_owned(),
+                });
+            }
             None => self.paste_text(text, effects),
         }
     }
@@ -37,14 +40,20 @@ impl State {
         document: Result<Document, DocumentError>,
         effects: &mut Vec<Effect>,
     ) {
+        self.was_read();
         match document {
             Ok(document) => self.attach_document(document, effects),
             // A path that is no file is what was pasted.
             Err(DocumentError::Missing(_) | DocumentError::Folder(_)) => {
+                self.composer.buffer.set_caret(usize::MAX);
                 self.paste_text(text, effects);
             }
-            Err(error) => self.note(Level::Error, error.to_string()),
+            Err(error) => {
+                self.sending.waiting = None;
+                self.note(Level::Error, error.to_string());
+            }
         }
+        self.send_when_read(effects);
     }
 
     fn paste_text(&mut self, text: &str, effects: &mut Vec<Effect>) {

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::completion::Completion;
 use super::listing::Listing;
-use super::{Effect, Focus, State, command, files};
+use super::{Effect, Focus, State, command, mentions};
 
 /// The popup's own state, and the names it knows from outside.
 #[derive(Clone, Debug, Default)]
@@ -128,7 +128,7 @@ impl State {
         // A question may go on behind the file that it mentions.
         let Some(name) = text
             .strip_prefix('/')
-            .filter(|_| files::mention(text).is_none())
+            .filter(|_| mentions::typed(text).is_none() && mentions::all(text).is_empty())
         else {
             return false;
         };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::coming::NO_MODEL;
 use super::refusal::Refusal;
-use super::{Effect, Phase, State, command, files};
+use super::{Effect, Phase, State, command, mentions};
 use crate::engine::event::Command;
 use crate::saved::Record;
 use crate::tui::composer::Draft;
@@ -19,8 +19,10 @@ pub struct Sending {
     pub(super) asked: Option<Draft>,
     /// What stood behind the last `/file`, until the file is read.
     pub(super) file: Option<String>,
-    /// The message in the input is being sent: what it mentions and is not looked at yet.
-    pub(super) mentions: Option<Vec<String>>,
+    /// The message in the input that is sent as soon as its files are read.
+    pub(super) waiting: Option<Waiting>,
+    /// Files that are being read for the input.
+    pub reading: usize,
     /// A message that came back because it does not fit.
     pub(super) refusal: Option<Refusal>,
     /// A message that waits for a command to be typed.
@@ -29,6 +31,15 @@ pub struct Sending {
     pub(super) first: Option<First>,
     /// Going on was asked for before the model was ready.
     pub(super) go_on_first: bool,
+}
+
+/// A message that waits for files.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    /// The input; once it is another, that is not what was sent.
+    pub(super) text: String,
+    /// Files that it mentions and that were not looked at yet.
+    pub(super) mentions: Vec<String>,
 }
 
 /// Questions that the app was started with.
@@ -75,12 +86,8 @@ impl State {
         match command::parse(&typed) {
             Some(Err(why)) => self.toast(Level::Warning, why),
             Some(Ok((command, argument))) => {
-                let mentions = match command.is_question() {
-                    true => files::mentioned(argument),
-                    false => Vec::new(),
-                };
-                if !mentions.is_empty() {
-                    return self.send_with(mentions, effects);
+                if command.is_question() && self.awaits(argument, effects) {
+                    return;
                 }
                 self.composer.take();
                 self.command(command, argument, effects);
@@ -88,20 +95,20 @@ impl State {
                     // What stood before the command waits for its question.
                     self.composer.restore(&Draft { raw: attached });
                 }
-                if let Some(draft) = self.sending.stashed.take() {
-                    self.composer.restore(&draft);
-                }
+                self.unstash();
             }
             None if self.activity.phase == Phase::Ended => {
                 self.toast(Level::Warning, NO_MODEL);
             }
-            None => match files::mentioned(&text) {
-                none if none.is_empty() => {
-                    self.sending.mentions = None;
-                    self.send_now(effects);
-                }
-                mentions => self.send_with(mentions, effects),
-            },
+            None if self.awaits(&text, effects) => {}
+            None => self.send_now(effects),
+        }
+    }
+
+    /// A message that waited for a command is in the input again.
+    pub(super) fn unstash(&mut self) {
+        if let Some(draft) = self.sending.stashed.take() {
+            self.composer.restore(&draft);
         }
     }
 
@@ -114,14 +121,83 @@ impl State {
         (attached.to_owned(), typed.to_owned())
     }
 
-    /// Sends the input as soon as these files are read.
-    fn send_with(&mut self, mentions: Vec<String>, effects: &mut Vec<Effect>) {
-        effects.extend(mentions.iter().cloned().map(Effect::Mention));
-        self.sending.mentions = Some(mentions);
+    /// Whether the input has to wait for files: those that `question` mentions, and those that are
+    /// being read. Then it is sent behind the last of them.
+    fn awaits(&mut self, question: &str, effects: &mut Vec<Effect>) -> bool {
+        let text = self.composer.buffer.text();
+        if self
+            .sending
+            .waiting
+            .as_ref()
+            .is_some_and(|w| w.text == text)
+        {
+            return true;
+        }
+        let mentions: Vec<String> = mentions::all(question)
+            .into_iter()
+            .map(|m| m.path)
+            .collect();
+        let awaits = !mentions.is_empty() || self.sending.reading > 0;
+        self.sending.waiting = awaits.then(|| Waiting {
+            text: text.to_owned(),
+            mentions: mentions.clone(),
+        });
+        effects.extend(mentions.into_iter().map(Effect::Mention));
+        if self.sending.reading > 0 {
+            self.toast(Level::Info, "it is sent as soon as its file is read");
+        }
+        awaits
+    }
+
+    /// What is in the input is no longer what was sent: it waits no more.
+    pub(super) fn still_waiting(&mut self) {
+        let text = self.composer.buffer.text();
+        let changed = self.sending.waiting.take_if(|w| w.text != text);
+        if changed.is_some() {
+            let said = "changed while its files were read; Enter sends it";
+            self.toast(Level::Warning, said);
+        }
+    }
+
+    /// A message that waits for its files is not sent; false where none does.
+    pub(super) fn unsend(&mut self) -> bool {
+        let waited = self.sending.waiting.take().is_some();
+        if waited {
+            self.toast(Level::Info, "not sent; Enter sends it");
+        }
+        waited
+    }
+
+    /// A file that was asked for is here, or cannot be had. What waits for it has it first.
+    pub(super) fn was_read(&mut self) {
+        self.sending.reading = self.sending.reading.saturating_sub(1);
+        self.still_waiting();
+        let waiting = self.sending.waiting.as_ref();
+        // A command stays at the beginning.
+        if waiting.is_some_and(|w| !w.text.starts_with('/')) {
+            self.composer.buffer.set_caret(0);
+        }
+    }
+
+    /// Sends what waits, behind the last of its files.
+    pub(super) fn send_when_read(&mut self, effects: &mut Vec<Effect>) {
+        let Some(waiting) = &mut self.sending.waiting else {
+            return;
+        };
+        // What came into the input is what it waited for.
+        waiting.text = self.composer.buffer.text().to_owned();
+        self.composer.buffer.set_caret(usize::MAX);
+        if self.sending.reading == 0 && waiting.mentions.is_empty() {
+            self.sending.waiting = None;
+            self.send_now(effects);
+        }
     }
 
     /// Sends the input once its files are read.
-    pub(super) fn send_now(&mut self, effects: &mut Vec<Effect>) {
+    fn send_now(&mut self, effects: &mut Vec<Effect>) {
+        if self.composer.is_empty() {
+            return;
+        }
         let draft = self.composer.take();
         if let Some(Ok((command, argument))) = command::parse(draft.raw.trim())
             && command.is_question()
@@ -155,7 +231,7 @@ impl State {
     pub(super) fn show_question(&mut self, draft: &Draft, effects: &mut Vec<Effect>) {
         let parts = self.parts(&draft.raw);
         self.close_last();
-        effects.push(Effect::Record(Record::User(self.pieces(draft))));
+        self.record(Record::User(self.pieces(draft)), effects);
         self.conversation.push(Entry::User {
             parts,
             raw: draft.raw.clone(),
@@ -227,9 +303,11 @@ impl State {
         self.put_back_queue();
         if let Some(draft) = self.sending.asked.take() {
             self.conversation.take_back();
-            self.composer.restore(&draft);
+            if !self.bring_replaced(&draft.raw, effects) {
+                self.composer.restore(&draft);
+                effects.push(Effect::Record(Record::Truncate(self.transcript().len())));
+            }
             self.open_last();
-            effects.push(Effect::Record(Record::Truncate(self.transcript().len())));
         }
     }
 

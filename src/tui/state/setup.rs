@@ -54,6 +54,7 @@ impl State {
             state.note(Level::Warning, notice);
         }
         let mut effects: Vec<Effect> = setup.files.into_iter().map(Effect::Read).collect();
+        state.sending.reading = effects.len();
         if let Some(prompt) = setup.prompt.filter(|p| !p.trim().is_empty()) {
             state.sending.first = Some(First {
                 files: effects.len(),

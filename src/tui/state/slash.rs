@@ -118,8 +118,9 @@ impl State {
             true => self.toast(Level::Warning, "stop the answer first (Esc)"),
             false => {
                 // A command took the place of the question that was being changed.
-                self.editing = None;
+                let before = self.leave_edit();
                 (slash.action)(self, argument, effects);
+                self.bring_draft(before);
             }
         }
     }

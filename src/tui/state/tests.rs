@@ -10,6 +10,7 @@ mod editing;
 mod models;
 mod thinking;
 mod turns;
+mod waiting;
 
 use std::path::PathBuf;
 

@@ -2,7 +2,7 @@
 
 use super::State;
 use crate::tui::conversation::{Entry, Level};
-use crate::tui::text::safe;
+use crate::tui::text::{safe, wrap};
 
 /// Seconds that a toast stays.
 const STAYS: f64 = 4.0;
@@ -25,10 +25,15 @@ impl State {
         });
     }
 
-    /// A line that goes away by itself.
+    /// A line that goes away by itself; advice that is longer than the line stays in the conversation.
     pub fn toast(&mut self, level: Level, text: impl Into<String>) {
+        let text = text.into();
+        let width = usize::from(self.screen.size.0);
+        if level != Level::Info && width > 0 && wrap::width(&text) + 2 > width {
+            return self.note(level, text);
+        }
         self.toast = Some(Toast {
-            text: safe::one_line(&text.into()),
+            text: safe::one_line(&text),
             level,
             until: self.clock.now + STAYS,
         });

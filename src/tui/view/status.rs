@@ -67,7 +67,7 @@ pub(super) fn draw(state: &State, area: Rect, buf: &mut Buffer) {
         return;
     }
     if state.selected.is_some() {
-        let keys = "y copy · b copy code · e edit · r ask again · ↑ ↓ · Esc";
+        let keys = "y copy · b copy code · e edit · r ask again (what follows goes) · ↑ ↓ · Esc";
         let keys = wrap::truncate(keys, room);
         buf.set_string(area.x + 1, area.y, keys, Style::new().fg(theme.accent));
         return;
@@ -163,6 +163,11 @@ fn pieces(state: &State) -> Vec<Piece> {
             add(format!("answering {tokens}"), theme.accent, 2);
         }
         Phase::Idle => {}
+    }
+    match state.sending.reading {
+        0 => {}
+        1 => add("reading a file".into(), theme.accent, 0),
+        files => add(format!("reading {files} files"), theme.accent, 0),
     }
     if let Some(coming) = state.coming.as_ref().filter(|c| !c.alone) {
         add(on_its_way(coming), theme.accent, 0);

@@ -134,6 +134,12 @@ fn a_message_waits_while_a_longer_model_is_named() {
     let effects = say(&mut state, "long.gguf");
     assert!(effects.contains(&Effect::Model("long.gguf".into())));
     assert_eq!(input(&state), before);
+    // Also where none is taken.
+    let mut state = refused(0);
+    press(&mut state, KeyCode::Down);
+    press(&mut state, KeyCode::Enter);
+    control(&mut state, 'c');
+    assert_eq!(input(&state), before);
 }
 
 #[test]
