@@ -136,6 +136,12 @@ impl Composer {
         self.buffer.replace(joined);
     }
 
+    /// Puts a message in the place of what is being written; that can be undone.
+    pub fn replace(&mut self, raw: String) {
+        self.walk = None;
+        self.buffer.replace(raw);
+    }
+
     /// Up in the history; false where there is nothing older.
     pub fn older(&mut self) -> bool {
         let at = match &self.walk {

@@ -32,7 +32,7 @@ impl State {
         };
         self.cancel_edit();
         let before = self.composer.buffer.text().to_owned();
-        self.composer.restore(&Draft { raw });
+        self.composer.replace(raw);
         self.editing = Some(Editing { at, before });
         self.selected = None;
         self.screen.enter_input();
@@ -47,7 +47,7 @@ impl State {
     pub(super) fn cancel_edit(&mut self) -> bool {
         let editing = self.editing.take();
         if let Some(editing) = &editing {
-            self.composer.buffer.replace(editing.before.clone());
+            self.composer.replace(editing.before.clone());
         }
         editing.is_some()
     }
@@ -119,7 +119,7 @@ impl State {
             self.conversation.push(entry);
         }
         self.load(effects);
-        self.composer.buffer.replace(raw.to_owned());
+        self.composer.replace(raw.to_owned());
         self.editing = Some(Editing { at, before });
         true
     }

@@ -56,6 +56,7 @@ fn commands_reach_the_engine_and_paths_do_not_look_like_commands() {
     assert!(state.toast.is_some());
     assert_eq!(input(&state), "/set temperature cold");
     control(&mut state, 'u');
+    let mut state = ready();
     assert_eq!(
         say(&mut state, "/etc/hosts says what?"),
         [ask("/etc/hosts says what?")]

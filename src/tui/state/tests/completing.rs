@@ -125,6 +125,7 @@ fn what_does_as_it_stands_is_taken_as_it_stands() {
     listed(&mut state, "a.md", &[("a.md", false), ("a.md.bak", false)]);
     let read = Effect::Read(PathBuf::from("a.md"));
     assert_eq!(press(&mut state, KeyCode::Enter), [read]);
+    let mut state = ready();
     // Nothing new is written over what is there.
     said(&mut state, "one", "first");
     type_in(&mut state, "/save no");
