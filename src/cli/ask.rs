@@ -259,6 +259,10 @@ impl Saved {
         output: &Output,
         stats: &TurnStats,
     ) -> Result<(), CliError> {
+        // Stopped while it was read: the conversation is as it was before.
+        if stats.stop == Stop::Interrupted && stats.generated_tokens == 0 {
+            return Ok(());
+        }
         let ending = match stats.stop {
             Stop::Eos => Ending::Complete,
             Stop::Length => Ending::Length,

@@ -37,3 +37,29 @@ fn only_what_is_open_at_the_end_is_asked_no_more() {
         assert_eq!(store.show("talk").unwrap().turns.len(), 3);
     }
 }
+
+#[test]
+fn a_question_that_was_stopped_while_it_was_read_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let dirs = Dirs::under(folder.path());
+    let mut saved = Saved::open("talk", &Settings::default(), &dirs).unwrap();
+    let output = Output::new(Default::default(), true, false);
+    for (generated_tokens, kept) in [(0, 0), (1, 1)] {
+        let stats = TurnStats {
+            turn: 1,
+            stop: Stop::Interrupted,
+            prompt_tokens: 10,
+            reused_tokens: 0,
+            recalled_entries: 0,
+            generated_tokens,
+            thought_tokens: 0,
+            prefill_seconds: 1.0,
+            decode_seconds: 0.0,
+            drafts: Default::default(),
+        };
+        let question = vec![Piece::Text("why?".into())];
+        saved.keep(question, &output, &stats).unwrap();
+        let shown = Store::new(&dirs.sessions).show("talk").unwrap();
+        assert_eq!(shown.turns.len(), kept);
+    }
+}
