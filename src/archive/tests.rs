@@ -1,6 +1,7 @@
 //! The archive by itself: what is found, what damage does, what a disk may do.
 
 mod orders;
+mod short;
 mod states;
 
 use std::io::{self, Seek, SeekFrom, Write};
