@@ -1,7 +1,7 @@
 //! Segments on the disk: a folder per model, a file per segment, the least recently used go first.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,11 @@ impl Folder {
         self.damaged.fetch_or(gone, Relaxed);
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| name.ends_with(END)).collect()
+        let names: Vec<String> = names.filter(|name| name.ends_with(END)).collect();
+        // As long as a file is mapped, its bytes stay on the disk.
+        let there: HashSet<&String> = names.iter().collect();
+        lock(&self.open).retain(|name, _| there.contains(name));
+        names
     }
 
     /// Those of `names` that begin behind `start` and may share tokens with `rest`.
@@ -113,16 +117,18 @@ impl Folder {
             open.remove(name);
         }
         match Segment::open(&path, &self.layout, start) {
-            Some(segment) => {
+            Ok(Some(segment)) => {
                 let segment = Arc::new(segment);
                 open.insert(name.to_owned(), segment.clone());
                 Some(segment)
             }
-            None => {
+            Ok(None) => {
                 self.damaged.store(true, Relaxed);
                 let _ = fs::remove_file(&path);
                 None
             }
+            // It may be whole: the next search tries again.
+            Err(_) => None,
         }
     }
 

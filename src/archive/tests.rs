@@ -1,5 +1,6 @@
 //! The archive by itself: what is found, what damage does, what a disk may do.
 
+mod opening;
 mod orders;
 mod short;
 mod states;
