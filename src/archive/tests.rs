@@ -2,6 +2,7 @@
 
 mod opening;
 mod orders;
+mod room;
 mod short;
 mod states;
 
