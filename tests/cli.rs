@@ -1039,6 +1039,9 @@ fn a_named_conversation_goes_on_whatever_its_name_becomes() {
     assert!(list.iter().all(|one| one["turns"] == 2), "{list:?}");
 }
 
+/// The largest number that is read.
+const BEYOND: &str = "18446744073709551615";
+
 #[test]
 fn numbers_out_of_range_are_told_from_options() {
     let place = Place::new(&TinySpec::llama());
@@ -1046,6 +1049,10 @@ fn numbers_out_of_range_are_told_from_options() {
         ("--alpha", "-0.1", "must be between 0 and 1"),
         ("--temperature", "-1", "must be 0 (greedy) or more"),
         ("--seed", "-1", "invalid value '-1'"),
+        ("--budget", BEYOND, "must be at most 4294967295"),
+        ("--window", BEYOND, "must be at most 4294967295"),
+        ("--kernel", BEYOND, "must be at most 4294967295"),
+        ("--slack", BEYOND, "must be at most 4294967295"),
     ] {
         let output = place
             .command("ask")
@@ -1060,6 +1067,35 @@ fn numbers_out_of_range_are_told_from_options() {
     let cachat = cachat.env("CACHAT_HOME", place.folder.path());
     let output = cachat.args(["ask", "--threads", "20000", "hi"]).output();
     refused(&output.unwrap(), 2, &["must be between 0"]);
+    let mut bench = place.command("bench");
+    let output = bench.args(["--contexts", BEYOND]).output();
+    refused(&output.unwrap(), 2, &["do not fit the model's context"]);
+}
+
+/// What is allowed, and what a size comes to, is nothing that numbers do not hold.
+#[test]
+fn the_largest_numbers_are_answered_as_others_are() {
+    let place = Place::new(&TinySpec::llama());
+    let most = "4294967295";
+    for policy in ["ada-snapkv", "ada-pyramidkv", "pooled-blend"] {
+        for options in [
+            ["--kernel", most, "--slack", most, "--budget", "40"],
+            ["--kernel", most, "--slack", most, "--budget", most],
+            ["--kernel", "7", "--slack", "8", "--budget", "16000000000GiB"],
+        ] {
+            let mut ask = place.command("ask");
+            let ask = ask.args(["--json", "-n", "8", "--window", "8"]);
+            let ask = ask.args(["--policy", policy]).args(options);
+            let output = ask.arg("what is said of it all?").output().unwrap();
+            assert!(output.status.success(), "{}", stderr(&output));
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let rounds = answer["evictions"].as_array().unwrap();
+            let decode = rounds.iter().filter(|round| round["trigger"] == "decode");
+            assert_eq!(decode.count(), 0, "{policy} {options:?}");
+            let prefill = options[5] == "40";
+            assert_eq!(!rounds.is_empty(), prefill, "{policy} {options:?}");
+        }
+    }
 }
 
 #[test]

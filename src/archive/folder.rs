@@ -1,6 +1,7 @@
 //! Segments on the disk: a folder per model, a file per segment, the least recently used go first.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ const END: &str = ".kv";
 const UNFINISHED: &str = ".part";
 /// In the place of the first page's name, where there is no whole page.
 const SHORT: &str = "short";
-/// Segments without a whole page that are looked at behind one name.
+/// Segments without a whole page that are looked at behind one name, of those that were used last.
 const LOOKED_AT: usize = 16;
 /// A file that is still being written after so long is what a killed process left.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
@@ -65,31 +66,43 @@ impl Folder {
         self.damaged.fetch_or(gone, Relaxed);
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| name.ends_with(END)).collect()
+        let names: Vec<String> = names.filter(|name| name.ends_with(END)).collect();
+        // As long as a file is mapped, its bytes stay on the disk.
+        let there: HashSet<&String> = names.iter().collect();
+        lock(&self.open).retain(|name, _| there.contains(name));
+        names
     }
 
     /// Those of `names` that begin behind `start` and may share tokens with `rest`.
     pub fn behind(&self, names: &[String], start: &Name, rest: &[u32]) -> Vec<Arc<Segment>> {
         let start_text = start.to_string();
-        let of_start = names.iter().filter(|name| name.starts_with(&start_text));
         let page = rest.get(..PAGE).map(|page| start.then(page).to_string());
-        let (mut found, mut looked_at) = (Vec::new(), 0);
-        for name in of_start {
+        // All of a short `rest` as one segment is found however many others there are.
+        let all = page.is_none().then(|| Folder::file_name(start, rest));
+        let (mut same, mut others) = (Vec::new(), Vec::new());
+        for name in names.iter().filter(|name| name.starts_with(&start_text)) {
             let first = name.split('.').nth(1).unwrap_or_default();
-            let same = page.as_deref() == Some(first);
-            // Without a whole page to look for, any may hold the few tokens.
-            if !same && (first != SHORT && page.is_some()) {
-                continue;
+            if page.as_deref() == Some(first) || all.as_ref() == Some(name) {
+                same.push(name);
+            } else if first == SHORT || page.is_none() {
+                // Without a whole page to look for, any may hold the few tokens.
+                others.push(name);
             }
-            if !same {
-                looked_at += 1;
-                if looked_at > LOOKED_AT {
-                    continue;
-                }
-            }
-            found.extend(self.open(name, &start_text));
         }
-        found
+        if others.len() > LOOKED_AT {
+            others.sort_by_cached_key(|name| Reverse(self.used_at(name)));
+            others.truncate(LOOKED_AT);
+        }
+        let looked_at = same.into_iter().chain(others);
+        looked_at
+            .filter_map(|name| self.open(name, &start_text))
+            .collect()
+    }
+
+    /// When the segment of this name was used last.
+    fn used_at(&self, name: &str) -> Option<SystemTime> {
+        let data = fs::metadata(self.path.join(name)).ok()?;
+        data.modified().ok()
     }
 
     fn open(&self, name: &str, start: &str) -> Option<Arc<Segment>> {
@@ -104,16 +117,18 @@ impl Folder {
             open.remove(name);
         }
         match Segment::open(&path, &self.layout, start) {
-            Some(segment) => {
+            Ok(Some(segment)) => {
                 let segment = Arc::new(segment);
                 open.insert(name.to_owned(), segment.clone());
                 Some(segment)
             }
-            None => {
+            Ok(None) => {
                 self.damaged.store(true, Relaxed);
                 let _ = fs::remove_file(&path);
                 None
             }
+            // It may be whole: the next search tries again.
+            Err(_) => None,
         }
     }
 

@@ -5,33 +5,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chain::Name;
 use super::segment::Segment;
+use crate::human;
 
 /// Segments, the least recently used first.
 pub struct Memory {
     segments: Mutex<VecDeque<(Name, Arc<Segment>)>>,
     limit: u64,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Memory {
     pub fn new(limit: u64) -> Memory {
-        let segments = Mutex::default();
-        Memory { segments, limit }
+        let (segments, trouble) = (Mutex::default(), Mutex::default());
+        Memory {
+            segments,
+            limit,
+            trouble,
+        }
     }
 
     /// Those that begin behind `start`.
     pub fn behind(&self, start: &Name) -> Vec<Arc<Segment>> {
-        let segments = self.lock();
+        let segments = lock(&self.segments);
         let behind = segments.iter().filter(|(name, _)| name == start);
         behind.map(|(_, segment)| segment.clone()).collect()
     }
 
-    /// Adds a segment; what was not used for longest goes where they are too many. False where it is
-    /// too large by itself.
-    pub fn add(&self, start: Name, segment: Segment) -> bool {
-        let mut segments = self.lock();
+    /// Adds a segment, unless it is too large by itself; what was not used for longest goes where they
+    /// are too many.
+    pub fn add(&self, start: Name, segment: Segment) {
+        let mut segments = lock(&self.segments);
         let bytes = segment.bytes() as u64;
         if bytes > self.limit {
-            return false;
+            let why = format!("{} are more than the archive-limit", human::bytes(bytes));
+            lock(&self.trouble).get_or_insert(why);
+            return;
         }
         // States that a shorter one keeps are not in the longer one.
         let covers = |old: &Segment| old.snapshots.is_empty() && segment.ids.starts_with(&old.ids);
@@ -43,12 +51,16 @@ impl Memory {
             held -= old.bytes() as u64;
         }
         segments.push_back((start, Arc::new(segment)));
-        true
+    }
+
+    /// What was not added since this was asked last.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).take()
     }
 
     /// These were used just now; what stands behind goes before what it stands on.
     pub fn touch<'a>(&self, used: impl Iterator<Item = &'a Arc<Segment>>) {
-        let mut segments = self.lock();
+        let mut segments = lock(&self.segments);
         let used: Vec<_> = used.collect();
         for segment in used.into_iter().rev() {
             let at = segments.iter().position(|(_, s)| Arc::ptr_eq(s, segment));
@@ -57,8 +69,8 @@ impl Memory {
             }
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Name, Arc<Segment>)>> {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -241,11 +241,11 @@ impl Archive {
         }
     }
 
-    /// What went wrong in the background since this was asked last.
+    /// What was not kept since this was asked last, and why.
     pub fn trouble(&self) -> Option<String> {
         match &self.place {
             Place::Disk { writer, .. } => writer.trouble(),
-            Place::Memory(_) => None,
+            Place::Memory(memory) => memory.trouble(),
         }
     }
 }

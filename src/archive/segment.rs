@@ -1,6 +1,7 @@
 //! A run of tokens that were read one after the other, with their keys and values.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,14 +44,19 @@ pub struct Damaged;
 
 impl Segment {
     /// Maps a segment's file. `None` where it is not a whole segment of tokens behind `start`.
-    pub fn open(path: &Path, layout: &Layout, start: &str) -> Option<Segment> {
+    ///
+    /// # Errors
+    /// What the system says where it cannot be read now: nothing is known of it then.
+    pub fn open(path: &Path, layout: &Layout, start: &str) -> io::Result<Option<Segment>> {
         // Never one that does not end, and never through a link.
-        let found = std::fs::symlink_metadata(path).ok()?;
-        if !found.is_file() {
-            return None;
+        let found = std::fs::symlink_metadata(path)?;
+        if !found.is_file() || found.len() == 0 {
+            return Ok(None);
         }
-        let map = Map::new(&File::open(path).ok()?).ok()?;
-        let header = Header::decode(&map)?;
+        let map = Map::new(&File::open(path)?)?;
+        let Some(header) = Header::decode(&map) else {
+            return Ok(None);
+        };
         let (tokens, snapshots) = (header.ids.len(), header.snapshots.len());
         let whole = map.len() == Header::file_len(tokens, snapshots, layout)
             && header.checksums.len() == Header::sums(tokens, snapshots, layout)
@@ -58,9 +64,9 @@ impl Segment {
             && header.start == start
             && tokens > 0;
         if !whole || !map.is_whole() {
-            return None;
+            return Ok(None);
         }
-        Some(Segment {
+        Ok(Some(Segment {
             rows: Rows::Mapped(Mapped {
                 path: path.to_owned(),
                 map: Arc::new(map),
@@ -72,7 +78,7 @@ impl Segment {
             }),
             snapshots: header.snapshots,
             ids: header.ids,
-        })
+        }))
     }
 
     /// In memory; `[layer][page row or snapshot][head]`.

@@ -1,6 +1,9 @@
 //! The archive by itself: what is found, what damage does, what a disk may do.
 
+mod opening;
 mod orders;
+mod room;
+mod short;
 mod states;
 
 use std::io::{self, Seek, SeekFrom, Write};

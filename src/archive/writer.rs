@@ -14,7 +14,8 @@ use super::layout::Layout;
 use crate::cache::HeadPages;
 use crate::heap;
 
-/// Bytes that may wait to be written. A disk that is further behind goes on without the segment.
+/// Bytes that may wait to be written, or one layer. A disk that is further behind goes on without the
+/// segment.
 const WAITING: usize = 256 << 20;
 
 /// How long a disk is waited for where there is nothing else to do.
@@ -111,7 +112,7 @@ impl Writer {
         let bytes = bytes_of(&pages);
         let waiting = self.state.waiting.fetch_add(bytes, SeqCst) + bytes;
         self.state.most.fetch_max(waiting, SeqCst);
-        if waiting > WAITING {
+        if waiting > WAITING && waiting > bytes {
             self.state.waiting.fetch_sub(bytes, SeqCst);
             self.abandon(segment);
             self.state.complain("the disk is too slow for it".into());

@@ -230,15 +230,19 @@ impl Saved {
             opened => opened?,
         };
         let (mut conversation, mut writer) = opened;
-        // A question that was not answered before the program ended is asked no more.
-        let answered = conversation
-            .turns
+        let turns = &mut conversation.turns;
+        // A question at the end that was not answered before the program ended is asked no more.
+        let last = turns
             .iter()
-            .take_while(|turn| turn.answer.is_some());
-        let answered = answered.count();
-        if answered < conversation.turns.len() {
-            conversation.turns.truncate(answered);
-            writer.append(&Record::Truncate(2 * answered))?;
+            .rposition(|turn| turn.answer.is_some() || turn.end.is_some());
+        let kept = last.map_or(0, |last| last + 1);
+        if kept < turns.len() {
+            turns.truncate(kept);
+            writer.append(&Record::Truncate(2 * kept))?;
+        }
+        // One that others stand behind was said; the model is told an empty answer, as by the app.
+        for turn in turns {
+            turn.answer.get_or_insert_default();
         }
         let messages = super::sessions::messages(&conversation);
         let created = conversation.header.created;
@@ -255,6 +259,10 @@ impl Saved {
         output: &Output,
         stats: &TurnStats,
     ) -> Result<(), CliError> {
+        // Stopped while it was read: the conversation is as it was before.
+        if stats.stop == Stop::Interrupted && stats.generated_tokens == 0 {
+            return Ok(());
+        }
         let ending = match stats.stop {
             Stop::Eos => Ending::Complete,
             Stop::Length => Ending::Length,
@@ -323,3 +331,6 @@ fn record(
         "evictions": output.evictions,
     }))
 }
+
+#[cfg(test)]
+mod tests;

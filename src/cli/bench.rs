@@ -110,7 +110,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     if let Some(context) = args
         .contexts
         .iter()
-        .find(|&&c| c == 0 || c + args.generate > d.context)
+        .find(|&&c| c == 0 || c.saturating_add(args.generate) > d.context)
     {
         return Err(CliError::usage(format!(
             "a context of {context} and {} decoded tokens do not fit the model's context of {}",

@@ -72,10 +72,27 @@ impl Default for Settings {
 /// More than any machine has processors for; each takes a stack.
 const MOST_THREADS: usize = 1024;
 
+/// No text has more tokens: a position is 32 bits.
+const MOST_TOKENS: usize = u32::MAX as usize;
+
 impl Settings {
     /// Whether every value is in its range.
     pub fn check(&self) -> Result<(), ConfigError> {
         let fail = |message: String| Err(ConfigError::Range(message));
+        let budget = match self.budget {
+            Budget::Tokens(budget) => budget,
+            Budget::Share(_) | Budget::Bytes(_) => 0,
+        };
+        for (option, tokens) in [
+            ("--budget", budget),
+            ("--window", self.window),
+            ("--kernel", self.kernel),
+            ("--slack", self.slack),
+        ] {
+            if tokens > MOST_TOKENS {
+                return fail(format!("{option} {tokens} must be at most {MOST_TOKENS}"));
+            }
+        }
         if self.window == 0 {
             return fail("--window must be at least 1".into());
         }
@@ -151,6 +168,30 @@ mod tests {
         let message = settings.check().unwrap_err().to_string();
         assert!(message.contains("smallest legal budget is 33"), "{message}");
         settings.budget = Budget::Tokens(33);
+        settings.check().unwrap();
+    }
+
+    #[test]
+    fn more_tokens_than_any_text_has_are_refused() {
+        let (most, beyond) = (MOST_TOKENS, MOST_TOKENS + 2);
+        let mut all = [(); 4].map(|()| Settings::default());
+        all[0].budget = Budget::Tokens(beyond);
+        all[1].window = beyond;
+        all[2].kernel = beyond;
+        all[3].slack = beyond;
+        let options = ["--budget", "--window", "--kernel", "--slack"];
+        for (settings, option) in all.iter().zip(options) {
+            let message = settings.check().unwrap_err().to_string();
+            let says = format!("{option} {beyond} must be at most {most}");
+            assert!(message.contains(&says), "{message}");
+        }
+        // A size may come to more entries: then it evicts nothing.
+        let settings = Settings {
+            budget: Budget::Bytes(1 << 60),
+            kernel: most,
+            slack: most,
+            ..Settings::default()
+        };
         settings.check().unwrap();
     }
 }

@@ -76,7 +76,8 @@ impl Evictor {
         let (extent, policy) = (self.extent(layers, more), self.preset.policy());
         let target = |(index, (layer, kv_heads))| {
             let base = extent.base(policy.layers, &self.params, index);
-            (layer, kv_heads, (base + self.params.window) * kv_heads)
+            let kept = base.saturating_add(self.params.window);
+            (layer, kv_heads, kept.saturating_mul(kv_heads))
         };
         let growing = Self::growing(layers).into_iter().enumerate();
         growing.map(target).collect()
@@ -86,7 +87,8 @@ impl Evictor {
     /// safeguard's rounding may leave a few more.
     pub fn total(&self, layers: &dyn Layers) -> Option<usize> {
         let targets = || self.targets(layers, 0).into_iter().map(|(_, _, n)| n);
-        self.bounded().then(|| targets().sum())
+        self.bounded()
+            .then(|| targets().fold(0, usize::saturating_add))
     }
 
     /// Layers that one more token would take over their bound, budget and slack; where the heads of
@@ -112,16 +114,17 @@ impl Evictor {
         let slack = self.params.slack;
         let targets = self.targets(layers, more);
         let next = |layer: usize, heads: usize| layers.layer_entries(layer) + heads * (more + 1);
+        let bound =
+            |&(_, heads, n): &(usize, usize, usize)| n.saturating_add(slack.saturating_mul(heads));
         if self.preset.policy().allocator.pools() {
-            let bound: usize = targets.iter().map(|(_, heads, n)| n + slack * heads).sum();
+            let most = targets.iter().map(bound).fold(0, usize::saturating_add);
             let all = targets.iter().map(|(layer, heads, _)| next(*layer, *heads));
-            return match all.sum::<usize>() > bound {
+            return match all.sum::<usize>() > most {
                 true => targets.iter().map(|(layer, _, _)| *layer).collect(),
                 false => Vec::new(),
             };
         }
-        let over =
-            |&(layer, heads, n): &(usize, usize, usize)| next(layer, heads) > n + slack * heads;
+        let over = |target: &(usize, usize, usize)| next(target.0, target.1) > bound(target);
         let due = targets.into_iter().filter(over);
         due.map(|(layer, _, _)| layer).collect()
     }

@@ -124,7 +124,7 @@ impl Fit {
     /// The largest budget, in entries per head, with which a text of `tokens` fits.
     pub fn largest_budget(&self, tokens: usize, free: Free) -> Option<usize> {
         let fits = |budget: usize| {
-            let bound = Some(budget + self.eviction.params.slack);
+            let bound = Some(budget.saturating_add(self.eviction.params.slack));
             self.footprint.need(tokens, bound).total() <= free.bytes
         };
         let least = crate::policy::budget::smallest(self.eviction.params.window);

@@ -1,5 +1,6 @@
 //! What eviction decides for a prompt, and what it costs against the full cache.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -80,7 +81,8 @@ pub struct Inspection {
 
 /// Measures each layer on the way of a read.
 struct Outputs {
-    layers: Vec<LayerOutput>,
+    /// By layer: those that others see are done behind them.
+    layers: BTreeMap<usize, LayerOutput>,
 }
 
 /// A layer's attention output for the last prompt token, before and after its eviction.
@@ -103,16 +105,17 @@ fn l1(y: &[f32]) -> f64 {
 
 impl Reader for Outputs {
     fn before_eviction(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
-        self.layers.push(LayerOutput {
+        let output = LayerOutput {
             full: layers.attention_output(layer)?,
             evicted: None,
-        });
+        };
+        self.layers.insert(layer, output);
         Ok(())
     }
 
     fn cut(&mut self, layer: usize, layers: &dyn Layers) -> Result<()> {
         let evicted = layers.attention_output(layer)?;
-        if let Some(measured) = self.layers.get_mut(layer) {
+        if let Some(measured) = self.layers.get_mut(&layer) {
             measured.evicted = Some(evicted);
         }
         Ok(())
@@ -127,7 +130,9 @@ pub fn inspect(
     generate: usize,
 ) -> Result<Inspection> {
     let mut lane = Lane::new(network, *evictor)?;
-    let mut measure = Outputs { layers: Vec::new() };
+    let mut measure = Outputs {
+        layers: BTreeMap::new(),
+    };
     // The first token comes from the full prefill: eviction happens behind each layer's queries.
     let read = lane.read(tokens, &mut measure)?;
     let (first, evictions) = read.map_or_else(Default::default, |r| (r.logits, r.evicted.layers));
@@ -141,7 +146,7 @@ pub fn inspect(
         device: network.device_memory(),
     };
     let mut reports = Vec::with_capacity(measure.layers.len());
-    for (l, measured) in measure.layers.iter().enumerate() {
+    for (&l, measured) in &measure.layers {
         let budgets = layers.lens(l);
         let shape = &layers.description().layers[l];
         let evicted = evictions.iter().find(|e| e.layer == l);

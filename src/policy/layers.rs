@@ -23,10 +23,11 @@ impl LayerBudget {
             return base;
         }
         let mut min = base / BETA;
-        let mut max = 2 * base - min;
+        let twice = base.saturating_mul(2);
+        let mut max = twice - min;
         if max >= seen {
             max = seen;
-            min = (2 * base).saturating_sub(max);
+            min = twice.saturating_sub(max);
         }
         if min >= max {
             return base;
@@ -75,5 +76,10 @@ mod tests {
         assert_eq!(LayerBudget::Pyramid.base(224, 268, 29, 30), 268 - 29 * 3);
         let all_fits = LayerBudget::Pyramid.base(224, 100, 5, 30);
         assert_eq!(all_fits, 224);
+        // Nor is there an end to what a size may come to.
+        assert_eq!(
+            LayerBudget::Pyramid.base(usize::MAX, 100, 5, 30),
+            usize::MAX
+        );
     }
 }

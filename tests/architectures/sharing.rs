@@ -296,8 +296,25 @@ fn pictures_count_what_is_held_once() {
 #[test]
 fn an_inspection_tells_whose_entries_a_layer_sees() {
     let network = network(ComputePath::Kernels);
-    let found = inspect(&network, &evictor(Preset::ADA_SNAPKV), &ids(150), 3).unwrap();
+    let evictor = evictor(Preset::ADA_SNAPKV);
+    let found = inspect(&network, &evictor, &ids(150), 3).unwrap();
+    let read = |evictor| {
+        let mut lane = Lane::new(&network, evictor).unwrap();
+        lane.read(&ids(150), &mut Unread).unwrap();
+        lane
+    };
+    let (whole, cut) = (read(Evictor::none(PARAMS)), read(evictor));
+    let l1 = |y: &[f32]| y.iter().map(|&x| f64::from(x).abs()).sum::<f64>();
     for (l, layer) in found.layers.iter().enumerate() {
+        // Its own, though layers that others see are done behind them.
+        let full = whole.layers().attention_output(l).unwrap();
+        let evicted = cut.layers().attention_output(l).unwrap();
+        let near = 1e-4 * l1(&full);
+        assert!((layer.l1_full - l1(&full)).abs() < near, "layer {l}");
+        if GROWING.contains(&l) {
+            let lost: Vec<f32> = full.iter().zip(&evicted).map(|(a, b)| a - b).collect();
+            assert!((layer.l1_loss - l1(&lost)).abs() < near, "layer {l}");
+        }
         let source = SHARING.contains(&l).then(|| l - 2);
         assert_eq!(layer.source_layer, source);
         assert_eq!(layer.budgets.is_empty(), source.is_some());

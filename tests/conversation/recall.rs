@@ -405,6 +405,43 @@ fn a_damaged_archive_is_read_again_with_a_word_on_it() {
     }
 }
 
+/// What the cache holds whole is not recalled: when its archive is damaged, it is archived once more.
+#[test]
+fn damage_to_what_the_cache_holds_is_got_over() {
+    let rule = eviction(Preset::POOLED_SNAPKV, 240, 6);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut hurt = archived(&EXACT, rule, In::Disk, one.path());
+    let mut sound = archived(&EXACT, rule, In::Disk, two.path());
+    let short = "line of it. ".repeat(12);
+    for session in [&mut hurt, &mut sound] {
+        session
+            .ask(&short, &greedy(1), &mut Seen::default())
+            .unwrap();
+        // More than a page, and nothing is evicted yet.
+        assert!((65..240).contains(&session.position()));
+    }
+    hurt.archived();
+    for folder in std::fs::read_dir(one.path()).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let pages = bytes.len() / 4;
+            bytes[pages..].iter_mut().for_each(|byte| *byte ^= 0x10);
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let (mut notices, long) = (Vec::new(), &questions()[0]);
+    for session in [&mut hurt, &mut sound] {
+        let mut seen = Seen::default();
+        session.ask(long, &greedy(8), &mut seen).unwrap();
+        notices.push(seen.notices.len());
+        assert!(session.archive().is_some(), "{:?}", seen.notices);
+    }
+    assert_eq!(notices, [1, 0]);
+    assert_eq!(hurt.messages(), sound.messages());
+    assert_eq!(kept(&hurt), kept(&sound));
+}
+
 /// Whatever is done in whatever order: the cache stays within its bound, the archives within theirs, and
 /// every turn can be had.
 #[test]

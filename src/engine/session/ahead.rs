@@ -5,6 +5,7 @@ use crate::engine::event::{Message, TooLong};
 use crate::engine::turn_error::TurnError;
 use crate::model::template::TemplateError;
 use crate::model::thoughts;
+use crate::model::tokenizer::Tokenizer;
 
 /// How the tokens of a turn are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,18 +99,17 @@ impl Session {
                 prompt,
             });
         }
+        let said = self.messages.last().map_or("", |m| &m.content);
         let behind = match self.lane.position() > 0 {
-            true => prompt.strip_prefix(&self.prompt[..]).unwrap_or_default(),
-            false => &[],
+            true => behind_answer(tokenizer, &self.prompt, said, &prompt),
+            false => None,
         };
-        let ends = |id: &u32| tokenizer.eos_ids().contains(id);
-        let end = behind.iter().position(ends);
-        Ok(match end.filter(|&end| self.stands(&behind[..end])) {
-            Some(end) => {
+        Ok(match behind {
+            Some(behind) => {
                 let pending = self.drawn.pending.into_iter();
                 Ahead {
                     how: How::Behind,
-                    tokens: pending.chain(behind[end..].iter().copied()).collect(),
+                    tokens: pending.chain(behind.iter().copied()).collect(),
                     prompt,
                 }
             }
@@ -125,23 +125,36 @@ impl Session {
             },
         })
     }
+}
 
-    /// Whether the template writes the last answer, as `again`, with the thoughts that it had.
-    fn stands(&self, again: &[u32]) -> bool {
-        let last = self.messages.last().map_or("", |m| &m.content);
-        let thought = thoughts::split(last);
-        let tokenizer = &self.model.tokenizer;
-        let written = || {
-            let bytes: Vec<u8> = again
-                .iter()
-                .flat_map(|&id| tokenizer.token_bytes(id))
-                .collect();
-            thoughts::split(&String::from_utf8_lossy(&bytes))
-        };
-        match thought.thoughts.is_empty() && !thought.open {
-            true => true,
-            // Broken off, it is closed where it is written again.
-            false => !thought.open && !written().thoughts.is_empty(),
-        }
+/// Of a conversation's `tokens`, those from the end of its last answer on: what was `said` behind the tokens
+/// of `prompt` stands in the cache as it was decoded, however it is encoded now. `None` where the template
+/// rewrites what was said.
+pub fn behind_answer<'t>(
+    tokenizer: &Tokenizer,
+    prompt: &[u32],
+    said: &str,
+    tokens: &'t [u32],
+) -> Option<&'t [u32]> {
+    let behind = tokens.strip_prefix(prompt)?;
+    let ends = |id: &u32| tokenizer.eos_ids().contains(id);
+    let end = behind.iter().position(ends)?;
+    stands(tokenizer, said, &behind[..end]).then(|| &behind[end..])
+}
+
+/// Whether the template writes what was `said`, as `again`, with the thoughts that it had.
+fn stands(tokenizer: &Tokenizer, said: &str, again: &[u32]) -> bool {
+    let thought = thoughts::split(said);
+    let written = || {
+        let bytes: Vec<u8> = again
+            .iter()
+            .flat_map(|&id| tokenizer.token_bytes(id))
+            .collect();
+        thoughts::split(&String::from_utf8_lossy(&bytes))
+    };
+    match thought.thoughts.is_empty() && !thought.open {
+        true => true,
+        // Broken off, it is closed where it is written again.
+        false => !thought.open && !written().thoughts.is_empty(),
     }
 }

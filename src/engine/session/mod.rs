@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ahead::Ahead;
 pub(in crate::engine) use ahead::How;
+pub use ahead::behind_answer;
 
 use crate::archive::Archive;
 use crate::engine::answer::Drawn;

@@ -158,16 +158,15 @@ impl Session {
         let mut last = None;
         for _ in 0..DAMAGES {
             let from = self.lane.recallable(tokens);
-            if last == Some(from) {
-                // Nothing was forgotten, and it did not help.
+            // What the cache holds is not read either, whatever is forgotten of the archive.
+            let archive = self.archive.as_ref();
+            let forgotten = archive.is_some_and(|archive| archive.was_damaged());
+            if last == Some(from) && !forgotten {
+                // It did not help.
                 break;
             }
             last = Some(from);
-            if self
-                .archive
-                .as_ref()
-                .is_some_and(|archive| archive.was_damaged())
-            {
+            if forgotten {
                 self.tell_of_archive(DAMAGED.into(), watcher);
             }
             watcher.event(Event::TurnStarted {

@@ -19,7 +19,7 @@ use super::watch::Watch;
 use crate::archive::Archive;
 use crate::engine::evict::Evictor;
 use crate::engine::lane::Lane;
-use crate::engine::session::Model;
+use crate::engine::session::{Model, behind_answer};
 use crate::heap;
 use greedy::{Answered, Greedy, Teacher};
 use options::Weighing;
@@ -78,6 +78,17 @@ struct Run<'r, 'm> {
     sample: &'r Sample,
     prompt: Prompt,
     archive: Arc<Archive>,
+}
+
+/// A turn that was answered.
+struct Last {
+    /// Up to where the answer begins.
+    prompt: Vec<u32>,
+    /// Where it begins in the lane, whose answers before may be encoded otherwise.
+    at: usize,
+    text: String,
+    /// Of the answer: none where it was weighed, and the last one is not fed where it was cut.
+    tokens: Vec<u32>,
 }
 
 type Records = Result<Option<Vec<Record>>, EvalError>;
@@ -203,6 +214,7 @@ impl Run<'_, '_> {
         for (v, variant) in self.variants().iter().enumerate() {
             let mut lane = self.lane(Evictor::none(variant.0.params))?;
             let mut answers: Vec<String> = Vec::new();
+            let mut last: Option<Last> = None;
             for (q, question) in self.sample.questions.iter().enumerate() {
                 watch.progress(self.share(v * self.sample.questions.len() + q));
                 // The conversation is full: this question and those behind it are not asked.
@@ -220,14 +232,14 @@ impl Run<'_, '_> {
                     continue;
                 }
                 lane.set_evictor(self.evictor(variant, tokens.len()));
-                let behind = !archived && q > 0 && tokens.starts_with(lane.tokens());
+                let before = last.as_ref().filter(|_| !archived);
+                let behind = before.and_then(|last| self.behind(&lane, last, &tokens));
                 let logits = match behind {
-                    true => {
-                        let rest = tokens[lane.position()..].to_vec();
+                    Some(rest) => {
                         let read = lane.read(&rest, &mut Following(watch))?;
                         read.map(|read| read.logits)
                     }
-                    false => select(&mut lane, &tokens, watch)?,
+                    None => select(&mut lane, &tokens, watch)?,
                 };
                 let Some(logits) = logits else {
                     return Ok(None);
@@ -235,16 +247,38 @@ impl Run<'_, '_> {
                 if !archived {
                     lane.leave_archive();
                 }
-                let selected = Selected::of(&lane);
+                let (selected, at) = (Selected::of(&lane), lane.position());
                 let how = self.greedy(q, None, false);
                 let Some(answered) = self.answer(how, q, &mut lane, logits, watch)? else {
                     return Ok(None);
                 };
                 out.push(self.record(variant, q, tokens.len(), &selected, &answered));
-                answers.push(answered.text);
+                answers.push(answered.text.clone());
+                last = Some(Last {
+                    prompt: tokens,
+                    at,
+                    text: answered.text,
+                    tokens: answered.teacher.tokens,
+                });
             }
         }
         Ok(Some(out))
+    }
+
+    /// Of a conversation's `tokens`, what is to be read behind what `lane` holds; `None` where what was said
+    /// before is written otherwise.
+    fn behind(&self, lane: &Lane, last: &Last, tokens: &[u32]) -> Option<Vec<u32>> {
+        if let Some(rest) = tokens.strip_prefix(lane.tokens()) {
+            return Some(rest.to_vec());
+        }
+        let tokenizer = &self.runner.model.tokenizer;
+        let rest = match last.tokens.is_empty() {
+            true => tokens.strip_prefix(&last.prompt[..])?,
+            false => behind_answer(tokenizer, &last.prompt, &last.text, tokens)?,
+        };
+        let fed = lane.position() - last.at;
+        let pending = last.tokens.get(fed..).unwrap_or_default();
+        Some([pending, rest].concat())
     }
 
     /// Of a question that was not asked: so that whoever goes on does not try again.

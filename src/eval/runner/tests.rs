@@ -1,5 +1,6 @@
 //! Rows of every form, end to end, on a tiny model.
 
+mod bare;
 mod options;
 
 use super::*;

@@ -57,9 +57,16 @@ impl<S: Store> Archiver<S> {
         self.tails = tails;
     }
 
+    /// Nothing is archived before [`Archiver::begin`], and so nothing kept for it.
+    pub fn forget(&mut self) {
+        self.tails = Vec::new();
+    }
+
     /// Takes over what a layer holds behind what was taken before.
     pub fn capture(&mut self, layer: usize, held: &S) -> Result<()> {
-        let tail = &mut self.tails[layer];
+        let Some(tail) = self.tails.get_mut(layer) else {
+            return Ok(());
+        };
         let taken = tail.lens().into_iter().min().unwrap_or(0);
         let new = held.since(self.boundary + taken);
         if new.iter().any(|head| !head.is_empty()) {
@@ -83,7 +90,7 @@ impl<S: Store> Archiver<S> {
     /// Archives what was taken over of every layer, or its state; `tokens` are all there are, from the
     /// first on.
     pub fn write(&mut self, tokens: &[u32], states: &[&State<S::Numbers>]) -> Result<()> {
-        if tokens.len() <= self.archived {
+        if tokens.len() <= self.archived || self.tails.is_empty() {
             return Ok(());
         }
         let mut snapshots = Vec::new();
@@ -112,3 +119,6 @@ impl<S: Store> Archiver<S> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,22 +144,24 @@ impl<B: Backend> Running<B> {
     /// Everything that was decoded goes into the archive, unless it was computed over a cache that
     /// had lost something: that is read by the next turn, behind everything that was said before it.
     fn archive_decoded(&mut self) -> Result<()> {
-        let Some(archiver) = &mut self.archiver else {
+        let whole = self.is_whole();
+        let Some(archiver) = self.archiver.as_mut().filter(|_| whole) else {
             return Ok(());
         };
-        let position = self.cache.position;
-        let layers = self.cache.layers.iter();
-        let mut growing = layers
-            .zip(&self.decoder.description.layers)
-            .filter(|(_, s)| s.grows());
-        if !growing.all(|(state, _)| state.layer.holds_all(position)) {
-            return Ok(());
-        }
         for (l, state) in self.cache.layers.iter().enumerate() {
             archiver.capture(l, &state.layer)?;
         }
         let states: Vec<_> = self.cache.layers.iter().map(|l| &l.state).collect();
-        archiver.write(&self.tokens[..position], &states)
+        archiver.write(&self.tokens[..self.cache.position], &states)
+    }
+
+    /// Whether the layers that grow hold everything that was said.
+    fn is_whole(&self) -> bool {
+        let layers = self.cache.layers.iter();
+        let mut growing = layers
+            .zip(&self.decoder.description.layers)
+            .filter(|(_, s)| s.grows());
+        growing.all(|(state, _)| state.layer.holds_all(self.cache.position))
     }
 
     /// A layer's first `len` entries: from the cache where it holds them all, else from the archive.

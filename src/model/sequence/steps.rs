@@ -98,8 +98,12 @@ impl<B: Backend> Running<B> {
             if layer.lens().iter().all(|&len| len < window + PAGE) {
                 continue;
             }
-            if let Some(archiver) = &mut self.archiver {
-                archiver.capture(l, layer)?;
+            let whole = self.is_whole();
+            match &mut self.archiver {
+                Some(archiver) if whole => archiver.capture(l, layer)?,
+                // It is read again before it is archived.
+                Some(archiver) => archiver.forget(),
+                None => {}
             }
             let seen = layer.since(self.cache.position - window);
             self.cache.layers[l].layer = layer.gather(&seen)?;

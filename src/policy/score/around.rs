@@ -3,6 +3,8 @@
 /// The largest of `x[i − after ..= i + before]` for every `i`; the edges see fewer entries, nothing is padded
 /// in, and what is no number counts as nothing. Takes `log(before + after)` passes over `x`.
 pub fn most_around(x: &[f32], before: usize, after: usize) -> Vec<f32> {
+    // More than there is changes nothing, and is no length to take memory for.
+    let (before, after) = (before.min(x.len()), after.min(x.len()));
     let mut most: Vec<f32> = x.iter().map(|x| x.max(f32::NEG_INFINITY)).collect();
     most.resize(x.len() + before, f32::NEG_INFINITY);
     // Of the `seen` entries that end at each: two such next to one another are one of twice the length.
@@ -21,6 +23,12 @@ pub fn most_around(x: &[f32], before: usize, after: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_wider_than_everything_sees_everything() {
+        let (x, wide) = ([1.0, 3.0, 2.0], usize::MAX / 2);
+        assert_eq!(most_around(&x, wide, wide), [3.0; 3]);
+    }
 
     #[test]
     fn is_the_largest_of_each_window() {
