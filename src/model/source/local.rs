@@ -58,6 +58,10 @@ fn at_path(path: &Path) -> Result<ResolvedModel, SourceError> {
             }),
         };
     }
+    // Opening a named pipe would wait for ever.
+    if !kind.is_file() {
+        return Err(SourceError::NotAFile(path.to_path_buf()));
+    }
     let mut magic = Vec::new();
     File::open(path)
         .and_then(|file| file.take(4).read_to_end(&mut magic))
@@ -212,6 +216,18 @@ fn unknown_name(name: &str, dirs: &Dirs, shelf: &Shelf) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.gguf");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [pipe.as_path(), Path::new("/dev/null")] {
+            let error = at_path(path).unwrap_err();
+            assert!(matches!(&error, SourceError::NotAFile(at) if at == path));
+        }
+    }
 
     #[test]
     fn the_best_is_whole_and_begins_with_its_first_part() {
