@@ -159,7 +159,7 @@ fn the_best_of_a_list_is_fetched() {
         "/api/models/nobody/tiny/revision/main" => answer(
             "200 OK",
             &[],
-            br#"{"sha": "c", "siblings": [{"rfilename": "../q4_k_m.gguf"}, {"rfilename": "x/a q4_0.gguf"}]}"#,
+            br#"{"sha": "c", "siblings": [{"rfilename": "../q4_k_m.gguf"}, {"rfilename": "mmproj-q4_k_m.gguf"}, {"rfilename": "x/a q4_0.gguf"}]}"#,
         ),
         "/nobody/tiny/resolve/main/x/a%20q4_0.gguf" => honest(request, &model(), &[]),
         _ => answer("404 Not Found", &[], b""),
