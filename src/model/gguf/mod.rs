@@ -5,6 +5,7 @@ mod error;
 mod fingerprint;
 mod header;
 mod map;
+mod ollama;
 mod part;
 pub mod quants;
 pub mod split;
@@ -48,7 +49,8 @@ impl GgufFile {
     pub fn open(path: impl AsRef<Path>) -> Result<GgufFile> {
         let mut parts = open_parts(path.as_ref())?;
         let tensors = tensors::of_parts(&mut parts)?;
-        let metadata = read_metadata(parts[0].metadata())?;
+        let mut metadata = read_metadata(parts[0].metadata())?;
+        ollama::translate(&mut metadata, &tensors);
         Ok(GgufFile {
             parts,
             metadata,

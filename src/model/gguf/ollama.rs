@@ -1,0 +1,66 @@
+//! Files of Ollama's own converter say some things under other names, or leave them to its program.
+//! They are read as if llama.cpp's converter had written them.
+
+use std::collections::HashMap;
+
+use candle_core::quantized::gguf_file::Value;
+
+use super::tensors::TensorInfo;
+
+type Metadata = HashMap<String, Value>;
+
+/// Its names, and those of others.
+const NAMES: &[(&str, &str)] = &[
+    ("gemma3.rope.global.freq_base", "gemma3.rope.freq_base"),
+    ("gemma3.rope.local.freq_base", "gemma3.rope.freq_base_swa"),
+];
+
+/// What else only its files have.
+const MARKS: &[&str] = &[
+    "gemma3.mm.tokens_per_image",
+    "tokenizer.ggml.add_padding_token",
+    "tokenizer.ggml.add_unknown_token",
+];
+
+/// Puts what such a file says as others say it.
+pub fn translate(metadata: &mut Metadata, tensors: &HashMap<String, TensorInfo>) {
+    let Some(Value::String(architecture)) = metadata.get("general.architecture") else {
+        return;
+    };
+    let architecture = architecture.clone();
+    // Others keep what reads pictures in a file of its own.
+    let sees = |name: &String| name.starts_with("v.") || name.starts_with("mm.");
+    let mut keys = NAMES.iter().map(|(theirs, _)| theirs).chain(MARKS);
+    let theirs = keys.any(|key| metadata.contains_key(*key)) || tensors.keys().any(sees);
+    for (from, to) in NAMES {
+        if let Some(value) = metadata.remove(*from) {
+            metadata.entry((*to).to_owned()).or_insert(value);
+        }
+    }
+    if architecture == "gemma3" {
+        gemma3(metadata, theirs);
+    }
+}
+
+/// What is left out has its program's value, and by the number of layers it sets right what earlier
+/// versions of its converter wrote.
+fn gemma3(metadata: &mut Metadata, theirs: bool) {
+    let layers = match metadata.get("gemma3.block_count") {
+        Some(Value::U32(layers)) => *layers,
+        _ => 0,
+    };
+    if theirs && layers == 26 {
+        metadata.remove("gemma3.final_logit_softcapping");
+    }
+    let mut usual = |key: &str, value: Value| {
+        metadata.entry(key.to_owned()).or_insert(value);
+    };
+    usual("tokenizer.ggml.add_space_prefix", Value::Bool(false));
+    if theirs {
+        usual("gemma3.attention.layer_norm_rms_epsilon", Value::F32(1e-6));
+        usual("gemma3.rope.freq_base", Value::F32(1e6));
+        if matches!(layers, 34 | 48 | 62) {
+            usual("gemma3.rope.scaling.factor", Value::F32(8.0));
+        }
+    }
+}
