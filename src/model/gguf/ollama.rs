@@ -13,6 +13,22 @@ type Metadata = HashMap<String, Value>;
 const NAMES: &[(&str, &str)] = &[
     ("gemma3.rope.global.freq_base", "gemma3.rope.freq_base"),
     ("gemma3.rope.local.freq_base", "gemma3.rope.freq_base_swa"),
+    (
+        "mistral3.rope.scaling.beta_fast",
+        "mistral3.rope.scaling.yarn_beta_fast",
+    ),
+    (
+        "mistral3.rope.scaling.beta_slow",
+        "mistral3.rope.scaling.yarn_beta_slow",
+    ),
+    (
+        "mistral3.rope.scaling.mscale_all_dim",
+        "mistral3.rope.scaling.yarn_log_multiplier",
+    ),
+    (
+        "mistral3.rope.scaling_beta",
+        "mistral3.attention.temperature_scale",
+    ),
 ];
 
 /// What else only its files have.
@@ -37,8 +53,10 @@ pub fn translate(metadata: &mut Metadata, tensors: &HashMap<String, TensorInfo>)
             metadata.entry((*to).to_owned()).or_insert(value);
         }
     }
-    if architecture == "gemma3" {
-        gemma3(metadata, theirs);
+    match architecture.as_str() {
+        "gemma3" => gemma3(metadata, theirs),
+        "mistral3" if theirs => mistral3(metadata),
+        _ => {}
     }
 }
 
@@ -62,5 +80,14 @@ fn gemma3(metadata: &mut Metadata, theirs: bool) {
         if matches!(layers, 34 | 48 | 62) {
             usual("gemma3.rope.scaling.factor", Value::F32(8.0));
         }
+    }
+}
+
+/// All have one vocabulary, and do not say how it is split.
+fn mistral3(metadata: &mut Metadata) {
+    const SPLIT: &str = "tokenizer.ggml.pre";
+    let unsaid = |value: &Value| matches!(value, Value::String(pre) if pre == "default");
+    if metadata.get(SPLIT).is_none_or(unsaid) {
+        metadata.insert(SPLIT.to_owned(), Value::String("tekken".to_owned()));
     }
 }

@@ -55,3 +55,35 @@ fn gemma_3_has_its_bases_and_what_is_left_to_the_program() {
     assert_eq!(float(&file, "rope.scaling.factor"), None);
     assert_eq!(prefix(&file), Some(false));
 }
+
+#[test]
+fn ministral_3_has_its_scaling_and_its_split() {
+    let mut metadata = vec![
+        ("general.architecture", text("mistral3")),
+        ("mistral3.rope.scaling.beta_fast", Value::F32(4.0)),
+        ("mistral3.rope.scaling.beta_slow", Value::F32(2.0)),
+        ("mistral3.rope.scaling.mscale_all_dim", Value::F32(1.5)),
+        ("mistral3.rope.scaling_beta", Value::F32(0.1)),
+    ];
+    let split = |file: &GgufFile| {
+        let split = file.get_str("tokenizer.ggml.pre").unwrap();
+        split.map(str::to_owned)
+    };
+    let file = opened(&metadata, &[]);
+    for (key, value) in [
+        ("rope.scaling.yarn_beta_fast", 4.0),
+        ("rope.scaling.yarn_beta_slow", 2.0),
+        ("rope.scaling.yarn_log_multiplier", 1.5),
+        ("attention.temperature_scale", 0.1),
+    ] {
+        assert_eq!(file.f32(&format!("mistral3.{key}")).unwrap(), value);
+    }
+    assert_eq!(split(&file).as_deref(), Some("tekken"));
+    for (said, meant) in [("default", "tekken"), ("llama-bpe", "llama-bpe")] {
+        metadata.push(("tokenizer.ggml.pre", text(said)));
+        assert_eq!(split(&opened(&metadata, &[])).as_deref(), Some(meant));
+        metadata.pop();
+    }
+    // Another's is as it says.
+    assert_eq!(split(&opened(&metadata[..1], &[])), None);
+}
