@@ -38,8 +38,11 @@ const MARKS: &[&str] = &[
     "tokenizer.ggml.add_unknown_token",
 ];
 
+/// How it ends the name of what Gemma 4's experts are multiplied by, and how others do.
+const SCALE: (&str, &str) = (".ffn_gate_inp.per_expert_scale", ".ffn_down_exps.scale");
+
 /// Puts what such a file says as others say it.
-pub fn translate(metadata: &mut Metadata, tensors: &HashMap<String, TensorInfo>) {
+pub fn translate(metadata: &mut Metadata, tensors: &mut HashMap<String, TensorInfo>) {
     let Some(Value::String(architecture)) = metadata.get("general.architecture") else {
         return;
     };
@@ -55,6 +58,7 @@ pub fn translate(metadata: &mut Metadata, tensors: &HashMap<String, TensorInfo>)
     }
     match architecture.as_str() {
         "gemma3" => gemma3(metadata, theirs),
+        "gemma4" => gemma4(metadata, tensors),
         "mistral3" if theirs => mistral3(metadata),
         _ => {}
     }
@@ -79,6 +83,27 @@ fn gemma3(metadata: &mut Metadata, theirs: bool) {
         usual("gemma3.rope.freq_base", Value::F32(1e6));
         if matches!(layers, 34 | 48 | 62) {
             usual("gemma3.rope.scaling.factor", Value::F32(8.0));
+        }
+    }
+}
+
+/// Its vocabulary is called by another kind's name, and its experts' numbers by another tensor's.
+fn gemma4(metadata: &mut Metadata, tensors: &mut HashMap<String, TensorInfo>) {
+    const KIND: &str = "tokenizer.ggml.model";
+    let called = |key: &str, name: &str| {
+        let value = metadata.get(key);
+        matches!(value, Some(Value::String(said)) if said == name)
+    };
+    let merged = metadata.contains_key("tokenizer.ggml.merges");
+    if merged && called(KIND, "llama") && called("tokenizer.ggml.pre", "gemma4") {
+        metadata.insert(KIND.to_owned(), Value::String("gemma4".to_owned()));
+    }
+    let (theirs, others) = SCALE;
+    let blocks = tensors.keys().filter_map(|name| name.strip_suffix(theirs));
+    let blocks: Vec<String> = blocks.map(str::to_owned).collect();
+    for block in blocks {
+        if let Some(scale) = tensors.remove(&format!("{block}{theirs}")) {
+            tensors.entry(block + others).or_insert(scale);
         }
     }
 }

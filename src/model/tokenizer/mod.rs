@@ -74,6 +74,14 @@ impl Tokenizer {
             kinds = codes.into_iter().map(Kind::new).collect();
         }
         let mut ends = roles::assign(&tokens, &mut kinds);
+        // Ollama's files call the bytes ordinary tokens.
+        if kind == "gemma4" {
+            for (token, kind) in tokens.iter().zip(&mut kinds) {
+                if *kind == Kind::Normal && spm::byte_token(token).is_some() {
+                    *kind = Kind::Byte;
+                }
+            }
+        }
         // Gemma 4's kind names its split too.
         let pre = match kind {
             "gemma4" => kind,

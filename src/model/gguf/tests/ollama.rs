@@ -87,3 +87,25 @@ fn ministral_3_has_its_scaling_and_its_split() {
     // Another's is as it says.
     assert_eq!(split(&opened(&metadata[..1], &[])), None);
 }
+
+#[test]
+fn gemma_4_has_its_kind_of_vocabulary_and_the_scales_of_its_experts() {
+    let scale = "blk.3.ffn_gate_inp.per_expert_scale";
+    let kind = |pre: &str, merges: bool| {
+        let mut metadata = vec![
+            ("general.architecture", text("gemma4")),
+            ("tokenizer.ggml.model", text("llama")),
+            ("tokenizer.ggml.pre", text(pre)),
+        ];
+        if merges {
+            metadata.push(("tokenizer.ggml.merges", Value::Array(vec![text("a b")])));
+        }
+        let file = opened(&metadata, &[scale]);
+        assert!(file.has_tensor("blk.3.ffn_down_exps.scale"));
+        assert!(!file.has_tensor(scale));
+        file.str("tokenizer.ggml.model").unwrap().to_owned()
+    };
+    assert_eq!(kind("gemma4", true), "gemma4");
+    assert_eq!(kind("gemma4", false), "llama");
+    assert_eq!(kind("default", true), "llama");
+}
