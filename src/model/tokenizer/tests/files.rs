@@ -174,5 +174,6 @@ fn the_parts_of_an_answer_are_shown_and_do_not_end_it() {
     assert_eq!(pieces(&tokenizer, "a<|end|>b", true), ["a", "<|end|>", "b"]);
     // In what a person wrote they are characters.
     assert!(!tokenizer.encode("a<|end|>b", false).unwrap().contains(&1));
-    assert!(tokenizer.control_tokens().any(|token| token == "<|end|>"));
+    let found: Vec<_> = tokenizer.control_in("a<|end|>b").collect();
+    assert_eq!(found, [(1..8, 1)]);
 }
