@@ -14,7 +14,7 @@ fn target(place: &Place) -> PathBuf {
     place.snapshot("nobody/tiny").join("tiny.gguf")
 }
 
-/// The fetch failed, said one of `why`, and left nothing but the lock.
+/// The fetch failed, said one of `why`, and left nothing but the lock, no empty folder either.
 fn refused(place: &Place, server: &Server, model: &str, why: &[&str]) {
     let output = place
         .fetch(model)
@@ -29,6 +29,8 @@ fn refused(place: &Place, server: &Server, model: &str, why: &[&str]) {
         [place.path("home/models/.lock")]
     );
     assert!(files(&place.path("hub")).is_empty());
+    assert!(!place.path("hub/hub/models--nobody--tiny").exists());
+    assert!(!place.path("home/models/.fetch").exists());
 }
 
 fn fetched(place: &Place, server: &Server) -> String {

@@ -45,20 +45,38 @@ pub fn fetch(
     }
     let place = Place::new(repo, dirs)?;
     let pin = known.and_then(|known| known.pin);
+    let end = fetch_to(&place, repo, file, pin, dirs, progress);
+    match &end {
+        Ok(_) => {
+            let _ = std::fs::remove_dir_all(&place.staging);
+        }
+        Err(_) => place.leave(),
+    }
+    end
+}
+
+/// The same, to that place.
+fn fetch_to(
+    place: &Place,
+    repo: &str,
+    file: Option<&str>,
+    pin: Option<Pin>,
+    dirs: &Dirs,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PathBuf, Miss> {
     let name = match file {
         Some(file) => file.to_string(),
         None => chosen(repo, &place.staging, progress)?,
     };
-    let name = missing(repo, name, &place, dirs);
-    let target = fetch_one(repo, &name, pin, &place, dirs, progress)?;
+    let name = missing(repo, name, place, dirs);
+    let target = fetch_one(repo, &name, pin, place, dirs, progress)?;
     if let Some(part) = PartName::of(&name) {
         // What is beside it has been checked.
         let others = part.all().into_iter().filter(|other| *other != name);
         for other in others.filter(|other| !beside(&target, other).is_file()) {
-            fetch_one(repo, &other, None, &place, dirs, progress)?;
+            fetch_one(repo, &other, None, place, dirs, progress)?;
         }
     }
-    let _ = std::fs::remove_dir_all(&place.staging);
     Ok(split::paths(&target).swap_remove(0))
 }
 
@@ -111,6 +129,14 @@ impl Place {
             staging,
             cache: None,
         })
+    }
+
+    /// After a failure: takes away the folders that were made, where they are empty.
+    fn leave(&self) {
+        let _ = std::fs::remove_dir(&self.staging);
+        if let Some(folder) = self.staging.parent() {
+            let _ = std::fs::remove_dir(folder);
+        }
     }
 
     /// Puts a checked file where it is found from now on.
