@@ -152,10 +152,18 @@ impl Routing {
 pub struct Product {
     count: usize,
     pub inputs: usize,
-    /// Names, without `.weight`, and outputs.
-    parts: Vec<(String, usize)>,
-    /// `[count, outputs]` of all parts, or nothing.
+    parts: Vec<Part>,
+}
+
+/// One of its tensors. Scales are written out to all outputs expert by expert, behind its matrix: what
+/// a file says of their number is true only where it has that.
+struct Part {
+    /// Without `.weight`.
+    name: String,
+    outputs: usize,
+    /// Of each expert, or nothing.
     scales: Vec<f32>,
+    /// `[count, outputs]`, or nothing.
     biases: Vec<f32>,
 }
 
@@ -190,25 +198,24 @@ impl Product {
         inputs: usize,
         parts: &[(String, String, usize)],
     ) -> Result<Product> {
-        let count = e.count;
-        let mut scales = Vec::new();
-        let mut biases = Vec::new();
-        for (name, scaled, outputs) in parts {
+        let part = |(name, scaled, outputs): &(String, String, usize)| {
             let scale = format!("{scaled}.scale");
-            let of_each = match e.scaled && file.has_tensor(&scale) {
-                true => weights::vector(file, &scale, count)?,
-                false => vec![1.0; count],
+            let scales = match e.scaled && file.has_tensor(&scale) {
+                true => weights::vector(file, &scale, e.count)?,
+                false => Vec::new(),
             };
-            scales.push(of_each.iter().flat_map(|&s| vec![s; *outputs]).collect());
-            let table = weights::table(file, &format!("{name}.bias"), count, *outputs)?;
-            biases.push(table.unwrap_or_else(|| vec![0.0; count * outputs]));
-        }
+            let biases = weights::table(file, &format!("{name}.bias"), e.count, *outputs)?;
+            Ok(Part {
+                name: name.clone(),
+                outputs: *outputs,
+                scales: unless_idle(scales, 1.0),
+                biases: unless_idle(biases.unwrap_or_default(), 0.0),
+            })
+        };
         Ok(Product {
-            count,
+            count: e.count,
             inputs,
-            scales: side_by_side(count, &scales, 1.0),
-            biases: side_by_side(count, &biases, 0.0),
-            parts: parts.iter().map(|(n, _, o)| (n.clone(), *o)).collect(),
+            parts: parts.iter().map(part).collect::<Result<_>>()?,
         })
     }
 
@@ -218,46 +225,82 @@ impl Product {
         file: &'a GgufFile,
         expert: usize,
     ) -> Result<Vec<(TensorType, usize, &'a [u8])>> {
-        let parts = self.parts.iter().map(|(name, outputs)| {
-            let shape = [self.count, *outputs, self.inputs];
-            let (dtype, bytes) = weights::matrix_of(file, name, shape, expert)?;
-            Ok((dtype, *outputs, bytes))
+        let parts = self.parts.iter().map(|part| {
+            let shape = [self.count, part.outputs, self.inputs];
+            let (dtype, bytes) = weights::matrix_of(file, &part.name, shape, expert)?;
+            Ok((dtype, part.outputs, bytes))
         });
         parts.collect()
     }
 
     /// Every expert's was copied.
     pub fn give_back(&self, file: &GgufFile) {
-        for (name, _) in &self.parts {
-            file.give_back(&format!("{name}.weight"));
+        for part in &self.parts {
+            file.give_back(&format!("{}.weight", part.name));
         }
     }
 
-    pub fn scales(&self, expert: usize) -> &[f32] {
-        self.of(&self.scales, expert)
+    /// What an expert's outputs are multiplied by; nothing where no expert's are by anything but 1.
+    pub fn scales(&self, expert: usize) -> Vec<f32> {
+        if self.parts.iter().all(|part| part.scales.is_empty()) {
+            return Vec::new();
+        }
+        let of = |part: &Part| {
+            let scale = part.scales.get(expert).copied().unwrap_or(1.0);
+            vec![scale; part.outputs]
+        };
+        self.parts.iter().flat_map(of).collect()
     }
 
-    pub fn biases(&self, expert: usize) -> &[f32] {
-        self.of(&self.biases, expert)
-    }
-
-    fn of<'a>(&self, all: &'a [f32], expert: usize) -> &'a [f32] {
-        let width = all.len() / self.count.max(1);
-        &all[expert * width..][..width]
+    /// What is added to them; nothing where that is 0 for all experts.
+    pub fn biases(&self, expert: usize) -> Vec<f32> {
+        if self.parts.iter().all(|part| part.biases.is_empty()) {
+            return Vec::new();
+        }
+        let of = |part: &Part| match part.biases.is_empty() {
+            true => vec![0.0; part.outputs],
+            false => part.biases[expert * part.outputs..][..part.outputs].to_vec(),
+        };
+        self.parts.iter().flat_map(of).collect()
     }
 }
 
-/// Tables with `rows` rows each as one; nothing where all they hold is `idle`.
-fn side_by_side(rows: usize, tables: &[Vec<f32>], idle: f32) -> Vec<f32> {
-    if tables.iter().flatten().all(|x| *x == idle) {
-        return Vec::new();
+/// Nothing where all numbers are `idle`.
+fn unless_idle(numbers: Vec<f32>, idle: f32) -> Vec<f32> {
+    match numbers.iter().all(|x| *x == idle) {
+        true => Vec::new(),
+        false => numbers,
     }
-    let row = |r: usize| {
-        let of = move |table: &Vec<f32>| {
-            let width = table.len() / rows;
-            table[r * width..(r + 1) * width].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TinySpec, Work, write_tiny_gguf};
+
+    /// What a file may say of its experts, with no tensor of such a size: nothing is made for them.
+    #[test]
+    fn experts_that_are_not_there_take_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tiny.gguf");
+        write_tiny_gguf(&path, &TinySpec::llama()).unwrap();
+        let file = GgufFile::open(&path).unwrap();
+        let e = ExpertsShape {
+            count: 1024,
+            used: 2,
+            feed_forward: 1 << 20,
+            ..ExpertsShape::RENORMALISED
         };
-        tables.iter().flat_map(of)
-    };
-    (0..rows).flat_map(row).collect()
+        let work = Work::begin();
+        for (product, part) in [
+            (Product::gate_up(&file, "blk.0", &e, 64), "ffn_gate_exps"),
+            (Product::down(&file, "blk.0", &e, 1 << 17), "ffn_down_exps"),
+        ] {
+            let found = product.unwrap().matrices(&file, 0);
+            let error = found.unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        // Filling some GiB takes seconds.
+        assert!(work.done().as_millis() < 500, "{:?}", work.done());
+    }
 }

@@ -1,37 +1,86 @@
 //! Control tokens that people write, kept from being taken for a template's own.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+
 use super::message::Message;
 use super::tokenizer::{Segment, Tokenizer};
+
+/// Control tokens found between two looks at whether the search is given up.
+const LOOK: usize = 1 << 16;
+/// So many of them in one text are remembered; a text with more is gone over token by token.
+const MOST: usize = 1 << 20;
 
 /// Stand-ins, through the rendering, for control tokens that occur in messages: one private-use
 /// character each, which occurs nowhere else. Templates may trim or cut messages; a stand-in
 /// survives that, where markers around a message would not.
-pub struct Masks {
-    pairs: Vec<(char, String)>,
+pub struct Masks<'t> {
+    tokenizer: &'t Tokenizer,
+    /// By their characters; the longest token first, so that none is masked as a part of another.
+    pairs: Vec<(char, &'t str)>,
+    /// Of a token's id its place among them.
+    ranks: HashMap<u32, usize>,
 }
 
-impl Masks {
-    pub fn new(tokenizer: &Tokenizer, messages: &[Message]) -> Masks {
-        let inside = |t: &str| messages.iter().any(|m| m.content.contains(t));
-        let mut found: Vec<&str> = tokenizer.control_tokens().filter(|t| inside(t)).collect();
-        // Longest first, so that a token is not masked as a part of another.
-        found.sort_by_key(|t| std::cmp::Reverse(t.len()));
-        if found.is_empty() {
-            return Masks { pairs: Vec::new() };
+impl<'t> Masks<'t> {
+    /// `None` where `stopped` held.
+    pub fn new(
+        tokenizer: &'t Tokenizer,
+        messages: &[Message],
+        stopped: &dyn Fn() -> bool,
+    ) -> Option<Masks<'t>> {
+        let mut found = BTreeSet::new();
+        for message in messages {
+            for (n, (_, id)) in tokenizer.control_in(&message.content).enumerate() {
+                if n.is_multiple_of(LOOK) && stopped() {
+                    return None;
+                }
+                found.insert(id);
+            }
         }
-        let used: std::collections::HashSet<char> =
-            messages.iter().flat_map(|m| m.content.chars()).collect();
+        let token = |id: u32| Some((id, tokenizer.token(id)?));
+        let mut found: Vec<(u32, &str)> = found.into_iter().filter_map(token).collect();
+        found.sort_by_key(|(_, t)| std::cmp::Reverse(t.len()));
+        let texts = messages.iter().filter(|_| !found.is_empty());
+        let used: HashSet<char> = texts.flat_map(|m| m.content.chars()).collect();
         let free = ('\u{100000}'..='\u{10fffd}').filter(|c| !used.contains(c));
-        Masks {
-            pairs: free.zip(found.into_iter().map(str::to_owned)).collect(),
+        let (mut pairs, mut ranks) = (Vec::new(), HashMap::new());
+        for (mask, (id, token)) in free.zip(found) {
+            ranks.insert(id, pairs.len());
+            pairs.push((mask, token));
         }
+        Some(Masks {
+            tokenizer,
+            pairs,
+            ranks,
+        })
     }
 
     /// A text of a message with stand-ins.
     pub fn mask(&self, text: &str) -> String {
+        if self.pairs.is_empty() {
+            return text.to_owned();
+        }
+        let written = self.tokenizer.control_in(text);
+        let places = written.filter_map(|(range, id)| Some((*self.ranks.get(&id)?, range)));
+        let places: Vec<(usize, Range<usize>)> = places.take(MOST).collect();
+        if places.len() == MOST {
+            return self.mask_one_by_one(text);
+        }
+        let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
+        for (start, (end, rank)) in apart(places) {
+            masked.push_str(&text[from..start]);
+            masked.push(self.pairs[rank].0);
+            from = end;
+        }
+        masked + &text[from..]
+    }
+
+    /// The same, slowly and with little memory.
+    fn mask_one_by_one(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         for (mask, token) in &self.pairs {
-            masked = masked.replace(token, mask.encode_utf8(&mut [0; 4]));
+            masked = masked.replace(*token, mask.encode_utf8(&mut [0; 4]));
         }
         masked
     }
@@ -41,13 +90,13 @@ impl Masks {
         let mut parts = Vec::new();
         let mut from = 0;
         for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{100000}') {
-            if let Some((_, token)) = self.pairs.iter().find(|(mask, _)| *mask == c) {
+            if let Ok(rank) = self.pairs.binary_search_by_key(&c, |(mask, _)| *mask) {
                 parts.push(Segment {
                     text: &text[from..at],
                     special: true,
                 });
                 parts.push(Segment {
-                    text: token,
+                    text: self.pairs[rank].1,
                     special: false,
                 });
                 from = at + c.len_utf8();
@@ -58,5 +107,104 @@ impl Masks {
             special: true,
         });
         parts
+    }
+}
+
+/// Those of the places that share no letters: a longer token's goes before a shorter one's, and of one
+/// token's the first. Their beginnings, with their ends and the tokens' ranks.
+fn apart(mut places: Vec<(usize, Range<usize>)>) -> BTreeMap<usize, (usize, usize)> {
+    places.sort_by_key(|(rank, range)| (*rank, range.start));
+    let mut kept: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (rank, range) in places {
+        let before = kept.range(..range.end).next_back();
+        if before.is_none_or(|(_, (end, _))| *end <= range.start) {
+            kept.insert(range.start, (range.end, rank));
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::gguf::GgufFile;
+    use crate::model::message::Role;
+    use crate::testing::tiny::MIN_VOCAB;
+    use crate::testing::{TinySpec, Work, write_tiny_gguf};
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    /// Control tokens within and across each other, as they stand in the vocabulary.
+    const TOKENS: &[(&str, i32)] = &[
+        ("ab", 3),
+        ("abc", 3),
+        ("bcdef", 3),
+        ("aa", 3),
+        ("aaa", 3),
+        ("bca", 3),
+        ("fé", 3),
+        ("éa", 3),
+    ];
+
+    fn tokenizer(marks: &'static [(&'static str, i32)]) -> Tokenizer {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tiny.gguf");
+        let spec = TinySpec {
+            vocab: MIN_VOCAB + marks.len(),
+            marks,
+            ..TinySpec::llama()
+        };
+        write_tiny_gguf(&path, &spec).unwrap();
+        Tokenizer::from_gguf(&GgufFile::open(&path).unwrap()).unwrap()
+    }
+
+    fn message(content: &str) -> Message {
+        Message {
+            role: Role::User,
+            content: content.to_owned(),
+        }
+    }
+
+    static OVERLAPPING: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(TOKENS));
+
+    proptest! {
+        #[test]
+        fn a_walk_masks_what_replacing_token_by_token_does(
+            texts in prop::collection::vec("[a-fé]{0,24}", 1..4),
+        ) {
+            let messages: Vec<Message> = texts.iter().map(|text| message(text)).collect();
+            let masks = Masks::new(&OVERLAPPING, &messages, &|| false).unwrap();
+            let all = TOKENS.iter().map(|(token, _)| *token);
+            let mut inside: Vec<&str> = all
+                .filter(|token| texts.iter().any(|text| text.contains(*token)))
+                .collect();
+            inside.sort_by_key(|token| std::cmp::Reverse(token.len()));
+            let masked: Vec<&str> = masks.pairs.iter().map(|(_, token)| *token).collect();
+            prop_assert_eq!(&masked, &inside);
+            prop_assert!(masks.pairs.is_sorted());
+            for text in &texts {
+                let masked = masks.mask(text);
+                prop_assert_eq!(&masked, &masks.mask_one_by_one(text));
+                let parts = masks.parts(&masked).into_iter().map(|part| part.text);
+                prop_assert_eq!(&parts.collect::<String>(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_tokens_as_gemma_has_take_no_time() {
+        let names: Vec<String> = (0..6249).map(|n| format!("<unused{n}>")).collect();
+        let mark = |name: &String| (&*name.clone().leak(), 3);
+        let marks: Vec<(&'static str, i32)> = names.iter().map(mark).collect();
+        let tokenizer = tokenizer(marks.leak());
+        let text = "some words, ".repeat(50_000) + &names.concat();
+        let messages = [message(&text)];
+        let work = Work::begin();
+        let masks = Masks::new(&tokenizer, &messages, &|| false).unwrap();
+        let masked = masks.mask(&text);
+        assert_eq!(masks.parts(&masked).len(), 2 * names.len() + 1);
+        assert!(work.done().as_millis() < 1000, "{:?}", work.done());
+        // And it is given up when nobody waits for it.
+        assert!(Masks::new(&tokenizer, &messages, &|| true).is_none());
     }
 }

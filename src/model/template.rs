@@ -237,7 +237,7 @@ impl ChatTemplate {
         add_generation_prompt: bool,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Vec<u32>, TemplateError> {
-        let masks = Masks::new(tokenizer, messages);
+        let masks = Masks::new(tokenizer, messages, stopped).ok_or(TemplateError::Stopped)?;
         let told = messages
             .iter()
             .map(|m| self.form.tell(m, |text| masks.mask(text)));

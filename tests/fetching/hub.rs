@@ -14,7 +14,7 @@ fn target(place: &Place) -> PathBuf {
     place.snapshot("nobody/tiny").join("tiny.gguf")
 }
 
-/// The fetch failed, said one of `why`, and left nothing but the lock.
+/// The fetch failed, said one of `why`, and left nothing but the lock, no empty folder either.
 fn refused(place: &Place, server: &Server, model: &str, why: &[&str]) {
     let output = place
         .fetch(model)
@@ -29,6 +29,8 @@ fn refused(place: &Place, server: &Server, model: &str, why: &[&str]) {
         [place.path("home/models/.lock")]
     );
     assert!(files(&place.path("hub")).is_empty());
+    assert!(!place.path("hub/hub/models--nobody--tiny").exists());
+    assert!(!place.path("home/models/.fetch").exists());
 }
 
 fn fetched(place: &Place, server: &Server) -> String {
@@ -159,7 +161,7 @@ fn the_best_of_a_list_is_fetched() {
         "/api/models/nobody/tiny/revision/main" => answer(
             "200 OK",
             &[],
-            br#"{"sha": "c", "siblings": [{"rfilename": "../q4_k_m.gguf"}, {"rfilename": "x/a q4_0.gguf"}]}"#,
+            br#"{"sha": "c", "siblings": [{"rfilename": "../q4_k_m.gguf"}, {"rfilename": "mmproj-q4_k_m.gguf"}, {"rfilename": "x/a q4_0.gguf"}]}"#,
         ),
         "/nobody/tiny/resolve/main/x/a%20q4_0.gguf" => honest(request, &model(), &[]),
         _ => answer("404 Not Found", &[], b""),

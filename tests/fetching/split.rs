@@ -79,28 +79,50 @@ fn all_parts_come_and_are_one_model() {
 
 #[test]
 fn what_came_before_a_part_was_missing_is_not_fetched_again() {
+    // Without a name, and by that of a part that comes.
+    for model in [
+        "nobody/tiny".to_owned(),
+        format!("nobody/tiny:Q4/{}", name(2)),
+    ] {
+        let place = Place::new();
+        let whole = Arc::new(AtomicBool::new(false));
+        let has = whole.clone();
+        let server =
+            Server::new(move |request| hub(request, |no| no < 3 || has.load(Ordering::SeqCst)));
+        let fetch = |offline: &str| {
+            let mut fetch = place.fetch(&model);
+            fetch.env("HF_ENDPOINT", &server.address);
+            fetch.env("HF_HUB_OFFLINE", offline).output().unwrap()
+        };
+        let first = fetch("0");
+        assert!(!first.status.success());
+        assert!(stderr(&first).contains("404"), "{}", stderr(&first));
+        // Two of three are no model.
+        assert!(!fetch("1").status.success());
+        whole.store(true, Ordering::SeqCst);
+        let before = server.seen().len();
+        let second = fetch("0");
+        assert!(second.status.success(), "{}", stderr(&second));
+        let seen = server.seen().split_off(before);
+        let parts: Vec<usize> = seen.iter().filter_map(asked).collect();
+        assert!(parts.iter().all(|no| *no == 3), "{model}: {parts:?}");
+        let said = String::from_utf8_lossy(&second.stdout);
+        assert_eq!(said.trim(), target(&place, 1).to_str().unwrap());
+    }
+}
+
+#[test]
+fn parts_of_an_earlier_revision_are_not_taken_for_the_new_ones() {
     let place = Place::new();
-    let whole = Arc::new(AtomicBool::new(false));
-    let has = whole.clone();
-    let server =
-        Server::new(move |request| hub(request, |no| no < 3 || has.load(Ordering::SeqCst)));
-    let fetch = |offline: &str| {
-        let mut fetch = place.fetch("nobody/tiny");
-        fetch.env("HF_ENDPOINT", &server.address);
-        fetch.env("HF_HUB_OFFLINE", offline).output().unwrap()
-    };
-    let first = fetch("0");
-    assert!(!first.status.success());
-    assert!(stderr(&first).contains("404"), "{}", stderr(&first));
-    // Two of three are no model.
-    assert!(!fetch("1").status.success());
-    whole.store(true, Ordering::SeqCst);
-    let before = server.seen().len();
-    let second = fetch("0");
-    assert!(second.status.success(), "{}", stderr(&second));
-    let seen = server.seen().split_off(before);
-    assert!(
-        !seen.iter().any(|request| asked(request) == Some(2)),
-        "{seen:?}"
-    );
+    let old = place.path("hub/hub/models--nobody--tiny/snapshots");
+    let old = old.join("a".repeat(40)).join("Q4");
+    std::fs::create_dir_all(&old).unwrap();
+    std::fs::write(old.join(name(1)), "GGUF of another").unwrap();
+    let server = Server::new(|request| hub(request, |_| true));
+    let mut fetch = place.fetch("nobody/tiny");
+    let output = fetch.env("HF_ENDPOINT", &server.address).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    for no in 1..=3 {
+        assert_eq!(std::fs::read(target(&place, no)).unwrap(), part(no));
+    }
 }

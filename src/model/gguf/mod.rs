@@ -5,6 +5,7 @@ mod error;
 mod fingerprint;
 mod header;
 mod map;
+mod ollama;
 mod part;
 pub mod quants;
 pub mod split;
@@ -47,8 +48,9 @@ impl GgufFile {
     /// A file that is missing, no GGUF, truncated or damaged; never a panic, whatever it holds.
     pub fn open(path: impl AsRef<Path>) -> Result<GgufFile> {
         let mut parts = open_parts(path.as_ref())?;
-        let tensors = tensors::of_parts(&mut parts)?;
-        let metadata = read_metadata(parts[0].metadata())?;
+        let mut tensors = tensors::of_parts(&mut parts)?;
+        let mut metadata = read_metadata(parts[0].metadata())?;
+        ollama::translate(&mut metadata, &mut tensors);
         Ok(GgufFile {
             parts,
             metadata,

@@ -73,7 +73,7 @@ fn linear(file: &GgufFile, product: &Product, expert: usize, exact: bool) -> Res
     let matrices = product.matrices(file, expert)?;
     Ok(Linear {
         weight: Weight::of(&matrices, product.inputs, exact)?,
-        scales: product.scales(expert).to_vec(),
-        bias: product.biases(expert).to_vec(),
+        scales: product.scales(expert),
+        bias: product.biases(expert),
     })
 }

@@ -88,11 +88,11 @@ fn linear(
     precision: Precision,
 ) -> Result<Linear> {
     let matrices = product.matrices(file, expert)?;
-    let added = (product.scales(expert), product.biases(expert));
+    let (scales, biases) = (product.scales(expert), product.biases(expert));
     Ok(Linear::of(
         &matrices,
         product.inputs,
-        added,
+        (&scales, &biases),
         device,
         precision,
     )?)

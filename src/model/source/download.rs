@@ -51,21 +51,19 @@ pub struct Fetched {
     pub resumed: bool,
 }
 
-/// Fetches `file` of `repo` (without one, the best of its GGUF files) into a file in `staging`.
-/// `tell` is false where nobody waits for it any more.
+/// Fetches the file `name` of `repo` into a file in `staging`. `tell` is false where nobody waits for it
+/// any more.
 pub fn download(
     client: &Client,
     repo: &str,
-    file: Option<&str>,
+    name: &str,
     pin: Option<Pin>,
     staging: &Path,
     tell: &mut dyn FnMut(Step) -> bool,
 ) -> Result<Fetched, Miss> {
-    let name = match file {
-        Some(file) if is_name(file) => file.to_string(),
-        Some(_) => return Err(Miss::said("the file's name is none that a repository has")),
-        None => choose(client, repo)?,
-    };
+    if !is_name(name) {
+        return Err(Miss::said("the file's name is none that a repository has"));
+    }
     let encoded: Vec<String> = name
         .split('/')
         .map(|part| utf8_percent_encode(part, KEPT).to_string())
@@ -130,7 +128,7 @@ pub fn download(
     synced.map_err(|error| Miss::Unwritable(part.path.clone(), error))?;
     Ok(Fetched {
         path: part.path,
-        name,
+        name: name.to_string(),
         bytes,
         sha256,
         commit: facts.commit,
@@ -229,7 +227,7 @@ struct Sibling {
 }
 
 /// The best of a repository's GGUF files.
-fn choose(client: &Client, repo: &str) -> Result<String, Miss> {
+pub fn choose(client: &Client, repo: &str) -> Result<String, Miss> {
     let path = format!("api/models/{repo}/revision/main");
     let reply = client.get(&path, None)?.ok("such repository")?;
     let body = reply.response.into_body().into_with_config().limit(LIST);

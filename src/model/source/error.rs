@@ -14,6 +14,13 @@ pub enum SourceError {
     )]
     NoFile(PathBuf),
 
+    #[error(
+        "{} is no plain file\nGive --model an existing GGUF file; one that comes through a pipe has \
+         to be saved first.",
+        .0.display()
+    )]
+    NotAFile(PathBuf),
+
     #[error("{} cannot be read: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
 

@@ -37,6 +37,12 @@ pub fn is_whole(path: &Path) -> bool {
     split::paths(path).iter().all(|path| path.is_file())
 }
 
+/// Whether a file goes with a model and is none: what makes tokens of pictures.
+pub fn is_projector(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.to_ascii_lowercase().contains("mmproj")
+}
+
 /// The GGUF files directly in a folder, by name; of models in parts, the first ones. Files only,
 /// where links lead: nothing else could be read to its end.
 pub fn gguf_files(folder: &Path) -> Vec<PathBuf> {

@@ -9,7 +9,7 @@ use hf_hub::Cache;
 use hf_hub::api::sync::ApiBuilder;
 
 use super::client::Client;
-use super::download::{Fetched, Step, download};
+use super::download::{Fetched, Step, choose, download};
 use super::known::{Known, Pin};
 use super::miss::Miss;
 use super::stores::hugging_face::{self, Slot, own_folder};
@@ -22,9 +22,9 @@ const FIRST: Duration = Duration::from_secs(10);
 /// How long a running download may stand still.
 const STALL: Duration = Duration::from_secs(45);
 
-enum Said {
+enum Said<T> {
     Step(Step),
-    End(Result<Fetched, Miss>),
+    End(Result<T, Miss>),
 }
 
 /// Fetches `file` of `repo` (without one, the best of its GGUF files) into the Hugging Face cache, and
@@ -45,16 +45,55 @@ pub fn fetch(
     }
     let place = Place::new(repo, dirs)?;
     let pin = known.and_then(|known| known.pin);
-    let (name, target) = fetch_one(repo, file, pin, &place, dirs, progress)?;
+    let end = fetch_to(&place, repo, file, pin, dirs, progress);
+    match &end {
+        Ok(_) => {
+            let _ = std::fs::remove_dir_all(&place.staging);
+        }
+        Err(_) => place.leave(),
+    }
+    end
+}
+
+/// The same, to that place.
+fn fetch_to(
+    place: &Place,
+    repo: &str,
+    file: Option<&str>,
+    pin: Option<Pin>,
+    dirs: &Dirs,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PathBuf, Miss> {
+    let name = match file {
+        Some(file) => file.to_string(),
+        None => chosen(repo, &place.staging, progress)?,
+    };
+    let name = missing(repo, name, place, dirs);
+    let target = fetch_one(repo, &name, pin, place, dirs, progress)?;
     if let Some(part) = PartName::of(&name) {
         // What is beside it has been checked.
         let others = part.all().into_iter().filter(|other| *other != name);
         for other in others.filter(|other| !beside(&target, other).is_file()) {
-            fetch_one(repo, Some(&other), None, &place, dirs, progress)?;
+            fetch_one(repo, &other, None, place, dirs, progress)?;
         }
     }
-    let _ = std::fs::remove_dir_all(&place.staging);
     Ok(split::paths(&target).swap_remove(0))
+}
+
+/// What to begin with: of a model in parts the first that is not here. Whether the others are of the
+/// same revision is seen by where this one comes to lie.
+fn missing(repo: &str, name: String, place: &Place, dirs: &Dirs) -> String {
+    let cache = place.cache.iter();
+    let snapshots: Vec<PathBuf> = cache
+        .flat_map(|cache| hugging_face::snapshots(cache, repo))
+        .collect();
+    let is_here = |name: &String| {
+        let mut cached = snapshots.iter().map(|snapshot| snapshot.join(name));
+        cached.any(|path| path.is_file()) || local::fetched_path(repo, name, dirs).is_file()
+    };
+    let parts = PartName::of(&name).map(|part| part.all());
+    let mut parts = parts.unwrap_or_default().into_iter();
+    parts.find(|part| !is_here(part)).unwrap_or(name)
 }
 
 /// Where the part of that name of the same model lies.
@@ -90,6 +129,14 @@ impl Place {
             staging,
             cache: None,
         })
+    }
+
+    /// After a failure: takes away the folders that were made, where they are empty.
+    fn leave(&self) {
+        let _ = std::fs::remove_dir(&self.staging);
+        if let Some(folder) = self.staging.parent() {
+            let _ = std::fs::remove_dir(folder);
+        }
     }
 
     /// Puts a checked file where it is found from now on.
@@ -130,15 +177,15 @@ fn folder(folder: &Path) -> Result<(), Miss> {
     own_folder(folder).map_err(|error| Miss::Unwritable(folder.to_path_buf(), error))
 }
 
-/// Fetches one file; gives its name in the repository and where it is.
+/// Fetches one file; gives where it is.
 fn fetch_one(
     repo: &str,
-    file: Option<&str>,
+    file: &str,
     pin: Option<Pin>,
     place: &Place,
     dirs: &Dirs,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(String, PathBuf), Miss> {
+) -> Result<PathBuf, Miss> {
     let staging = &place.staging;
     let mut fetched = run(repo, file, pin, staging, progress)?;
     let mut problem = check(&fetched, progress)?;
@@ -152,8 +199,7 @@ fn fetch_one(
         let _ = std::fs::remove_dir_all(staging);
         return Err(Miss::Corrupt(problem));
     }
-    let target = place.take(repo, &fetched, dirs)?;
-    Ok((fetched.name, target))
+    place.take(repo, &fetched, dirs)
 }
 
 /// What is wrong with a whole download; `None` = nothing.
@@ -169,43 +215,63 @@ fn discard(path: &Path) -> Result<(), Miss> {
     std::fs::remove_file(path).map_err(|error| Miss::Unwritable(path.to_path_buf(), error))
 }
 
-/// One download, watched.
+/// The best of a repository's files.
+fn chosen(repo: &str, staging: &Path, progress: &mut dyn FnMut(Progress)) -> Result<String, Miss> {
+    let client = Client::new(&endpoint(staging)?, token())?;
+    let what = format!("fetching {repo} from the Hub");
+    let repo = repo.to_string();
+    watched(&what, move |_| choose(&client, &repo), progress)
+}
+
+/// One download.
 fn run(
     repo: &str,
-    file: Option<&str>,
+    file: &str,
     pin: Option<Pin>,
     staging: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Fetched, Miss> {
     let client = Client::new(&endpoint(staging)?, token())?;
-    let (says, said) = channel();
-    let work = {
-        let (repo, file) = (repo.to_string(), file.map(String::from));
-        let staging = staging.to_path_buf();
-        move || {
-            let mut tell = |step| says.send(Said::Step(step)).is_ok();
-            let file = file.as_deref();
-            let end = download(&client, &repo, file, pin, &staging, &mut tell);
+    let what = format!("fetching {file} from the Hub");
+    let (repo, file) = (repo.to_string(), file.to_string());
+    let staging = staging.to_path_buf();
+    watched(
+        &what,
+        move |tell| {
+            let end = download(&client, &repo, &file, pin, &staging, tell);
             if let Err(Miss::Corrupt(_)) = end {
                 let _ = std::fs::remove_dir_all(&staging);
             }
-            // Nobody listens any more where it took too long.
-            let _ = says.send(Said::End(end));
-        }
+            end
+        },
+        progress,
+    )
+}
+
+/// Talks to the Hub on a thread of its own.
+fn watched<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce(&mut dyn FnMut(Step) -> bool) -> Result<T, Miss> + Send + 'static,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<T, Miss> {
+    let (says, said) = channel();
+    let work = move || {
+        let end = work(&mut |step| says.send(Said::Step(step)).is_ok());
+        // Nobody listens any more where it took too long.
+        let _ = says.send(Said::End(end));
     };
     std::thread::Builder::new()
         .name("hub".into())
         .spawn(work)
         .map_err(|error| Miss::Elsewhere(error.to_string()))?;
-    let what = format!("fetching {} from the Hub", file.unwrap_or(repo));
-    listen(&said, &what, progress)
+    listen(&said, what, progress)
 }
 
-fn listen(
-    said: &Receiver<Said>,
+fn listen<T>(
+    said: &Receiver<Said<T>>,
     what: &str,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Fetched, Miss> {
+) -> Result<T, Miss> {
     let mut report = |done, total| {
         progress(Progress {
             what: what.to_string(),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::files::{ResolvedModel, gguf_files, is_whole, named};
+use super::files::{ResolvedModel, gguf_files, is_projector, is_whole, named};
 use super::known::{self, Known};
 use super::stores::{Found, Places, Shelf, hugging_face};
 use super::{ModelSpec, SourceError};
@@ -34,8 +34,8 @@ pub fn find(spec: &ModelSpec, dirs: &Dirs) -> Result<Option<ResolvedModel>, Sour
     }
 }
 
-/// Checks that `path` is a GGUF file by its first four bytes; a folder with one such file stands
-/// for that file.
+/// Checks that `path` is a GGUF file by its first four bytes; a folder with one model stands for
+/// that.
 fn at_path(path: &Path) -> Result<ResolvedModel, SourceError> {
     let unreadable = |source| SourceError::Unreadable {
         path: path.to_path_buf(),
@@ -49,7 +49,8 @@ fn at_path(path: &Path) -> Result<ResolvedModel, SourceError> {
         Err(error) => return Err(unreadable(error)),
     };
     if kind.is_dir() {
-        let files = gguf_files(path);
+        let mut files = gguf_files(path);
+        files.retain(|file| !is_projector(file));
         return match files.as_slice() {
             [file] => at_path(file),
             _ => Err(SourceError::Folder {
@@ -57,6 +58,10 @@ fn at_path(path: &Path) -> Result<ResolvedModel, SourceError> {
                 count: files.len(),
             }),
         };
+    }
+    // Opening a named pipe would wait for ever.
+    if !kind.is_file() {
+        return Err(SourceError::NotAFile(path.to_path_buf()));
     }
     let mut magic = Vec::new();
     File::open(path)
@@ -135,7 +140,7 @@ fn any_of_repo(repo: &str, dirs: &Dirs) -> Option<PathBuf> {
     known.or_else(|| best(&names).map(|index| PathBuf::from(&names[index])))
 }
 
-/// Which of a repository's files to take when none is named: a middle quantisation first.
+/// Which of a repository's models to take when none is named: a middle quantisation first.
 pub fn best(names: &[String]) -> Option<usize> {
     const ORDER: [&str; 9] = [
         "q4_k_m", "q4_1", "q4_0", "q4_k_s", "q5_k_m", "q8_0", "q6_k", "f16", "",
@@ -149,7 +154,8 @@ pub fn best(names: &[String]) -> Option<usize> {
     ORDER.iter().find_map(|kind| {
         names.iter().position(|name| {
             let name = name.to_ascii_lowercase();
-            name.ends_with(".gguf") && name.contains(kind) && begins(&name)
+            let model = name.ends_with(".gguf") && !is_projector(Path::new(&name));
+            model && name.contains(kind) && begins(&name)
         })
     })
 }
@@ -213,6 +219,18 @@ fn unknown_name(name: &str, dirs: &Dirs, shelf: &Shelf) -> String {
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.gguf");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [pipe.as_path(), Path::new("/dev/null")] {
+            let error = at_path(path).unwrap_err();
+            assert!(matches!(&error, SourceError::NotAFile(at) if at == path));
+        }
+    }
+
     #[test]
     fn the_best_is_whole_and_begins_with_its_first_part() {
         let best = |names: &[&str]| {
@@ -229,5 +247,21 @@ mod tests {
         );
         assert_eq!(best(&[parts[1], "a-Q8_0.gguf"]).unwrap(), "a-Q8_0.gguf");
         assert_eq!(best(&[parts[0]]), None);
+    }
+
+    #[test]
+    fn what_reads_pictures_for_a_model_is_not_taken_for_one() {
+        let best = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            best(&names)
+        };
+        assert_eq!(best(&["mmproj-a-Q4_K_M.gguf", "x/a-F16.gguf"]), Some(1));
+        assert_eq!(best(&["x/a-MMPROJ-F16.gguf"]), None);
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model.gguf");
+        for path in [&model, &folder.path().join("mmproj-model-f16.gguf")] {
+            std::fs::write(path, "GGUF").unwrap();
+        }
+        assert_eq!(at_path(folder.path()).unwrap().path, model);
     }
 }

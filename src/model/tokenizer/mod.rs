@@ -19,6 +19,7 @@ use super::gguf::GgufFile;
 use kind::Kind;
 use special::Special;
 use split::Split;
+use std::ops::Range;
 
 enum Encoder {
     Bpe(Box<bpe::Bpe>),
@@ -74,6 +75,14 @@ impl Tokenizer {
             kinds = codes.into_iter().map(Kind::new).collect();
         }
         let mut ends = roles::assign(&tokens, &mut kinds);
+        // Ollama's files call the bytes ordinary tokens.
+        if kind == "gemma4" {
+            for (token, kind) in tokens.iter().zip(&mut kinds) {
+                if *kind == Kind::Normal && spm::byte_token(token).is_some() {
+                    *kind = Kind::Byte;
+                }
+            }
+        }
         // Gemma 4's kind names its split too.
         let pre = match kind {
             "gemma4" => kind,
@@ -281,14 +290,13 @@ impl Tokenizer {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// Control tokens and others recognised in text, as written.
-    pub(super) fn control_tokens(&self) -> impl Iterator<Item = &str> {
-        let control = |(token, kind): (&'_ String, &Kind)| {
-            matches!(kind, Kind::Control | Kind::Shown | Kind::Unknown) && !token.is_empty()
-        };
-        let all = self.tokens.iter().zip(&self.kinds);
-        all.filter(move |pair| control(*pair))
-            .map(|(token, _)| token.as_str())
+    /// Where control tokens and others recognised in text are written in `text`, and their ids: also
+    /// within and across others, in the order of their ends.
+    pub(super) fn control_in<'a>(
+        &'a self,
+        text: &'a str,
+    ) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
+        self.special.written(text)
     }
 
     /// Whether the model wants [`Tokenizer::bos`] before every text.

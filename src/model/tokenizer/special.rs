@@ -10,21 +10,23 @@ use std::ops::Range;
 const LONGEST: usize = 1 << 10;
 const ALL: usize = 4 << 20;
 
-/// Longest match first, from the left.
 struct Finder {
     automaton: AhoCorasick,
     ids: Vec<u32>,
 }
 
-/// User-defined tokens are recognised everywhere, control tokens only where asked for.
+/// User-defined tokens are recognised everywhere, control tokens only where asked for. Longest match
+/// first, from the left.
 pub struct Special {
     everywhere: Finder,
     with_control: Finder,
+    /// Of control tokens, also where they overlap.
+    control: Finder,
 }
 
 impl Special {
     pub fn new(tokens: &[&str], kinds: &[Kind]) -> Result<Special, TokenizerError> {
-        let finder = |wanted: &[Kind]| {
+        let finder = |wanted: &[Kind], matches: MatchKind| {
             let all = (0..).zip(tokens.iter().zip(kinds));
             let chosen =
                 all.filter(|(_, (token, kind))| !token.is_empty() && wanted.contains(kind));
@@ -38,15 +40,24 @@ impl Special {
                 return Err(damaged("its special tokens have more than 4 MiB"));
             }
             let automaton = AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
+                .match_kind(matches)
                 .build(texts)
                 .map_err(|error| TokenizerError::Build(Box::new(error)))?;
             Ok::<_, TokenizerError>(Finder { automaton, ids })
         };
+        let all = [Kind::UserDefined, Kind::Control, Kind::Shown, Kind::Unknown];
+        let longest = MatchKind::LeftmostLongest;
         Ok(Special {
-            everywhere: finder(&[Kind::UserDefined])?,
-            with_control: finder(&[Kind::UserDefined, Kind::Control, Kind::Shown, Kind::Unknown])?,
+            everywhere: finder(&all[..1], longest)?,
+            with_control: finder(&all, longest)?,
+            control: finder(&all[1..], MatchKind::Standard)?,
         })
+    }
+
+    /// Every place of a control token, also within and across others, in the order of their ends.
+    pub fn written<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
+        let all = self.control.automaton.find_overlapping_iter(text);
+        all.map(move |m| (m.range(), self.control.ids[m.pattern().as_usize()]))
     }
 
     pub fn find<'a>(

@@ -1,3 +1,4 @@
+mod ollama;
 mod split;
 
 use super::*;

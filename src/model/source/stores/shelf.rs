@@ -108,7 +108,7 @@ pub(super) fn plain_name(path: &Path) -> Option<&str> {
     (!name.chars().any(char::is_control)).then_some(name)
 }
 
-/// A file that goes with a model and is none: what makes tokens of pictures.
+/// A file that is not listed: it goes with a model and is none, or its name cannot be shown.
 pub(super) fn is_beside(path: &Path) -> bool {
-    plain_name(path).is_none_or(|name| name.to_ascii_lowercase().contains("mmproj"))
+    plain_name(path).is_none() || files::is_projector(path)
 }

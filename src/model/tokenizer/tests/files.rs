@@ -5,6 +5,12 @@ use candle_core::quantized::gguf_file::{self, Value};
 
 /// Tokens with their kinds as in files (1 ordinary, 3 control, 4 user-defined, 6 byte).
 fn tokenizer(kind: &str, name: &str, tokens: &[(&str, i32)], merges: &[&str]) -> Tokenizer {
+    let said = [("tokenizer.ggml.model", kind), ("general.name", name)];
+    written(&said, tokens, merges)
+}
+
+/// The same with these texts.
+fn written(said: &[(&str, &str)], tokens: &[(&str, i32)], merges: &[&str]) -> Tokenizer {
     let text = |s: &str| Value::String(s.to_owned());
     let texts = |all: &mut dyn Iterator<Item = &str>| Value::Array(all.map(text).collect());
     let types = tokens.iter().map(|(_, kind)| Value::I32(*kind)).collect();
@@ -13,9 +19,8 @@ fn tokenizer(kind: &str, name: &str, tokens: &[(&str, i32)], merges: &[&str]) ->
         .iter()
         .map(|(t, _)| Value::F32(t.len() as f32))
         .collect();
+    let said: Vec<(&str, Value)> = said.iter().map(|&(k, s)| (k, text(s))).collect();
     let metadata = [
-        ("general.name", text(name)),
-        ("tokenizer.ggml.model", text(kind)),
         (
             "tokenizer.ggml.tokens",
             texts(&mut tokens.iter().map(|(t, _)| *t)),
@@ -26,7 +31,8 @@ fn tokenizer(kind: &str, name: &str, tokens: &[(&str, i32)], merges: &[&str]) ->
         ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
         ("tokenizer.ggml.bos_token_id", Value::U32(0)),
     ];
-    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (*k, v)).collect();
+    let metadata = said.iter().chain(&metadata);
+    let metadata: Vec<(&str, &Value)> = metadata.map(|(k, v)| (*k, v)).collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("vocabulary.gguf");
     gguf_file::write(&mut std::fs::File::create(&path).unwrap(), &metadata, &[]).unwrap();
@@ -102,6 +108,24 @@ fn gemma_4_writes_spaces_and_bytes_in_plain_text() {
 }
 
 #[test]
+fn gemma_4_of_ollama_is_the_same_under_another_kinds_name() {
+    let said = [
+        ("general.architecture", "gemma4"),
+        ("tokenizer.ggml.model", "llama"),
+        ("tokenizer.ggml.pre", "gemma4"),
+    ];
+    let mut tokens = vec![("<bos>", 3), ("<turn|>", 3), ("<0xC3>", 1), ("<0x9F>", 1)];
+    tokens.extend(["\u{2581}", "a", "b", "\u{2581}a", "ab"].map(|t| (t, 1)));
+    let tokenizer = written(&said, &tokens, &["\u{2581} a", "a b"]);
+    let ids = tokenizer.encode("ab aß", false).unwrap();
+    let found: Vec<_> = ids.iter().filter_map(|id| tokenizer.token(*id)).collect();
+    assert_eq!(found, ["ab", "\u{2581}a", "<0xC3>", "<0x9F>"]);
+    let bytes = ids.iter().flat_map(|id| tokenizer.token_bytes(*id));
+    assert_eq!(String::from_utf8(bytes.collect()).unwrap(), "ab aß");
+    assert!(tokenizer.add_bos());
+}
+
+#[test]
 fn phi_3_swallows_white_space_behind_its_control_tokens() {
     let tokens = [
         ("<unk>", 2),
@@ -150,5 +174,6 @@ fn the_parts_of_an_answer_are_shown_and_do_not_end_it() {
     assert_eq!(pieces(&tokenizer, "a<|end|>b", true), ["a", "<|end|>", "b"]);
     // In what a person wrote they are characters.
     assert!(!tokenizer.encode("a<|end|>b", false).unwrap().contains(&1));
-    assert!(tokenizer.control_tokens().any(|token| token == "<|end|>"));
+    let found: Vec<_> = tokenizer.control_in("a<|end|>b").collect();
+    assert_eq!(found, [(1..8, 1)]);
 }
