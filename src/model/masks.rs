@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use super::message::Message;
 use super::tokenizer::{Segment, Tokenizer};
 
 /// Control tokens found between two looks at whether the search is given up.
@@ -23,15 +22,15 @@ pub struct Masks<'t> {
 }
 
 impl<'t> Masks<'t> {
-    /// `None` where `stopped` held.
+    /// For the `texts` of messages as a template gets them. `None` where `stopped` held.
     pub fn new(
         tokenizer: &'t Tokenizer,
-        messages: &[Message],
+        texts: &[String],
         stopped: &dyn Fn() -> bool,
     ) -> Option<Masks<'t>> {
         let mut found = BTreeSet::new();
-        for message in messages {
-            for (n, (_, id)) in tokenizer.control_in(&message.content).enumerate() {
+        for text in texts {
+            for (n, (_, id)) in tokenizer.control_in(text).enumerate() {
                 if n.is_multiple_of(LOOK) && stopped() {
                     return None;
                 }
@@ -41,8 +40,8 @@ impl<'t> Masks<'t> {
         let token = |id: u32| Some((id, tokenizer.token(id)?));
         let mut found: Vec<(u32, &str)> = found.into_iter().filter_map(token).collect();
         found.sort_by_key(|(_, t)| std::cmp::Reverse(t.len()));
-        let texts = messages.iter().filter(|_| !found.is_empty());
-        let used: HashSet<char> = texts.flat_map(|m| m.content.chars()).collect();
+        let texts = texts.iter().filter(|_| !found.is_empty());
+        let used: HashSet<char> = texts.flat_map(|text| text.chars()).collect();
         let free = ('\u{100000}'..='\u{10fffd}').filter(|c| !used.contains(c));
         let (mut pairs, mut ranks) = (Vec::new(), HashMap::new());
         for (mask, (id, token)) in free.zip(found) {
@@ -128,7 +127,6 @@ fn apart(mut places: Vec<(usize, Range<usize>)>) -> BTreeMap<usize, (usize, usiz
 mod tests {
     use super::*;
     use crate::model::gguf::GgufFile;
-    use crate::model::message::Role;
     use crate::testing::tiny::MIN_VOCAB;
     use crate::testing::{TinySpec, Work, write_tiny_gguf};
     use proptest::prelude::*;
@@ -158,13 +156,6 @@ mod tests {
         Tokenizer::from_gguf(&GgufFile::open(&path).unwrap()).unwrap()
     }
 
-    fn message(content: &str) -> Message {
-        Message {
-            role: Role::User,
-            content: content.to_owned(),
-        }
-    }
-
     static OVERLAPPING: LazyLock<Tokenizer> = LazyLock::new(|| tokenizer(TOKENS));
 
     proptest! {
@@ -172,8 +163,7 @@ mod tests {
         fn a_walk_masks_what_replacing_token_by_token_does(
             texts in prop::collection::vec("[a-fé]{0,24}", 1..4),
         ) {
-            let messages: Vec<Message> = texts.iter().map(|text| message(text)).collect();
-            let masks = Masks::new(&OVERLAPPING, &messages, &|| false).unwrap();
+            let masks = Masks::new(&OVERLAPPING, &texts, &|| false).unwrap();
             let all = TOKENS.iter().map(|(token, _)| *token);
             let mut inside: Vec<&str> = all
                 .filter(|token| texts.iter().any(|text| text.contains(*token)))
@@ -197,14 +187,13 @@ mod tests {
         let mark = |name: &String| (&*name.clone().leak(), 3);
         let marks: Vec<(&'static str, i32)> = names.iter().map(mark).collect();
         let tokenizer = tokenizer(marks.leak());
-        let text = "some words, ".repeat(50_000) + &names.concat();
-        let messages = [message(&text)];
+        let texts = ["some words, ".repeat(50_000) + &names.concat()];
         let work = Work::begin();
-        let masks = Masks::new(&tokenizer, &messages, &|| false).unwrap();
-        let masked = masks.mask(&text);
+        let masks = Masks::new(&tokenizer, &texts, &|| false).unwrap();
+        let masked = masks.mask(&texts[0]);
         assert_eq!(masks.parts(&masked).len(), 2 * names.len() + 1);
         assert!(work.done().as_millis() < 1000, "{:?}", work.done());
         // And it is given up when nobody waits for it.
-        assert!(Masks::new(&tokenizer, &messages, &|| true).is_none());
+        assert!(Masks::new(&tokenizer, &texts, &|| true).is_none());
     }
 }

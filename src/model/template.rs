@@ -10,6 +10,7 @@ use super::thoughts::{Form, Knows, Told};
 use super::tokenizer::{Tokenizer, TokenizerError};
 use chrono::{DateTime, Local};
 use minijinja::Environment;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -237,7 +238,16 @@ impl ChatTemplate {
         add_generation_prompt: bool,
         stopped: &dyn Fn() -> bool,
     ) -> Result<Vec<u32>, TemplateError> {
-        let masks = Masks::new(tokenizer, messages, stopped).ok_or(TemplateError::Stopped)?;
+        // Of what is told: without its thoughts an answer may have a token that stood apart.
+        let texts = RefCell::new(Vec::new());
+        for message in messages {
+            self.form.tell(message, |text| {
+                texts.borrow_mut().push(text.to_owned());
+                String::new()
+            });
+        }
+        let masks = Masks::new(tokenizer, &texts.into_inner(), stopped);
+        let masks = masks.ok_or(TemplateError::Stopped)?;
         let told = messages
             .iter()
             .map(|m| self.form.tell(m, |text| masks.mask(text)));

@@ -77,8 +77,8 @@ fn gemma3(metadata: &mut Metadata, theirs: bool) {
     let mut usual = |key: &str, value: Value| {
         metadata.entry(key.to_owned()).or_insert(value);
     };
-    usual("tokenizer.ggml.add_space_prefix", Value::Bool(false));
     if theirs {
+        usual("tokenizer.ggml.add_space_prefix", Value::Bool(false));
         usual("gemma3.attention.layer_norm_rms_epsilon", Value::F32(1e-6));
         usual("gemma3.rope.freq_base", Value::F32(1e6));
         if matches!(layers, 34 | 48 | 62) {

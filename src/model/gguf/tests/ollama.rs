@@ -53,7 +53,7 @@ fn gemma_3_has_its_bases_and_what_is_left_to_the_program() {
     assert_eq!(float(&file, "rope.freq_base"), None);
     assert_eq!(float(&file, "attention.layer_norm_rms_epsilon"), None);
     assert_eq!(float(&file, "rope.scaling.factor"), None);
-    assert_eq!(prefix(&file), Some(false));
+    assert_eq!(prefix(&file), None);
 }
 
 #[test]
