@@ -91,7 +91,10 @@ impl State {
         let picked = self.picked(lines.len());
         let refused = self.refusal_choices().is_some();
         let plain = key.modifiers.is_empty();
+        // The history goes on past a command that was sent.
+        let walking = !refused && self.composer.walking();
         match (key.code, choice) {
+            (KeyCode::Up | KeyCode::Down, None) if walking => return false,
             (KeyCode::Down, _) => {
                 self.popup.choice = Some(picked.map_or(0, |c| (c + 1).min(last)));
             }

@@ -146,6 +146,34 @@ fn what_does_as_it_stands_is_taken_as_it_stands() {
 }
 
 #[test]
+fn the_history_goes_on_past_a_command() {
+    let mut state = ready();
+    state.screen.areas.input.width = 60;
+    said(&mut state, "one", "first");
+    say(&mut state, "/policy");
+    said(&mut state, "two", "second");
+    type_in(&mut state, "a draft");
+    let walk = [
+        (KeyCode::Up, "two"),
+        (KeyCode::Up, "/policy"),
+        (KeyCode::Up, "one"),
+        (KeyCode::Down, "/policy"),
+        (KeyCode::Down, "two"),
+        (KeyCode::Down, "a draft"),
+        (KeyCode::Up, "two"),
+        (KeyCode::Up, "/policy"),
+    ];
+    for (key, recalled) in walk {
+        assert_eq!(press(&mut state, key), []);
+        assert_eq!(input(&state), recalled);
+    }
+    // What is changed is a command that is being typed.
+    press(&mut state, KeyCode::Backspace);
+    press(&mut state, KeyCode::Down);
+    assert_eq!((input(&state), state.popup.choice), ("/polic", Some(0)));
+}
+
+#[test]
 fn every_argument_is_completed() {
     for command in command::COMMANDS {
         let takes = !command.argument.is_empty();
