@@ -28,6 +28,8 @@ impl Renderer<'_> {
                 let style = style.add_modifier(self.style().add_modifier);
                 self.text(&literal::clean(&text), style);
             }
+            Event::InlineMath(text) => self.formula(&format!("${text}$")),
+            Event::DisplayMath(text) => self.formula(&format!("$${text}$$")),
             Event::Html(text) | Event::InlineHtml(text) => {
                 let style = Style::new().fg(self.theme.dim);
                 self.text(&literal::clean(&text), style);
@@ -43,6 +45,11 @@ impl Renderer<'_> {
             Event::TaskListMarker(done) => self.task(done),
             _ => {}
         }
+    }
+
+    fn formula(&mut self, text: &str) {
+        let style = self.style().fg(self.theme.code);
+        self.text(&literal::clean(text), style);
     }
 
     /// The box of a task stands where the sign of the item would.
