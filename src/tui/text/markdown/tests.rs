@@ -160,3 +160,15 @@ fn prices_are_no_formulas() {
     }
     assert_eq!(plain("**$5** or **$6**", 40), ["$5 or $6"]);
 }
+
+#[test]
+fn a_break_of_html_ends_a_line() {
+    let table = "| a | steps |\n|---|---|\n| x | one<br>two <BR /> three<br/> |\n";
+    let rows = ["a  steps", "────────", "x  one", "   two", "   three"];
+    assert_eq!(plain(table, 40), rows);
+    assert_eq!(
+        plain("one<br>two<br/>\nthree<br>\n\nfour <b>", 40),
+        ["one", "two", "three", "", "four <b>"]
+    );
+    assert_eq!(plain("a\n\n<br>\n\nb", 40), ["a", "", "b"]);
+}
