@@ -75,7 +75,7 @@ impl State {
     /// Names that the popup leaves out.
     pub fn popup_more(&self) -> usize {
         match self.refusal_choices() {
-            None if self.typing_path() => self.popup.listing.more,
+            None if self.typing_path() && !self.only_folders() => self.popup.listing.more,
             _ => 0,
         }
     }

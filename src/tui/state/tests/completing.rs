@@ -192,9 +192,13 @@ fn every_argument_is_completed() {
     assert_eq!(texts(&mut state, "/compare full ada-r"), words);
     assert_eq!(texts(&mut state, "/compare why a").len(), 0, "a question");
     assert_eq!(texts(&mut state, "/system n"), ["/system none"]);
-    texts(&mut state, "/export a/no");
-    listed(&mut state, "a/no", &[("notes", true)]);
-    assert_eq!(state.popup()[0].text, "/export a/notes/");
+    // No file is written over: those that are there are not offered.
+    for command in ["save", "export"] {
+        texts(&mut state, &format!("/{command} a/no"));
+        listed(&mut state, "a/no", &[("no.md", false), ("notes", true)]);
+        let offered: Vec<String> = state.popup().into_iter().map(|c| c.text).collect();
+        assert_eq!(offered, [format!("/{command} a/notes/")]);
+    }
 }
 
 #[test]
