@@ -2,6 +2,7 @@
 
 mod comparisons;
 mod mouse;
+mod scrolling;
 mod searching;
 mod states;
 mod thoughts;
