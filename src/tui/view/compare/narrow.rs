@@ -36,7 +36,11 @@ pub fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Bu
                 let cells = [&f.cache, &f.of_full, &f.keeps, &f.kl, &f.agrees, &f.writes];
                 table_row(&name, cells.map(String::as_str), width)
             }
-            None => format!("{name:<16}{}", doing(column)),
+            None => {
+                let name = wrap::truncate(&name, 15);
+                let gap = " ".repeat(16 - wrap::width(&name));
+                format!("{name}{gap}{}", doing(column))
+            }
         };
         put(Line::styled(text, Style::new().fg(colour)));
     }
