@@ -26,12 +26,13 @@ use super::state::State;
 /// Lays out the screen; to be called before [`draw`] whenever something changed.
 pub fn prepare(state: &mut State, area: Rect) {
     state.screen.size = (area.width, area.height);
-    let areas = Areas::plan(state, area);
+    let mut areas = Areas::plan(state, area);
     let theme = state.theme().clone();
     let text = areas.conversation;
     state
         .conversation
         .layout(text.width.into(), text.height.into(), &theme);
+    areas.plan_badge(state);
     state.screen.areas = areas;
     if let Some(top) = &mut state.screen.help {
         *top = help::last_top(area, &theme).min(*top);
