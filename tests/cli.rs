@@ -1081,7 +1081,14 @@ fn the_largest_numbers_are_answered_as_others_are() {
         for options in [
             ["--kernel", most, "--slack", most, "--budget", "40"],
             ["--kernel", most, "--slack", most, "--budget", most],
-            ["--kernel", "7", "--slack", "8", "--budget", "16000000000GiB"],
+            [
+                "--kernel",
+                "7",
+                "--slack",
+                "8",
+                "--budget",
+                "16000000000GiB",
+            ],
         ] {
             let mut ask = place.command("ask");
             let ask = ask.args(["--json", "-n", "8", "--window", "8"]);

@@ -14,7 +14,10 @@ pub fn routed(keys: &Keys, layers: &mut [LayerShape], usual: ExpertsShape) -> Re
     let scale = keys.factor("expert_weights_scale")?.unwrap_or(1.0);
     for (l, layer) in layers.iter_mut().enumerate() {
         let width = widths.as_ref().map_or(0, |widths| widths[l]);
-        let has_shared = || keys.file.has_tensor(&format!("blk.{l}.ffn_up_shexp.weight"));
+        let has_shared = || {
+            keys.file
+                .has_tensor(&format!("blk.{l}.ffn_up_shexp.weight"))
+        };
         // As wide as an MLP where the file does not say.
         let shared = shared.or_else(|| has_shared().then_some(layer.feed_forward));
         layer.experts = Some(ExpertsShape {

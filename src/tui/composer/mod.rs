@@ -175,6 +175,12 @@ impl Composer {
         true
     }
 
+    /// What is in the input is a message of the history as it was sent.
+    pub fn walking(&self) -> bool {
+        let recalled = self.walk.as_ref().and_then(|(at, _)| self.history.get(*at));
+        recalled.is_some_and(|text| text == self.buffer.text())
+    }
+
     /// What the model gets: elements written out in full.
     pub fn expand(&self, draft: &Draft) -> String {
         self.elements.expand(&draft.raw)

@@ -2,6 +2,7 @@
 
 mod entry;
 mod find;
+mod joined;
 mod scroll;
 mod thoughts;
 

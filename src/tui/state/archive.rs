@@ -22,7 +22,12 @@ impl State {
 
     /// Where it is, and how much of this conversation is there.
     fn say_archive(&mut self) {
-        let archive = &self.dashboard.observed.archive;
+        let observed = &self.dashboard.observed;
+        if observed.model.is_none() {
+            let text = "where what is read is kept is known once the model is ready";
+            return self.note(Level::Info, text);
+        }
+        let archive = &observed.archive;
         let place = match archive.mode {
             Mode::Disk => "what is read is kept on the disk",
             Mode::Memory => "what is read is kept in memory",

@@ -47,7 +47,7 @@ impl State {
             lines
         };
         if let Some((at, path)) = path(text) {
-            let mut lines = self.popup.listing.completions(path);
+            let mut lines = self.paths(path);
             if mentions::typed(text).is_some_and(|(typed, _)| typed == at) {
                 let open = text[..at].ends_with('"');
                 for line in &mut lines {
@@ -79,6 +79,24 @@ impl State {
             (None, true) => Vec::new(),
             (None, false) => commands(typed),
         }
+    }
+
+    /// What the path that is being typed could become.
+    fn paths(&self, path: &str) -> Vec<Completion> {
+        let command = command::behind(self.composer.buffer.text());
+        let completer = command.and_then(|(command, _)| command.completer());
+        match completer.filter(|c| c.source == Source::Folder) {
+            Some(completer) => (completer.lines)(self, path),
+            None => self.popup.listing.completions(path),
+        }
+    }
+
+    /// Files are left out of what the path could become; of the folders, which stand first, none is.
+    pub(super) fn only_folders(&self) -> bool {
+        let files = self.popup.listing.names.iter().any(|name| !name.folder);
+        let path = path(self.composer.buffer.text()).filter(|_| files);
+        let folder = |line: &Completion| line.text.ends_with('/');
+        path.is_some_and(|(_, path)| self.paths(path).iter().all(folder))
     }
 
     /// The value in force of the command that is typed.

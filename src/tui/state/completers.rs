@@ -143,10 +143,14 @@ pub(super) static FILES: Completer = Completer {
     stands: |state, path| path.is_empty() || state.popup.listing.has(path),
     now: never,
 };
-/// Where something new is written: no name that is there is meant unless it is picked.
+/// Where something new is written: into a folder, and over no file that is there.
 pub(super) static NEW_FILES: Completer = Completer {
     source: Source::Folder,
-    lines: |state, path| state.popup.listing.completions(path),
+    lines: |state, path| {
+        let mut lines = state.popup.listing.completions(path);
+        lines.retain(|line| line.text.ends_with('/'));
+        lines
+    },
     stands: |_, _| true,
     now: never,
 };

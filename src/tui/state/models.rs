@@ -121,11 +121,14 @@ impl State {
 }
 
 /// Names, each with its figures in columns: the model that answers first, then what is here, then what
-/// can be fetched.
+/// can be fetched, and at last what cannot run.
 fn rows(catalogue: &Catalogue, running: Option<&std::path::Path>) -> Vec<(String, String)> {
     let is_running = |o: &Offer| running.is_some() && o.path.as_deref() == running;
     let mut offers: Vec<&Offer> = catalogue.offers.iter().collect();
-    offers.sort_by_key(|o| (!is_running(o), o.origin.is_none(), o.bytes));
+    offers.sort_by_key(|o| {
+        let trouble = o.trouble.is_some();
+        (!is_running(o), trouble, o.origin.is_none(), o.bytes)
+    });
     let row = |offer: &Offer| {
         let hint = match &offer.trouble {
             Some(why) => format!("{CANNOT}: {why}"),
@@ -310,20 +313,22 @@ mod tests {
         let running = std::path::Path::new("/models/smollm2-135m.gguf");
         let rows = rows(&example(), Some(running));
         let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
-        let here = ["smollm2-135m", "broken", "ollama:qwen3:0.6b"];
-        assert_eq!(names[..3], here);
-        assert_eq!(names[4..], ["qwen3-4b", "gpt-oss-20b"]);
-        assert!(rows[0].1.ends_with("answers now") && rows[4].1.ends_with("to fetch"));
-        assert!(rows[5].1.starts_with("no ") && rows[1].1.starts_with("cannot run: "));
+        assert_eq!(names[..2], ["smollm2-135m", "ollama:qwen3:0.6b"]);
+        assert_eq!(names[3..], ["qwen3-4b", "gpt-oss-20b", "broken"]);
+        assert!(rows[0].1.ends_with("answers now") && rows[3].1.ends_with("to fetch"));
+        assert!(rows[4].1.starts_with("no ") && rows[5].1.starts_with("cannot run: "));
         // The most that fits, and is fast enough.
         assert_eq!(
             example().better().map(|o| o.name.as_str()),
             Some("qwen3-4b")
         );
+        // Where none answers, one that cannot run is not the first.
+        let none = super::rows(&example(), None);
+        assert_eq!(none[0].0, "smollm2-135m");
         assert_eq!(shown("a name that is not too lo"), "a name … is not too lo");
         assert_eq!(shown("short"), "short");
         // Where it is narrow, whole columns stand there and none in part.
-        assert_eq!(within(&rows[4].1, 20), "fits  2.93 GiB");
+        assert_eq!(within(&rows[3].1, 20), "fits  2.93 GiB");
         assert_eq!(within(&title(), 20), "        memory");
         assert_eq!(within("cannot run: no GGUF", 12), "cannot run:…");
     }

@@ -10,14 +10,19 @@ const LINES: isize = 3;
 
 impl State {
     pub(super) fn mouse_event(&mut self, event: MouseEvent) {
+        let wheel = match event.kind {
+            MouseEventKind::ScrollUp => -LINES,
+            MouseEventKind::ScrollDown => LINES,
+            _ => 0,
+        };
+        if let Some(top) = self.screen.help.as_mut().filter(|_| wheel != 0) {
+            *top = top.saturating_add_signed(wheel);
+            return;
+        }
         if self.comparing()
             && let Some(c) = self.comparison.as_mut()
         {
-            match event.kind {
-                MouseEventKind::ScrollUp => c.top = c.top.saturating_sub(LINES as usize),
-                MouseEventKind::ScrollDown => c.top += LINES as usize,
-                _ => {}
-            }
+            c.top = c.top.saturating_add_signed(wheel);
             return;
         }
         let place = self.screen.areas.at(event.column, event.row);

@@ -40,7 +40,10 @@ impl State {
     }
 
     fn say_policy(&mut self) {
-        let policy = &self.dashboard.observed.policy;
+        let Some(policy) = self.policy() else {
+            let text = "what evicts, and to what budget, is known once the model is ready";
+            return self.note(Level::Info, text);
+        };
         let budget = match policy.in_force {
             InForce::Unbounded => "no bound".to_owned(),
             _ => format!(

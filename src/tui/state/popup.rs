@@ -75,7 +75,7 @@ impl State {
     /// Names that the popup leaves out.
     pub fn popup_more(&self) -> usize {
         match self.refusal_choices() {
-            None if self.typing_path() => self.popup.listing.more,
+            None if self.typing_path() && !self.only_folders() => self.popup.listing.more,
             _ => 0,
         }
     }
@@ -91,7 +91,10 @@ impl State {
         let picked = self.picked(lines.len());
         let refused = self.refusal_choices().is_some();
         let plain = key.modifiers.is_empty();
+        // The history goes on past a command that was sent.
+        let walking = !refused && self.composer.walking();
         match (key.code, choice) {
+            (KeyCode::Up | KeyCode::Down, None) if walking => return false,
             (KeyCode::Down, _) => {
                 self.popup.choice = Some(picked.map_or(0, |c| (c + 1).min(last)));
             }

@@ -61,15 +61,13 @@ impl Screen {
 
     /// The help scrolls; every other key closes it.
     pub(super) fn help_key(&mut self, top: usize, key: KeyEvent) {
-        let top = match key.code {
+        self.help = match key.code {
             KeyCode::Down => Some(top + 1),
             KeyCode::Up => Some(top.saturating_sub(1)),
             KeyCode::PageDown => Some(top + 8),
             KeyCode::PageUp => Some(top.saturating_sub(8)),
             _ => None,
         };
-        // Beyond any list of ours.
-        self.help = top.map(|top| top.min(64));
     }
 
     /// A panel takes the whole screen, or gives it back.

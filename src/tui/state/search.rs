@@ -10,7 +10,7 @@ pub struct Search {
     pub query: String,
     /// Line of the conversation.
     pub at: Option<usize>,
-    /// Lines that contain it.
+    /// Lines that it begins on.
     pub hits: usize,
 }
 
@@ -32,7 +32,10 @@ impl State {
             KeyCode::Char('n' | 's') if control => self.hit(false),
             KeyCode::Enter | KeyCode::Up => self.hit(true),
             KeyCode::Down => self.hit(false),
-            KeyCode::Char('u' | 'w') if control => search.query.clear(),
+            KeyCode::Char('u' | 'w') if control => {
+                search.query.clear();
+                self.refine();
+            }
             KeyCode::Backspace => {
                 search.query.pop();
                 self.refine();

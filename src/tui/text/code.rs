@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::highlight::Highlighter;
 use super::scope::Class;
-use super::{safe, wrap};
+use super::{literal, safe, wrap};
 use crate::tui::theme::{Depth, Theme};
 
 /// The next line of a block, on a band of its own background over the whole width; the first of a
@@ -22,7 +22,7 @@ pub fn line(
     let margin = if width > 2 { 1 } else { 0 };
     let mut tag = language
         .filter(|l| l.len() > 1)
-        .map(|l| format!("{} ", safe::one_line(l)));
+        .map(|l| format!("{} ", safe::one_line(&literal::clean(l))));
     let mut from = 0;
     let mut spans = Vec::new();
     for (to, class) in highlighter.line(source) {

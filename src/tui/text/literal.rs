@@ -6,14 +6,14 @@
 
 use std::borrow::Cow;
 
-use super::safe;
+use super::{formula, safe};
 
 /// A code point that no text has.
 const MARK: char = '\u{fdd0}';
 
-/// Marks every line that could begin a definition.
+/// Marks every line that could begin a definition, and the signs of formulas.
 pub fn mark(text: &str) -> Cow<'_, str> {
-    if !text.contains('[') {
+    if !text.contains(['[', '\\', '$']) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -23,24 +23,24 @@ pub fn mark(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Appends a line, marked where it could begin a definition.
+/// Appends a line, marked where it could begin a definition and where it has signs of formulas.
 pub fn mark_line(line: &str, out: &mut String) {
     let signs =
         |c: char| matches!(c, ' ' | '>' | '-' | '*' | '+' | '.' | ')') || c.is_ascii_digit();
     let body = line.trim_start_matches(signs);
     let task = ["[ ] ", "[x] ", "[X] "].iter().any(|t| body.starts_with(t));
-    if !body.starts_with('[') || task {
-        return out.push_str(line);
-    }
     out.push_str(&line[..line.len() - body.len()]);
-    out.push(MARK);
-    out.push_str(body);
+    if body.starts_with('[') && !task {
+        out.push(MARK);
+    }
+    formula::mark(body, out);
 }
 
 /// Takes the marks off, and makes safe what entities (`&#27;`) stood for.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    match text.contains(MARK) {
-        true => Cow::Owned(safe::visible(&text.replace(MARK, "")).into_owned()),
-        false => safe::visible(text),
+    if !text.contains(|c: char| matches!(c, MARK..='\u{fdef}')) {
+        return safe::visible(text);
     }
+    let text = formula::restore(text.replace(MARK, ""));
+    Cow::Owned(safe::visible(&text).into_owned())
 }

@@ -6,7 +6,7 @@ mod settle;
 
 use std::borrow::Cow;
 
-use pulldown_cmark::{Event, Options, Parser};
+use pulldown_cmark::{Event, Options, Parser, TextMergeWithOffset};
 use ratatui::text::Line;
 
 use self::renderer::{Renderer, Settled};
@@ -15,7 +15,10 @@ use super::place::Place;
 use crate::tui::theme::Theme;
 
 fn options() -> Options {
-    Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS
+    Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_MATH
 }
 
 /// Lays a whole text out; blocks are one empty line apart.
@@ -51,7 +54,8 @@ impl Rendered {
         r.complete = text.rfind('\n').map_or(0, |at| at + 1);
         r.begun = skeleton.is_empty();
         let mut open = 0;
-        for (event, range) in Parser::new_ext(&text, options()).into_offset_iter() {
+        let events = Parser::new_ext(&text, options()).into_offset_iter();
+        for (event, range) in TextMergeWithOffset::new(events) {
             r.begun |= range.start >= r.start && !matches!(event, Event::End(_));
             if r.begun {
                 r.settle(&event, &range);

@@ -2,6 +2,7 @@
 
 mod code;
 mod fence;
+mod formula;
 pub mod highlight;
 mod literal;
 pub mod markdown;

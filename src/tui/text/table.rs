@@ -8,6 +8,11 @@ use crate::tui::theme::Theme;
 
 type Cell = Vec<Span<'static>>;
 
+/// What ends a line of a cell or a block.
+pub fn is_break(span: &Span<'_>) -> bool {
+    span.content == "\n"
+}
+
 /// A table while it is read; the first row is its head.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -83,14 +88,30 @@ impl Table {
         }
     }
 
+    /// What the cell has last.
+    pub fn last(&self) -> Option<&Span<'static>> {
+        self.rows.last()?.last()?.last()
+    }
+
+    /// The cell is complete: a break at its end breaks nothing.
+    pub fn end_cell(&mut self) {
+        if let Some(cell) = self.rows.last_mut().and_then(|r| r.last_mut()) {
+            while cell.last().is_some_and(is_break) {
+                cell.pop();
+            }
+        }
+    }
+
     /// Column widths: natural where they fit, else the widest give way first.
     fn widths(&self, room: usize) -> Vec<usize> {
         let columns = self.alignments.len().max(1);
         let mut widths = vec![1; columns];
         for row in &self.rows {
             for (c, cell) in row.iter().enumerate().take(columns) {
-                let w = cell.iter().map(|s| wrap::width(&s.content)).sum();
-                widths[c] = widths[c].max(w);
+                for line in cell.split(is_break) {
+                    let w = line.iter().map(|s| wrap::width(&s.content)).sum();
+                    widths[c] = widths[c].max(w);
+                }
             }
         }
         let room = room.saturating_sub(GAP * (columns - 1)).max(columns);

@@ -3,7 +3,6 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use unicode_width::UnicodeWidthStr;
 
 use crate::tui::state::State;
 
@@ -82,40 +81,26 @@ fn mark(state: &State, entry: usize, area: Rect, buf: &mut Buffer) {
 /// Every place in view that has the text that is searched for.
 fn highlight(state: &State, query: &str, at: Option<usize>, area: Rect, buf: &mut Buffer) {
     let theme = state.theme();
-    let query = query.to_lowercase();
-    for y in area.top()..area.bottom() {
-        // The row's text, and the column of each of its bytes.
-        let (mut text, mut columns) = (String::new(), Vec::new());
-        let mut x = area.left();
-        while x < area.right() {
-            let symbol = buf[(x, y)].symbol();
-            let folded = symbol.to_lowercase();
-            columns.extend(std::iter::repeat_n(x, folded.len()));
-            text.push_str(&folded);
-            x += (symbol.width() as u16).max(1);
-        }
-        columns.push(x);
-        let here = at == Some(state.conversation.scroll.top() + usize::from(y - area.y));
-        for (found, _) in text.match_indices(&query) {
-            let (from, to) = (columns[found], columns[found + query.len()]);
-            let row = Rect {
-                x: from,
-                y,
-                width: to.max(from + 1) - from,
-                height: 1,
-            };
-            let style = match here {
-                true => Style::new().fg(theme.background).bg(theme.accent),
-                false => Style::new()
-                    .bg(theme.selection)
-                    .add_modifier(Modifier::BOLD),
-            };
-            // Without colours, both are seen.
-            let style = match theme.depth {
-                crate::tui::theme::Depth::None => style.add_modifier(Modifier::REVERSED),
-                _ => style,
-            };
-            buf.set_style(row.intersection(area), style);
-        }
+    let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    for found in state.conversation.found(query) {
+        let above = found.line - state.conversation.scroll.top();
+        let row = Rect {
+            x: area.x.saturating_add(cells(found.cells.start)),
+            y: area.y.saturating_add(cells(above)),
+            width: cells(found.cells.len()),
+            height: 1,
+        };
+        let style = match at == Some(found.begins) {
+            true => Style::new().fg(theme.background).bg(theme.accent),
+            false => Style::new()
+                .bg(theme.selection)
+                .add_modifier(Modifier::BOLD),
+        };
+        // Without colours, both are seen.
+        let style = match theme.depth {
+            crate::tui::theme::Depth::None => style.add_modifier(Modifier::REVERSED),
+            _ => style,
+        };
+        buf.set_style(row.intersection(area), style);
     }
 }

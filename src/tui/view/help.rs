@@ -64,14 +64,25 @@ const KEYS: &[(&str, &[(&str, &str)])] = &[
 
 const COLUMN: usize = 50;
 
-pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
-    let theme = state.theme();
-    let wide = screen.width as usize >= 2 * COLUMN + 6;
+/// Its lines, in two columns where there is room.
+fn columns(screen: Rect, theme: &Theme) -> Vec<Vec<Line<'static>>> {
     let (keys, commands) = (keys(theme), commands(theme));
-    let columns = match wide {
+    match screen.width as usize >= 2 * COLUMN + 6 {
         true => vec![keys, commands],
         false => vec![keys.into_iter().chain(commands).collect()],
-    };
+    }
+}
+
+/// How far it can be scrolled.
+pub(super) fn last_top(screen: Rect, theme: &Theme) -> usize {
+    let columns = columns(screen, theme);
+    let tall = columns.iter().map(Vec::len).max().unwrap_or(0);
+    tall.saturating_sub(screen.height.saturating_sub(2).into())
+}
+
+pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
+    let theme = state.theme();
+    let columns = columns(screen, theme);
     let tall = columns.iter().map(Vec::len).max().unwrap_or(0) as u16;
     let inner = (COLUMN * columns.len() + 2 * (columns.len() - 1)) as u16;
     let width = (inner + 4).min(screen.width);

@@ -16,6 +16,7 @@ mod tests;
 mod welcome;
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -25,13 +26,24 @@ use super::state::State;
 /// Lays out the screen; to be called before [`draw`] whenever something changed.
 pub fn prepare(state: &mut State, area: Rect) {
     state.screen.size = (area.width, area.height);
-    let areas = Areas::plan(state, area);
+    let mut areas = Areas::plan(state, area);
     let theme = state.theme().clone();
     let text = areas.conversation;
     state
         .conversation
         .layout(text.width.into(), text.height.into(), &theme);
+    areas.plan_badge(state);
     state.screen.areas = areas;
+    if let Some(top) = &mut state.screen.help {
+        *top = help::last_top(area, &theme).min(*top);
+    }
+    if state.comparing() {
+        // How far it can be scrolled is known once it is drawn.
+        let last = compare::draw(state, area, &mut Buffer::empty(area));
+        if let Some(c) = &mut state.comparison {
+            c.top = c.top.min(last);
+        }
+    }
 }
 
 /// Draws the whole screen.
@@ -43,7 +55,9 @@ pub fn draw(state: &State, frame: &mut Frame) {
     let areas = &state.screen.areas;
     match state.screen.zoom {
         Some(panel) => panels::zoomed(state, panel, frame.buffer_mut()),
-        None if state.comparing() => compare::draw(state, area, frame.buffer_mut()),
+        None if state.comparing() => {
+            compare::draw(state, area, frame.buffer_mut());
+        }
         None => {
             frame::columns(state, frame.buffer_mut());
             match state.conversation.is_empty() {

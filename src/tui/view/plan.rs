@@ -97,14 +97,19 @@ impl Areas {
             width,
             height: (bottom - rows).saturating_sub(rule + top),
         };
-        let unseen = state.conversation.scroll.unseen() || !state.conversation.scroll.following();
         // The choices stand below the rule, and not over the message that they belong to.
         let choices = match state.refusal_choices() {
             Some(_) => state.popup().len() as u16,
             None => 0,
         };
         self.conversation.height -= choices.min(self.conversation.height / 2);
-        self.badge = (unseen && rule > 0 && width > 16).then(|| Rect {
+    }
+
+    /// The badge: what is below is known once the conversation is laid out.
+    pub(super) fn plan_badge(&mut self, state: &State) {
+        let room = self.conversation.bottom() < self.input.y && self.conversation.width > 16;
+        let below = !state.conversation.scroll.following();
+        self.badge = (below && room).then(|| Rect {
             x: self.conversation.right() - 14,
             y: self.conversation.bottom(),
             width: 14,

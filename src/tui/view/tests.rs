@@ -2,6 +2,8 @@
 
 mod comparisons;
 mod mouse;
+mod scrolling;
+mod searching;
 mod states;
 mod thoughts;
 

@@ -3,7 +3,6 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::ComparisonView;
-use crate::engine::compare::MAX_TOKENS;
 use crate::tui::conversation::Level;
 use crate::tui::state::coming::NO_MODEL;
 use crate::tui::state::{Effect, Phase, State};
@@ -60,10 +59,6 @@ impl State {
                 self.start_comparison(asked, effects);
             }
             _ => {}
-        }
-        if let Some(c) = self.comparison.as_mut() {
-            // Beyond the longest answer's lines.
-            c.top = c.top.min(4 * MAX_TOKENS);
         }
     }
 }

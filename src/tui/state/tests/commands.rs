@@ -76,6 +76,14 @@ fn commands_without_a_value_say_what_is_in_force_and_change_nothing() {
         assert_eq!(state.toast, None, "{command}");
         assert!(notes(&state).contains(said), "{command}: {}", notes(&state));
     }
+    // Before there is a model, none is known.
+    let (mut state, _) = State::new(Setup::default());
+    for command in ["/policy", "/budget", "/archive"] {
+        assert_eq!(say(&mut state, command), [], "{command}");
+    }
+    let said = notes(&state);
+    assert_eq!(said.matches("once the model is ready").count(), 3, "{said}");
+    assert!(!said.contains("entries") && !said.contains("off"), "{said}");
 }
 
 #[test]

@@ -147,6 +147,34 @@ fn what_does_as_it_stands_is_taken_as_it_stands() {
 }
 
 #[test]
+fn the_history_goes_on_past_a_command() {
+    let mut state = ready();
+    state.screen.areas.input.width = 60;
+    said(&mut state, "one", "first");
+    say(&mut state, "/policy");
+    said(&mut state, "two", "second");
+    type_in(&mut state, "a draft");
+    let walk = [
+        (KeyCode::Up, "two"),
+        (KeyCode::Up, "/policy"),
+        (KeyCode::Up, "one"),
+        (KeyCode::Down, "/policy"),
+        (KeyCode::Down, "two"),
+        (KeyCode::Down, "a draft"),
+        (KeyCode::Up, "two"),
+        (KeyCode::Up, "/policy"),
+    ];
+    for (key, recalled) in walk {
+        assert_eq!(press(&mut state, key), []);
+        assert_eq!(input(&state), recalled);
+    }
+    // What is changed is a command that is being typed.
+    press(&mut state, KeyCode::Backspace);
+    press(&mut state, KeyCode::Down);
+    assert_eq!((input(&state), state.popup.choice), ("/polic", Some(0)));
+}
+
+#[test]
 fn every_argument_is_completed() {
     for command in command::COMMANDS {
         let takes = !command.argument.is_empty();
@@ -165,9 +193,13 @@ fn every_argument_is_completed() {
     assert_eq!(texts(&mut state, "/compare full ada-r"), words);
     assert_eq!(texts(&mut state, "/compare why a").len(), 0, "a question");
     assert_eq!(texts(&mut state, "/system n"), ["/system none"]);
-    texts(&mut state, "/export a/no");
-    listed(&mut state, "a/no", &[("notes", true)]);
-    assert_eq!(state.popup()[0].text, "/export a/notes/");
+    // No file is written over: those that are there are not offered.
+    for command in ["save", "export"] {
+        texts(&mut state, &format!("/{command} a/no"));
+        listed(&mut state, "a/no", &[("no.md", false), ("notes", true)]);
+        let offered: Vec<String> = state.popup().into_iter().map(|c| c.text).collect();
+        assert_eq!(offered, [format!("/{command} a/notes/")]);
+    }
 }
 
 #[test]

@@ -11,6 +11,13 @@ use crate::tui::text::highlight::Highlighter;
 use crate::tui::text::place::{self, Block, Kind};
 use crate::tui::text::{code, literal, table, wrap};
 
+/// `<br>`, as it is written.
+fn is_break(html: &str) -> bool {
+    let tag = html.trim().strip_prefix('<');
+    let name = tag.and_then(|tag| tag.strip_suffix('>'));
+    name.is_some_and(|name| name.trim_end_matches(['/', ' ']).eq_ignore_ascii_case("br"))
+}
+
 impl Renderer<'_> {
     /// One event of the parser, with where it stands in the text.
     pub(super) fn event(&mut self, event: Event<'_>, range: Range<usize>) {
@@ -19,7 +26,16 @@ impl Renderer<'_> {
             Event::End(tag) => self.end(tag),
             Event::Text(text) => match &mut self.code {
                 Some((_, body)) => body.push_str(&literal::clean(&text)),
-                None => self.text(&literal::clean(&text), self.style()),
+                None => {
+                    let text = literal::clean(&text);
+                    let shown: &str = match self.broken() {
+                        true => text.trim_start_matches(' '),
+                        false => &text,
+                    };
+                    if !shown.is_empty() {
+                        self.text(shown, self.style());
+                    }
+                }
             },
             Event::Code(text) => {
                 let style = Style::new()
@@ -28,10 +44,16 @@ impl Renderer<'_> {
                 let style = style.add_modifier(self.style().add_modifier);
                 self.text(&literal::clean(&text), style);
             }
+            Event::InlineMath(text) => self.formula(&format!("${text}$")),
+            Event::DisplayMath(text) => self.formula(&format!("$${text}$$")),
+            // Alone between blocks it says no more than they do.
+            Event::Html(text) if is_break(&text) => {}
+            Event::InlineHtml(text) if is_break(&text) => self.text("\n", self.style()),
             Event::Html(text) | Event::InlineHtml(text) => {
                 let style = Style::new().fg(self.theme.dim);
                 self.text(&literal::clean(&text), style);
             }
+            Event::SoftBreak | Event::HardBreak if self.broken() => {}
             // In a chat the lines of a poem or an address are meant as lines.
             Event::SoftBreak | Event::HardBreak => self.text("\n", self.style()),
             Event::Rule => {
@@ -43,6 +65,11 @@ impl Renderer<'_> {
             Event::TaskListMarker(done) => self.task(done),
             _ => {}
         }
+    }
+
+    fn formula(&mut self, text: &str) {
+        let style = self.style().fg(self.theme.code);
+        self.text(&literal::clean(text), style);
     }
 
     /// The box of a task stands where the sign of the item would.
@@ -162,7 +189,7 @@ impl Renderer<'_> {
                 }
                 self.leaf = None;
             }
-            TagEnd::TableCell => {}
+            TagEnd::TableCell => self.table(table::Table::end_cell),
             TagEnd::TableHead | TagEnd::TableRow => {
                 if tag == TagEnd::TableHead {
                     self.pop_style();

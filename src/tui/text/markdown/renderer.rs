@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use crate::tui::text::fence::Fence;
 use crate::tui::text::place::{Block, Frame, Kind, Place};
-use crate::tui::text::wrap;
+use crate::tui::text::{table, wrap};
 use crate::tui::theme::Theme;
 
 /// A place in a text before which all is final.
@@ -132,6 +132,15 @@ impl<'t> Renderer<'t> {
         self.spans.push(span);
     }
 
+    /// A line has just been ended in the block or the cell.
+    pub(super) fn broken(&self) -> bool {
+        let last = match &self.place.table {
+            Some(table) => table.last(),
+            None => self.spans.last(),
+        };
+        last.is_some_and(table::is_break)
+    }
+
     pub(super) fn emit(&mut self, line: Line<'static>) {
         let leaf = self.leaf.unwrap_or(Block::Paragraph);
         (self.place).line(line, leaf, self.width, self.theme, &mut self.lines);
@@ -141,6 +150,10 @@ impl<'t> Renderer<'t> {
     pub(super) fn flush(&mut self) {
         if !self.spans.is_empty() {
             let mut spans = std::mem::take(&mut self.spans);
+            // A break at the end breaks nothing.
+            while spans.last().is_some_and(table::is_break) {
+                spans.pop();
+            }
             if self.leaf == Some(Block::Html)
                 && let Some(last) = spans.last_mut()
             {

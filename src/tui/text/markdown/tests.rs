@@ -118,3 +118,57 @@ fn wide_tables_wrap_in_their_cells() {
         ]
     );
 }
+
+#[test]
+fn formulas_are_shown_as_they_are_written() {
+    for text in [
+        r"so $\mathbf{x}_{i} + \mathbf{y}_{j}$ holds",
+        r"so \(\mathbf{x}_{i} + \mathbf{y}_{j}\) holds",
+        r"\[ a_{1} * b_{1}\,c * \left\{ d \right. \]",
+        r"\[",
+        r"sets \{a, b\}, lines \\ and \(x",
+    ] {
+        assert_eq!(plain(text, 80), [text]);
+    }
+    for text in [
+        "\\[\n\\begin{cases} x_{i}\\,y_{i} \\\\ z \\end{cases}\n\\]",
+        "$$\nx_{i} * y_{i} * z\n$$",
+    ] {
+        assert_eq!(plain(text, 80), text.lines().collect::<Vec<_>>());
+    }
+    assert_eq!(plain(r"`\(a\) $x$ \\` \*b\*", 40), [r"\(a\) $x$ \\ *b*"]);
+    assert_eq!(plain("```\n\\(a\\{$5\\)\n```", 40), [r" \(a\{$5\)"]);
+}
+
+#[test]
+fn prices_are_no_formulas() {
+    let theme = Theme::default();
+    let formulas = |text: &str| -> String {
+        let lines = render(text, 80, &theme);
+        let spans = lines.iter().flat_map(|line| &line.spans);
+        let coloured = spans.filter(|span| span.style.fg == Some(theme.code));
+        coloured.map(|span| span.content.as_ref()).collect()
+    };
+    assert_eq!(formulas(r"of $x_1$, $$y$$ and \(z\)"), r"$x_1$$$y$$\(z\)");
+    for prices in [
+        "it costs $5 and $6",
+        "$5-$6",
+        "**$5** or **$6**, $7–$8, US$9",
+        r"\$5 or \$6",
+    ] {
+        assert_eq!(formulas(prices), "", "{prices}");
+    }
+    assert_eq!(plain("**$5** or **$6**", 40), ["$5 or $6"]);
+}
+
+#[test]
+fn a_break_of_html_ends_a_line() {
+    let table = "| a | steps |\n|---|---|\n| x | one<br>two <BR /> three<br/> |\n";
+    let rows = ["a  steps", "────────", "x  one", "   two", "   three"];
+    assert_eq!(plain(table, 40), rows);
+    assert_eq!(
+        plain("one<br>two<br/>\nthree<br>\n\nfour <b>", 40),
+        ["one", "two", "three", "", "four <b>"]
+    );
+    assert_eq!(plain("a\n\n<br>\n\nb", 40), ["a", "", "b"]);
+}

@@ -24,7 +24,9 @@ fn piece() -> impl Strategy<Value = String> {
         Just("---\n".to_string()),
         Just("===\n".to_string()),
         Just("<div>\nx\n".to_string()),
+        Just("a<br>b <br/>\nc<br>\n".to_string()),
         Just("    indented\n\n    more\n".to_string()),
+        Just("\\(x_{i}\\) \\[\na_{i} * b\n\\] costs $5, $y_1$ \\\\ \\{\n".to_string()),
         Just("\\*&amp;<b>\u{fdd0}日本".to_string()),
     ]
 }

@@ -10,8 +10,15 @@ use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 
 /// An answer from line `top` on: what is the full cache's is dim, the first token that is not
-/// stands out; thoughts are set apart.
-pub fn answer(column: &Column, dim: bool, top: usize, area: Rect, theme: &Theme, buf: &mut Buffer) {
+/// stands out; thoughts are set apart. Returns how far `top` can go.
+pub fn answer(
+    column: &Column,
+    dim: bool,
+    top: usize,
+    area: Rect,
+    theme: &Theme,
+    buf: &mut Buffer,
+) -> usize {
     let stands_out = Style::new()
         .fg(theme.accent)
         .add_modifier(Modifier::BOLD | Modifier::REVERSED);
@@ -44,8 +51,10 @@ pub fn answer(column: &Column, dim: bool, top: usize, area: Rect, theme: &Theme,
         spans.push(Span::styled(text, stands_out));
     }
     let lines = wrap::wrap(&spans, area.width.into());
-    let top = top.min(lines.len().saturating_sub(area.height.into()));
-    for (line, y) in lines.iter().skip(top).zip(area.top()..area.bottom()) {
+    let last = lines.len().saturating_sub(area.height.into());
+    let shown = lines.iter().skip(top.min(last));
+    for (line, y) in shown.zip(area.top()..area.bottom()) {
         buf.set_line(area.x, y, line, area.width);
     }
+    last
 }

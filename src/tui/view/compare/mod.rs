@@ -48,9 +48,10 @@ pub(super) fn keys(c: &ComparisonView) -> String {
     }
 }
 
-pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
+/// Returns how far the answers can be scrolled.
+pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) -> usize {
     let Some(c) = &state.comparison else {
-        return;
+        return 0;
     };
     let theme = state.theme();
     let mut area = Rect {
@@ -71,7 +72,7 @@ pub(super) fn draw(state: &State, screen: Rect, buf: &mut Buffer) {
     let area = head(c, area, theme, buf);
     let n = c.columns.len() as u16;
     if n == 0 || area.is_empty() {
-        return;
+        return 0;
     }
     match (area.width + 3) / n >= COLUMN + 3 && area.height >= 14 {
         true => side_by_side(c, area, theme, buf),

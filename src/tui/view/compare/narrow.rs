@@ -11,8 +11,8 @@ use crate::tui::state::compare::ComparisonView;
 use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 
-/// All policies in a table, and the answer of the one picked.
-pub fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) {
+/// All policies in a table, and the answer of the one picked. Returns how far that can be scrolled.
+pub fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) -> usize {
     let width = usize::from(area.width);
     let mut y = area.y;
     let mut put = |line: Line<'static>| {
@@ -36,12 +36,16 @@ pub fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Bu
                 let cells = [&f.cache, &f.of_full, &f.keeps, &f.kl, &f.agrees, &f.writes];
                 table_row(&name, cells.map(String::as_str), width)
             }
-            None => format!("{name:<16}{}", doing(column)),
+            None => {
+                let name = wrap::truncate(&name, 15);
+                let gap = " ".repeat(16 - wrap::width(&name));
+                format!("{name}{gap}{}", doing(column))
+            }
         };
         put(Line::styled(text, Style::new().fg(colour)));
     }
     let Some(column) = c.columns.get(c.column) else {
-        return;
+        return 0;
     };
     let how = match &column.run {
         Some(run) => format!(" {} · differs {} ", column.policy, differs(run)),
@@ -60,7 +64,7 @@ pub fn one_at_a_time(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Bu
         height: area.bottom() - y,
         ..area
     };
-    answer(column, c.column > 0, c.top, rest, theme, buf);
+    answer(column, c.column > 0, c.top, rest, theme, buf)
 }
 
 /// A row of the table: the last columns go first where it is narrow.

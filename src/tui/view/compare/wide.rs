@@ -12,11 +12,12 @@ use crate::tui::state::compare::{Column, ComparisonView};
 use crate::tui::text::wrap;
 use crate::tui::theme::Theme;
 
-/// A column for each policy.
-pub fn side_by_side(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) {
+/// A column for each policy. Returns how far the longest answer can be scrolled.
+pub fn side_by_side(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buffer) -> usize {
     let n = c.columns.len() as u16;
     // A rule with a cell on each side between two columns.
     let width = (area.width + 3) / n - 3;
+    let mut last = 0;
     for (i, column) in c.columns.iter().enumerate() {
         let x = area.x + i as u16 * (width + 3);
         let area = Rect { x, width, ..area };
@@ -38,8 +39,9 @@ pub fn side_by_side(c: &ComparisonView, area: Rect, theme: &Theme, buf: &mut Buf
             height: area.height - taken,
             ..area
         };
-        answer(column, i > 0, c.top, rest, theme, buf);
+        last = last.max(answer(column, i > 0, c.top, rest, theme, buf));
     }
+    last
 }
 
 fn title(i: usize, column: &Column, picked: bool, width: usize, theme: &Theme) -> Line<'static> {

@@ -2,24 +2,27 @@
 
 use crossterm::event::KeyCode;
 
-use super::{answered, press, tell, type_in};
+use super::{answered, press, screen, tell, text, type_in};
 use crate::engine::compare::{CompareEvent, Past, Plan, PolicyRun};
 use crate::engine::event::{Event, Stop};
 use crate::tui::state::State;
 use crate::tui::theme::Depth;
 
 fn compare_started(depth: Depth) -> State {
+    started_with(depth, ["full", "snapkv", "ada-snapkv"])
+}
+
+/// The first policy has no bound.
+fn started_with(depth: Depth, policies: [&str; 3]) -> State {
     let mut state = answered(depth);
     type_in(&mut state, "/compare 256");
     press(&mut state, KeyCode::Enter);
-    let policies = [
-        ("full", None),
-        ("snapkv", Some(256)),
-        ("ada-snapkv", Some(256)),
-    ];
+    let [full, others @ ..] = policies;
+    let mut policies = vec![(full.to_owned(), None)];
+    policies.extend(others.map(|name| (name.to_owned(), Some(256))));
     let plan = Plan {
         question: "A clause.\nWho may end it, and when?".into(),
-        policies: policies.map(|(name, n)| (name.to_owned(), n)).to_vec(),
+        policies,
         prompt_tokens: 7440,
         position: 7440,
         past: Past::Empty,
@@ -116,4 +119,13 @@ pub fn compared(depth: Depth) -> State {
     );
     press(&mut state, KeyCode::Right);
     state
+}
+
+#[test]
+fn names_in_the_table_stand_apart_from_what_runs_are_at() {
+    let names = ["full", "ada-worst-case", "pooled-critical"];
+    let shown = text(&screen(&mut started_with(Depth::None, names), (80, 24)));
+    for row in ["ada-worst-ca… waits", "pooled-criti… waits"] {
+        assert!(shown.contains(row), "{shown}");
+    }
 }

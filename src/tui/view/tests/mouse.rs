@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
-use super::{answered, press, screen};
+use super::{answered, press, screen, text};
 use crate::tui::panel::Panel;
 use crate::tui::state::{Effect, Focus, Input, State};
 use crate::tui::theme::Depth;
@@ -83,6 +83,22 @@ fn the_wheel_moves_what_is_under_it() {
     let evictions = at(evictions.unwrap().1);
     mouse(&mut state, MouseEventKind::ScrollUp, evictions);
     assert!(state.conversation.scroll.following());
+}
+
+#[test]
+fn the_wheel_moves_the_help_while_it_is_open() {
+    let mut state = answered(Depth::True);
+    let size = (120, 20);
+    press(&mut state, KeyCode::F(1));
+    let first = text(&screen(&mut state, size));
+    for _ in 0..40 {
+        mouse(&mut state, MouseEventKind::ScrollDown, (60, 10));
+    }
+    let last = text(&screen(&mut state, size));
+    assert_ne!(last, first);
+    assert!(state.conversation.scroll.following());
+    mouse(&mut state, MouseEventKind::ScrollUp, (60, 10));
+    assert_ne!(text(&screen(&mut state, size)), last);
 }
 
 #[test]
