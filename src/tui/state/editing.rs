@@ -67,6 +67,15 @@ impl State {
         }
     }
 
+    /// The input changes a question again, if that is still there.
+    pub(super) fn edit_again(&mut self, editing: Option<Editing>) {
+        let there = |editing: &Editing| {
+            let entry = self.conversation.entry(editing.at);
+            matches!(entry, Some(Entry::User { .. }))
+        };
+        self.editing = editing.filter(there);
+    }
+
     /// The question is sent: what it replaces gives way.
     pub(super) fn send_edited(&mut self, effects: &mut Vec<Effect>) {
         if let Some(Editing { at, before }) = self.editing.take() {

@@ -18,6 +18,7 @@ impl State {
                 Level::Warning,
                 "/file needs a path: /file notes.md, or /file report.pdf 3-7",
             ),
+            "-" => self.toast(Level::Warning, "in the app standard input is the keyboard"),
             argument => {
                 self.sending.file = Some(argument.to_owned());
                 self.sending.reading += 1;
@@ -66,7 +67,12 @@ impl State {
         let Some(waiting) = &mut self.sending.waiting else {
             return;
         };
+        let before = waiting.mentions.len();
         waiting.mentions.retain(|p| p != path);
+        if waiting.mentions.len() == before {
+            // Of a message that was kept back.
+            return;
+        }
         match document {
             Ok(document) => {
                 if let Some(place) = mentions::place(&waiting.text, path) {

@@ -121,6 +121,7 @@ impl State {
         let before = self.activity.interrupted;
         let again = before.is_some_and(|at| now - at < AGAIN);
         if self.activity.phase.busy() && !self.stopping() {
+            self.unsend();
             self.stop(effects);
             self.activity.interrupted = Some(now);
         } else if !again && self.unsend() {

@@ -45,7 +45,9 @@ impl State {
             Ok(document) => self.attach_document(document, effects),
             // A path that is no file is what was pasted.
             Err(DocumentError::Missing(_) | DocumentError::Folder(_)) => {
-                self.composer.buffer.set_caret(usize::MAX);
+                if self.sending.waiting.is_some() {
+                    self.composer.buffer.set_caret(usize::MAX);
+                }
                 self.paste_text(text, effects);
             }
             Err(error) => {

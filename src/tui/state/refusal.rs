@@ -156,11 +156,15 @@ impl State {
                 }
             }
             Some(Choice::New) => {
+                // It changes nothing that was said there.
+                let before = self.leave_edit();
                 self.start_over("", effects);
                 self.send(effects);
+                self.bring_draft(before);
             }
             Some(Choice::Model) => {
-                self.sending.stashed = Some(self.composer.take());
+                let editing = self.editing.take();
+                self.sending.stashed = Some((self.composer.take(), editing));
                 self.composer.buffer.insert("/model ");
             }
             None => {}

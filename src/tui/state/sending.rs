@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::coming::NO_MODEL;
+use super::editing::Editing;
 use super::refusal::Refusal;
 use super::{Effect, Phase, State, command, mentions};
 use crate::engine::event::Command;
@@ -25,8 +26,8 @@ pub struct Sending {
     pub reading: usize,
     /// A message that came back because it does not fit.
     pub(super) refusal: Option<Refusal>,
-    /// A message that waits for a command to be typed.
-    pub(super) stashed: Option<Draft>,
+    /// A message that waits for a command to be typed, and the question that it changes.
+    pub(super) stashed: Option<(Draft, Option<Editing>)>,
     /// The first questions, as long as their files are read.
     pub(super) first: Option<First>,
     /// Going on was asked for before the model was ready.
@@ -71,8 +72,22 @@ impl State {
     /// One of them cannot be read: the question waits in the input.
     pub(super) fn first_unread(&mut self) {
         if let Some(first) = self.sending.first.take() {
-            self.composer.paste(&first.prompt);
+            let questions = [vec![first.prompt], first.then].concat();
+            self.composer.paste(&questions.join("\n\n"));
         }
+    }
+
+    /// A question that is typed before the first one has its files is asked behind it.
+    fn behind_first(&mut self) -> bool {
+        let (attached, typed) = self.attached();
+        let Some(first) = &mut self.sending.first else {
+            return false;
+        };
+        first.then.push(typed);
+        self.composer.take();
+        self.composer.restore(&Draft { raw: attached });
+        self.toast(Level::Info, "it is asked behind the first question");
+        true
     }
 
     /// Takes the input's message: a command, or a question that is asked now or waits.
@@ -100,15 +115,18 @@ impl State {
             None if self.activity.phase == Phase::Ended => {
                 self.toast(Level::Warning, NO_MODEL);
             }
+            None if self.behind_first() => {}
             None if self.awaits(&text, effects) => {}
             None => self.send_now(effects),
         }
     }
 
-    /// A message that waited for a command is in the input again.
+    /// A message that waited for a command is in the input again, and takes the place that it was to
+    /// take.
     pub(super) fn unstash(&mut self) {
-        if let Some(draft) = self.sending.stashed.take() {
+        if let Some((draft, editing)) = self.sending.stashed.take() {
             self.composer.restore(&draft);
+            self.edit_again(editing);
         }
     }
 
@@ -163,6 +181,8 @@ impl State {
     pub(super) fn unsend(&mut self) -> bool {
         let waited = self.sending.waiting.take().is_some();
         if waited {
+            // One that never ends is waited for no more.
+            self.sending.reading = 0;
             self.toast(Level::Info, "not sent; Enter sends it");
         }
         waited
@@ -173,9 +193,13 @@ impl State {
         self.sending.reading = self.sending.reading.saturating_sub(1);
         self.still_waiting();
         let waiting = self.sending.waiting.as_ref();
-        // A command stays at the beginning.
+        // A command stays at the beginning, and what came before it before it.
         if waiting.is_some_and(|w| !w.text.starts_with('/')) {
-            self.composer.buffer.set_caret(0);
+            let text = self.composer.buffer.text();
+            let of_element = |c: char| self.composer.elements.get(c).is_some();
+            let typed = text.trim_start_matches(of_element).len();
+            let at = text.len() - typed;
+            self.composer.buffer.set_caret(at);
         }
     }
 
@@ -197,6 +221,10 @@ impl State {
     fn send_now(&mut self, effects: &mut Vec<Effect>) {
         if self.composer.is_empty() {
             return;
+        }
+        if self.activity.phase == Phase::Ended {
+            // It ended while the files were read.
+            return self.toast(Level::Warning, NO_MODEL);
         }
         let draft = self.composer.take();
         if let Some(Ok((command, argument))) = command::parse(draft.raw.trim())
@@ -286,6 +314,9 @@ impl State {
     /// What waits, once nothing runs.
     pub(super) fn next(&mut self, effects: &mut Vec<Effect>) {
         self.switch(effects);
+        if self.activity.phase == Phase::Ended {
+            return self.put_back_queue();
+        }
         let waiting = |state: &State| state.activity.phase.waiting();
         if !waiting(self) && std::mem::take(&mut self.sending.go_on_first) {
             self.go_on(effects);

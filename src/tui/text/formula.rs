@@ -53,14 +53,18 @@ pub fn restore(mut text: String) -> String {
 }
 
 /// A dollar, with the formula that it begins: that ends on the same line, with no space inside its
-/// dollars and no figure behind them, or it is a price. How many bytes that is.
+/// dollars, neither letter nor figure beside them and no code within, or it is a price or a variable. How
+/// many bytes that is.
 fn dollar(text: &str, out: &mut String) -> usize {
+    let behind_word = out.ends_with(char::is_alphanumeric);
     let bytes = match text.strip_prefix("$$") {
         // A formula of its own line may end on another one.
         Some(rest) => Some(rest.find("$$").map_or(2, |end| end + 4)),
+        None if behind_word => None,
         None => end(text, "$", "$").map(|end| end + 1).filter(|&bytes| {
             let inside = &text[1..bytes - 1];
-            inside.trim() == inside && !text[bytes..].starts_with(|c: char| c.is_ascii_digit())
+            let before_word = text[bytes..].starts_with(char::is_alphanumeric);
+            inside.trim() == inside && !before_word && !inside.contains('`')
         }),
     };
     out.push_str(bytes.map_or(DOLLAR, |bytes| &text[..bytes]));

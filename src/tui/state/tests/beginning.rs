@@ -39,12 +39,30 @@ fn the_first_question_is_asked_once_its_files_are_read() {
 }
 
 #[test]
+fn what_is_typed_before_the_first_question_has_its_files_is_asked_behind_it() {
+    let mut state = begun();
+    assert_eq!(say(&mut state, "and when?"), []);
+    assert_eq!(input(&state), "");
+    state.update(Input::Read(document("a.md", "one of them")));
+    let effects = state.update(Input::Read(document("b.md", "the other")));
+    let first = effects.iter().any(|effect| match effect {
+        Effect::Engine(Command::Ask { text }) => text.ends_with("who?"),
+        _ => false,
+    });
+    assert!(first, "{effects:?}");
+    for next in ["why?", "and when?"] {
+        tell(&mut state, started());
+        assert_eq!(tell(&mut state, finished(Stop::Eos, 3)), [ask(next)]);
+    }
+}
+
+#[test]
 fn the_first_question_waits_in_the_input_where_a_file_cannot_be_read() {
     let mut state = begun();
     state.update(Input::Read(document("a.md", "one of them")));
     let missing = DocumentError::Missing("b.md".into());
     assert_eq!(state.update(Input::Read(Box::new(Err(missing)))), []);
-    assert!(input(&state).ends_with("who?"));
+    assert!(input(&state).ends_with("who?\n\nwhy?"));
     // Nothing is sent by a file that comes later.
     let effects = state.update(Input::Read(document("c.md", "a third")));
     assert!(

@@ -134,7 +134,32 @@ fn a_message_waits_while_a_longer_model_is_named() {
     let effects = say(&mut state, "long.gguf");
     assert!(effects.contains(&Effect::Model("long.gguf".into())));
     assert_eq!(input(&state), before);
-    // Also where none is taken.
+    // Also where none is taken, and in the place of the question that it changes.
+    let mut state = refused(9000);
+    assert_eq!(state.editing(), None);
+    let all = state.transcript();
+    control(&mut state, 'u');
+    say(&mut state, "/edit");
+    control(&mut state, 'u');
+    say(&mut state, "a long one");
+    let figures = crate::engine::event::TooLong {
+        needed: 20_050,
+        context: 8192,
+        held: 0,
+    };
+    tell(&mut state, Event::TooLong(figures));
+    assert_eq!(
+        (input(&state), state.editing().is_some()),
+        ("a long one", true)
+    );
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(input(&state), "/model ");
+    control(&mut state, 'c');
+    assert_eq!(
+        (input(&state), state.editing().is_some()),
+        ("a long one", true)
+    );
+    assert_eq!(state.transcript(), all);
     let mut state = refused(0);
     press(&mut state, KeyCode::Down);
     press(&mut state, KeyCode::Enter);

@@ -91,6 +91,70 @@ fn what_waits_can_be_kept_back_or_changed() {
 }
 
 #[test]
+fn a_file_that_never_comes_is_waited_for_no_more() {
+    let mut state = ready();
+    say(&mut state, "/file report.md");
+    say(&mut state, "Which risks?");
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(press(&mut state, KeyCode::Enter), [ask("Which risks?")]);
+    // Nor is one of a message that was kept back any matter of another.
+    let mut state = ready();
+    say(&mut state, "sum up @slow/a.md");
+    press(&mut state, KeyCode::Esc);
+    control(&mut state, 'u');
+    say(&mut state, "sum up @b.md");
+    state.update(mentioned("slow/a.md", missing("slow/a.md")));
+    assert_eq!(notes(&state), "");
+    let effects = state.update(mentioned("b.md", document("b.md", "beta")));
+    assert!(asked(&effects).unwrap().contains("beta"));
+}
+
+#[test]
+fn what_waits_stays_in_the_input_where_no_model_is_left() {
+    let mut state = ready();
+    say(&mut state, "/file report.md");
+    say(&mut state, "Which risks?");
+    state.update(Input::EngineGone);
+    let effects = state.update(Input::Read(document("report.md", "alpha")));
+    assert_eq!(asked(&effects), None);
+    assert!(input(&state).ends_with("Which risks?"));
+    assert_eq!(state.activity.phase, Phase::Ended);
+}
+
+#[test]
+fn files_stand_in_the_order_in_which_they_came() {
+    let mut state = ready();
+    say(&mut state, "/file a.md");
+    say(&mut state, "/file b.md");
+    say(&mut state, "compare the first with the second");
+    state.update(Input::Read(document("a.md", "alpha")));
+    let effects = state.update(Input::Read(document("b.md", "beta")));
+    let text = asked(&effects).unwrap();
+    assert!(
+        text.find("alpha").unwrap() < text.find("beta").unwrap(),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("compare the first with the second"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_pasted_path_that_is_no_file_stands_where_it_was_pasted() {
+    let mut state = ready();
+    for c in "copy  to /b".chars() {
+        press(&mut state, KeyCode::Char(c));
+    }
+    state.composer.buffer.set_caret(5);
+    state.update(Input::Paste("/srv/data".into()));
+    let text = "/srv/data".to_owned();
+    let document = missing("/srv/data");
+    state.update(Input::Dropped { text, document });
+    assert_eq!(input(&state), "copy /srv/data to /b");
+}
+
+#[test]
 fn the_full_stop_behind_a_file_is_the_sentences() {
     let mut state = ready();
     let mention = |path: &str| [Effect::Mention(path.into())];

@@ -155,10 +155,16 @@ fn prices_are_no_formulas() {
         "$5-$6",
         "**$5** or **$6**, $7–$8, US$9",
         r"\$5 or \$6",
+        "**5$** or **10$**",
+        "**$5/month** vs **$X/month**",
+        "set $HOME and **$PATH**",
     ] {
         assert_eq!(formulas(prices), "", "{prices}");
     }
     assert_eq!(plain("**$5** or **$6**", 40), ["$5 or $6"]);
+    assert_eq!(plain("**5$** or **10$**", 40), ["5$ or 10$"]);
+    // Code stays code.
+    assert_eq!(formulas("costs $5; set `$PATH` $"), "$PATH");
 }
 
 #[test]
