@@ -37,8 +37,11 @@ impl Keyboard {
     /// Starts reading.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// When there is no terminal, or the system gives no thread.
     pub fn start() -> io::Result<Keyboard> {
+        // Changes of the terminal's size are told of from the first look on: before anything is drawn,
+        // and not when the thread comes to it.
+        event::poll(Duration::ZERO)?;
         let (sender, events) = mpsc::channel(WAITING);
         let paused = Arc::new(AtomicBool::new(false));
         let flag = paused.clone();
