@@ -273,6 +273,38 @@ fn a_new_policy_selects_from_everything_at_once() {
         .unwrap();
 }
 
+/// What was decoded over an evicted cache is read for it, which may take long.
+#[test]
+fn a_selection_that_is_stopped_is_made_by_the_next_turn() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [mut stopped, mut patient] = [0, 1].map(|at| {
+        let tight = eviction(Preset::SNAPKV, 24, 6);
+        let mut session = archived(&EXACT, tight, In::Disk, folders[at].path());
+        let question = &questions()[0];
+        session
+            .ask(question, &greedy(40), &mut Seen::default())
+            .unwrap();
+        session.set_eviction(eviction(Preset::ADA_SNAPKV, 60, 6));
+        session
+    });
+    let before = kept(&stopped);
+    let mut hurried = Seen {
+        patience: Some(0),
+        ..Seen::default()
+    };
+    stopped.reselect(&mut hurried).unwrap();
+    assert_eq!(kept(&stopped), before);
+    patient.reselect(&mut Seen::default()).unwrap();
+    assert_ne!(kept(&patient), before);
+    for session in [&mut stopped, &mut patient] {
+        session
+            .ask("so?", &greedy(5), &mut Seen::default())
+            .unwrap();
+    }
+    assert_eq!(stopped.messages(), patient.messages());
+    assert_eq!(kept(&stopped), kept(&patient));
+}
+
 /// The answer that was stopped, and what was asked before it, are there: nothing but the last tokens,
 /// which judge, is read again.
 #[test]

@@ -218,7 +218,8 @@ impl Session {
     }
 
     /// Another policy or budget is in force at once: the cache is selected anew from everything that was
-    /// said. Without an archive, or before anything was said, it holds from the next turn on.
+    /// said. Without an archive, before anything was said, and where that is stopped, it holds from the next
+    /// turn on.
     ///
     /// # Errors
     /// As a turn's; the cache is as it was then.
@@ -230,9 +231,10 @@ impl Session {
         self.lane.archive_decoded()?;
         let evictor = self.evictor(tokens.len())?;
         let (reading, ..) = self.recall(&tokens, evictor, self.turn, &mut Quiet(watcher))?;
-        if let Some(through) = reading.through {
-            self.show(through, Trigger::Recall, watcher);
-        }
+        let Some(through) = reading.through else {
+            return Ok(());
+        };
+        self.show(through, Trigger::Recall, watcher);
         self.in_force = Some(evictor);
         watcher.picture(self.picture_with_holders());
         Ok(())
@@ -358,7 +360,7 @@ struct Quiet<'a>(&'a mut dyn Watcher);
 
 impl Watcher for Quiet<'_> {
     fn stopped(&self) -> bool {
-        false
+        self.0.stopped()
     }
 
     fn event(&mut self, event: Event) {

@@ -15,10 +15,13 @@ impl Driver {
     pub(super) fn perform(&mut self, effect: Effect) -> io::Result<()> {
         match effect {
             Effect::Engine(command) => {
-                if matches!(
-                    command,
-                    Command::Ask { .. } | Command::Continue | Command::Compare(_)
-                ) {
+                let begins = match command {
+                    Command::Ask { .. } | Command::Continue | Command::Compare(_) => true,
+                    // A turn that is being stopped goes on being stopped.
+                    Command::SetPolicy { .. } => !self.state.activity.phase.busy(),
+                    _ => false,
+                };
+                if begins {
                     self.engine.stop.store(false, Ordering::SeqCst);
                 }
                 self.outbox.push_back(command);
