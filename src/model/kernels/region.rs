@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapRaw};
 
 /// A cache line of weights.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,8 @@ const MAPPING: usize = if cfg!(miri) { 1 << 16 } else { 64 << 20 };
 /// One mapping, freed when nothing is left in it.
 #[derive(Debug)]
 struct Region {
-    map: MmapMut,
+    /// Raw: no reference to all of it may be made while parts of it are written.
+    map: MmapRaw,
 }
 
 /// The mapping that is being filled, and how far, in bytes.
@@ -68,6 +69,7 @@ impl Lines {
             // Where little is left, no more than is needed.
             let map = MmapMut::map_anon(bytes.max(MAPPING) + HUGE)
                 .or_else(|_| MmapMut::map_anon(bytes + HUGE))?;
+            let map = MmapRaw::from(map);
             // A wish: where it is not granted everything works, at the speed of small pages.
             #[cfg(all(target_os = "linux", not(miri)))]
             let _ = map.advise(memmap2::Advice::HugePage);
@@ -77,7 +79,7 @@ impl Lines {
             region = Some(new);
         }
         current.1 = at + bytes;
-        let base = region.as_ref().map(|r| r.map.as_ptr().cast_mut());
+        let base = region.as_ref().map(|r| r.map.as_mut_ptr());
         let start = base.unwrap_or(std::ptr::null_mut()).wrapping_add(at);
         Ok(Lines {
             start: start.cast(),

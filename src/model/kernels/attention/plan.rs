@@ -234,6 +234,7 @@ mod tests {
     }
 
     /// What is computed of a layer with a window: its window, and a tile's own rows, in whole pages.
+    #[cfg_attr(miri, ignore = "takes too long")]
     #[test]
     fn a_window_costs_its_window() {
         let layer = layer(&[4000]);
