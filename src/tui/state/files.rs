@@ -73,24 +73,22 @@ impl State {
             // Of a message that was kept back.
             return;
         }
-        match document {
-            Ok(document) => {
+        let shorter = mentions::without_stop(path);
+        match (document, shorter) {
+            (Ok(document), _) => {
                 if let Some(place) = mentions::place(&waiting.text, path) {
                     self.composer.buffer.remove_range(place.start, place.end);
                     self.attach_document(document, effects);
                     self.composer.buffer.set_caret(usize::MAX);
                 }
             }
-            Err(DocumentError::Missing(_) | DocumentError::Folder(_))
-                if mentions::without_stop(path).is_some() =>
-            {
-                let shorter = mentions::without_stop(path).unwrap_or_default().to_owned();
-                waiting.mentions.push(shorter.clone());
-                effects.push(Effect::Mention(shorter));
+            (Err(DocumentError::Missing(_) | DocumentError::Folder(_)), Some(shorter)) => {
+                waiting.mentions.push(shorter.to_owned());
+                effects.push(Effect::Mention(shorter.to_owned()));
             }
-            Err(DocumentError::Missing(_) | DocumentError::Folder(_))
+            (Err(DocumentError::Missing(_) | DocumentError::Folder(_)), None)
                 if !mentions::is_path(path) => {}
-            Err(error) => {
+            (Err(error), _) => {
                 self.sending.waiting = None;
                 let literally = match error {
                     DocumentError::Missing(_) | DocumentError::Folder(_) => {
