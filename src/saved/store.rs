@@ -1,40 +1,21 @@
 //! The folder of sessions.
 
-use std::fs::{DirEntry, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs::{DirEntry, File, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
+use super::error::{Result, SessionError};
 use super::list::Summary;
 use super::private;
 use super::read::{SavedConversation, read};
-use super::record::{Header, Record};
+use super::record::Header;
+use super::writer::Writer;
 use crate::disk::{self, Out};
 
-/// How long a lock is waited for.
-const PATIENCE: Duration = Duration::from_millis(300);
 /// Larger files are not sessions of ours (a question holds at most 16 MiB).
 const LARGEST: u64 = 1 << 30;
 const ENDING: &str = "jsonl";
-
-/// Why a session cannot be had. Each says what to do next.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    #[error("there is no conversation `{0}`; `cachat sessions` lists them")]
-    Unknown(String),
-    #[error("`{0}` fits several conversations; write more of the name")]
-    Ambiguous(String),
-    #[error("there is no earlier conversation")]
-    None,
-    #[error("the conversation {0} is open in another window; close it there first")]
-    InUse(String),
-    #[error("{name} is {bytes} bytes, too large for a conversation of this app")]
-    TooLarge { name: String, bytes: u64 },
-    #[error("cannot use {}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-}
-
-type Result<T> = std::result::Result<T, SessionError>;
 
 /// A session's file; the later one is the greater.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,18 +23,6 @@ struct Found {
     modified: SystemTime,
     name: String,
     len: u64,
-}
-
-/// Appends to one session; nobody else can while it lives.
-#[derive(Debug)]
-pub struct Writer {
-    pub name: String,
-    path: PathBuf,
-    out: Out,
-    /// Bytes up to the end of the last whole line.
-    whole: u64,
-    /// Behind those there may be half a line, since the disk did not take the other half.
-    torn: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -113,7 +82,7 @@ impl Store {
             let path = self.path(&name);
             match disk::create_new(&path, private::options().append(true)) {
                 Ok(out) => {
-                    let mut writer = Writer::new(name, path, out, 0);
+                    let mut writer = Writer::new(name, path, out);
                     writer.lock()?;
                     if let Err(error) = writer.line(header) {
                         // One that cannot even begin is no conversation.
@@ -139,14 +108,11 @@ impl Store {
         };
         let file = disk::open(&path, OpenOptions::new().read(true).append(true));
         let out = Out::new(file.map_err(failed)?);
-        let mut writer = Writer::new(name, path.clone(), out, 0);
+        let mut writer = Writer::new(name, path.clone(), out);
         writer.lock()?;
-        let content = content(&path, writer.out.file())?;
+        let content = content(&path, writer.file())?;
         let conversation = read(&content);
-        writer.whole = conversation.whole as u64;
-        // Half a line of a crash: what is appended must begin on a new one.
-        writer.torn = conversation.whole < content.len();
-        writer.mend().map_err(failed)?;
+        writer.behind(&content, conversation.whole)?;
         Ok((conversation, writer))
     }
 
@@ -285,81 +251,6 @@ impl Store {
             (Some(found), None) => Ok(found),
             (Some(_), Some(_)) => Err(SessionError::Ambiguous(name.to_owned())),
             (None, _) => Err(SessionError::Unknown(name.to_owned())),
-        }
-    }
-}
-
-impl Writer {
-    fn new(name: String, path: PathBuf, out: Out, whole: u64) -> Writer {
-        Writer {
-            name,
-            path,
-            out,
-            whole,
-            torn: false,
-        }
-    }
-
-    /// Appends a record, the whole of it or nothing; it is with the operating system when this
-    /// returns.
-    pub fn append(&mut self, record: &Record) -> Result<()> {
-        self.line(record)
-    }
-
-    /// What has everything on the disk when it returns; it may take a while.
-    pub fn syncing(&self) -> io::Result<impl FnOnce() -> Result<()> + Send + use<>> {
-        let (out, path) = (Out::new(self.out.file().try_clone()?), self.path.clone());
-        Ok(move || {
-            out.sync()
-                .map_err(|source| SessionError::Io { path, source })
-        })
-    }
-
-    fn line(&mut self, value: &impl serde::Serialize) -> Result<()> {
-        let written = serde_json::to_vec(value)
-            .map_err(io::Error::from)
-            .and_then(|mut line| {
-                line.push(b'\n');
-                self.mend()?;
-                self.torn = true;
-                // One call: another process never sees half of it without the other half coming.
-                self.out.write_all(&line)?;
-                self.whole += line.len() as u64;
-                self.torn = false;
-                Ok(())
-            });
-        written.map_err(|source| {
-            let _ = self.mend();
-            SessionError::Io {
-                path: self.path.clone(),
-                source,
-            }
-        })
-    }
-
-    /// Takes half a line away.
-    fn mend(&mut self) -> io::Result<()> {
-        if self.torn {
-            self.out.file().set_len(self.whole)?;
-            self.torn = false;
-        }
-        Ok(())
-    }
-
-    /// Waits a moment for one who was just killed: a helper that he was starting may hold his lock until it runs.
-    fn lock(&mut self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            match self.out.file().try_lock() {
-                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
-                    std::thread::sleep(PATIENCE / 15);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(SessionError::InUse(self.name.clone()));
-                }
-                // File systems without locks: going on is better than not saving.
-                Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
-            }
         }
     }
 }
