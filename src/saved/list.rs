@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::SystemTime;
 
-use super::read::{SavedConversation, lines};
+use super::read::{SavedConversation, lines, whole};
 use super::record::Record;
 
 /// So much of a file is read for its line in the list.
@@ -53,10 +53,7 @@ impl Summary {
     ) -> Option<Summary> {
         let head = head(file, len).ok()?;
         let more = len > HEAD as u64;
-        let end = head
-            .iter()
-            .rposition(|&b| b == b'\n')
-            .map_or(0, |at| at + 1);
+        let end = whole(&head);
         let mut conversation = SavedConversation::default();
         // What was answered is no part of the list, and most of the file.
         conversation.take_lines(lines(&head[..end]).filter(|line| !line.starts_with(ANSWER)));

@@ -19,7 +19,8 @@ pub struct SavedTurn {
 pub struct SavedConversation {
     pub header: Header,
     pub turns: Vec<SavedTurn>,
-    /// Bytes up to the end of the last whole line; what follows was being written in a crash.
+    /// Bytes up to the end of the last whole line, which may lack its line end; what follows was being
+    /// written in a crash.
     pub whole: usize,
     /// Lines that could not be understood.
     pub damaged: usize,
@@ -28,14 +29,24 @@ pub struct SavedConversation {
 /// Reads a file's content; whatever it holds, what can be understood is returned.
 pub fn read(content: &[u8]) -> SavedConversation {
     let mut conversation = SavedConversation {
-        whole: content
-            .iter()
-            .rposition(|&b| b == b'\n')
-            .map_or(0, |at| at + 1),
+        whole: whole(content),
         ..SavedConversation::default()
     };
     conversation.take_lines(lines(&content[..conversation.whole]));
     conversation
+}
+
+/// Bytes up to the end of the last whole line. One that lacks nothing but its end is whole, too: it was
+/// killed a byte early, or the file was edited.
+pub(super) fn whole(content: &[u8]) -> usize {
+    let ends = content.iter().rposition(|&b| b == b'\n');
+    let ended = ends.map_or(0, |at| at + 1);
+    let rest = content.get(ended..).unwrap_or_default();
+    let header = ended == 0 && serde_json::from_slice::<Header>(rest).is_ok();
+    match header || serde_json::from_slice::<Record>(rest).is_ok() {
+        true => content.len(),
+        false => ended,
+    }
 }
 
 /// Lines without their ends, the last also where it has none.
@@ -56,14 +67,17 @@ impl SavedConversation {
         if let Some(first) = lines.next() {
             match serde_json::from_slice(first) {
                 Ok(header) => self.header = header,
-                Err(_) => self.damaged += 1,
+                // It was killed while it wrote the header, and went on without one.
+                Err(_) => self.take_line(first),
             }
         }
-        for line in lines {
-            match serde_json::from_slice(line) {
-                Ok(record) => self.take(record),
-                Err(_) => self.damaged += 1,
-            }
+        lines.for_each(|line| self.take_line(line));
+    }
+
+    fn take_line(&mut self, line: &[u8]) {
+        match serde_json::from_slice(line) {
+            Ok(record) => self.take(record),
+            Err(_) => self.damaged += 1,
         }
     }
 

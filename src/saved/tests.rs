@@ -82,14 +82,14 @@ fn a_crash_at_any_byte_loses_at_most_the_last_line() {
     let whole = std::fs::read(&path).unwrap();
     for cut in 0..whole.len() {
         let partial = read(&whole[..cut]);
-        let lines = whole[..cut].iter().filter(|&&b| b == b'\n').count();
+        // A line is there as soon as it lacks nothing but its end.
+        let lines = whole[..=cut].iter().filter(|&&b| b == b'\n').count();
         let kept = whole.split_inclusive(|&b| b == b'\n').take(lines).flatten();
-        assert_eq!(
-            partial,
-            read(&kept.copied().collect::<Vec<_>>()),
-            "cut at {cut}"
-        );
-        assert_eq!(partial.damaged, 0);
+        let kept = read(&kept.copied().collect::<Vec<_>>());
+        assert_eq!(partial.header, kept.header, "cut at {cut}");
+        assert_eq!(partial.turns, kept.turns, "cut at {cut}");
+        assert_eq!(partial.whole, kept.whole.min(cut), "cut at {cut}");
+        assert_eq!((partial.damaged, kept.damaged), (0, 0));
     }
     // And what is written afterwards is whole again.
     std::fs::write(&path, &whole[..whole.len() - 3]).unwrap();
@@ -102,6 +102,48 @@ fn a_crash_at_any_byte_loses_at_most_the_last_line() {
         conversation.turns.last().unwrap().question,
         [Piece::Text("again".into())]
     );
+}
+
+/// Killed a byte early, or edited by hand.
+#[test]
+fn a_last_line_without_its_end_is_kept_and_gone_on_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let name = lived(&store);
+    let path = folder.path().join(format!("{name}.jsonl"));
+    let content = std::fs::read(&path).unwrap();
+    let unended = &content[..content.len() - 1];
+    std::fs::write(&path, unended).unwrap();
+    assert_eq!(store.list("").next().unwrap().turns, 2);
+    let (conversation, mut writer) = store.open(&name).unwrap();
+    assert_eq!(conversation.turns[1].question, [Piece::Text("why?".into())]);
+    assert_eq!(
+        std::fs::read(&path).unwrap(),
+        unended,
+        "nothing is written before there is something to say"
+    );
+    writer.append(&Record::Answer("so ".into())).unwrap();
+    writer.append(&Record::Answer("it is".into())).unwrap();
+    drop(writer);
+    let whole = std::fs::read(&path).unwrap();
+    assert!(whole.starts_with(&content));
+    let conversation = store.show(&name).unwrap();
+    assert_eq!((conversation.damaged, conversation.whole), (0, whole.len()));
+    assert_eq!(conversation.turns[1].answer.as_deref(), Some("so it is"));
+}
+
+#[test]
+fn a_crash_within_the_header_costs_no_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    std::fs::write(folder.path().join("s.jsonl"), "{\"cachat\":1,\"cre").unwrap();
+    let (_, mut writer) = store.open("s").unwrap();
+    writer.append(&question("why?")).unwrap();
+    writer.append(&Record::Answer("so".into())).unwrap();
+    drop(writer);
+    let conversation = store.show("s").unwrap();
+    assert_eq!((conversation.turns.len(), conversation.damaged), (1, 0));
+    assert_eq!(conversation.turns[0].answer.as_deref(), Some("so"));
 }
 
 #[test]

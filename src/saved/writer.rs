@@ -22,6 +22,8 @@ pub struct Writer {
     whole: u64,
     /// Behind those there may be half a line, since the disk did not take the other half.
     torn: bool,
+    /// The last whole line lacks its end, which goes before what is appended.
+    open: bool,
 }
 
 impl Writer {
@@ -32,6 +34,7 @@ impl Writer {
             out,
             whole: 0,
             torn: false,
+            open: false,
         }
     }
 
@@ -44,6 +47,8 @@ impl Writer {
     pub(super) fn behind(&mut self, content: &[u8], whole: usize) -> Result<()> {
         self.whole = whole as u64;
         self.torn = whole < content.len();
+        let last = content.get(..whole).and_then(<[u8]>::last);
+        self.open = last.is_some_and(|&b| b != b'\n');
         self.mend().map_err(|source| self.failed(source))
     }
 
@@ -63,16 +68,17 @@ impl Writer {
     }
 
     pub(super) fn line(&mut self, value: &impl serde::Serialize) -> Result<()> {
-        let written = serde_json::to_vec(value)
+        let mut line = if self.open { vec![b'\n'] } else { Vec::new() };
+        let written = serde_json::to_writer(&mut line, value)
             .map_err(io::Error::from)
-            .and_then(|mut line| {
+            .and_then(|()| {
                 line.push(b'\n');
                 self.mend()?;
                 self.torn = true;
                 // One call: another process never sees half of it without the other half coming.
                 self.out.write_all(&line)?;
                 self.whole += line.len() as u64;
-                self.torn = false;
+                (self.torn, self.open) = (false, false);
                 Ok(())
             });
         written.map_err(|source| {
