@@ -198,8 +198,7 @@ impl Store {
             return Summary::of_head(name, modified, file, len);
         }
         let conversation = self.whole(&name).ok()?;
-        let title = || conversation.title().to_lowercase().contains(query);
-        let fits = name.contains(query) || title() || conversation.contains(query);
+        let fits = name.to_lowercase().contains(query) || conversation.contains(query);
         let summary = Summary::of(name, modified, &conversation);
         summary.filter(|_| fits)
     }

@@ -269,4 +269,11 @@ fn the_list_is_searched_by_what_it_shows() {
     let found: Vec<Summary> = store.list("contract").collect();
     assert_eq!(found[0].title, "Contract.pdf");
     assert_eq!(store.list("lease").count(), 0);
+    let mut named = store.create_named("Meeting", &header()).unwrap();
+    named.append(&question("why?")).unwrap();
+    for query in ["meeting", "MEET", "Meeting"] {
+        let found: Vec<Summary> = store.list(query).collect();
+        assert_eq!(found.len(), 1, "{query}");
+        assert_eq!(found[0].name, "Meeting");
+    }
 }
