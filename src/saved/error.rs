@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+/// Larger files are not read: it takes as much memory again to understand them.
+pub(super) const LARGEST: u64 = 512 << 20;
+
 /// Why a session cannot be had. Each says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -14,8 +17,14 @@ pub enum SessionError {
     None,
     #[error("the conversation {0} is open in another window; close it there first")]
     InUse(String),
-    #[error("{name} is {bytes} bytes, too large for a conversation of this app")]
+    #[error(
+        "{name} is {bytes} bytes, and of a conversation at most {} MiB are read; delete the file, or \
+         take some of its lines out with an editor",
+        LARGEST >> 20
+    )]
     TooLarge { name: String, bytes: u64 },
+    #[error("{0} has more turns than any conversation; it was not written by this app, delete it")]
+    Crowded(String),
     #[error("cannot use {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }

@@ -4,6 +4,10 @@ use std::io::BufRead;
 
 use super::record::{Ending, Header, Piece, Record, Thought};
 
+/// Turns and pieces of questions that a conversation may have. An empty turn is 12 bytes of its file and
+/// 80 of memory, so that the size of the file alone bounds nothing.
+pub(super) const MOST: usize = 1 << 18;
+
 /// A question with its answer, which may be empty where the app was ended.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SavedTurn {
@@ -24,6 +28,8 @@ pub struct SavedConversation {
     pub whole: usize,
     /// Lines that could not be understood.
     pub damaged: usize,
+    /// Turns and pieces of their questions.
+    pub parts: usize,
 }
 
 /// Reads a file's content; whatever it holds, what can be understood is returned.
@@ -82,11 +88,17 @@ impl SavedConversation {
     }
 
     pub(super) fn take(&mut self, record: Record) {
+        if self.crowded() {
+            return;
+        }
         match record {
-            Record::User(question) => self.turns.push(SavedTurn {
-                question,
-                ..SavedTurn::default()
-            }),
+            Record::User(question) => {
+                self.parts += 1 + question.len();
+                self.turns.push(SavedTurn {
+                    question,
+                    ..SavedTurn::default()
+                });
+            }
             Record::Answer(text) => match self.turns.last_mut() {
                 Some(turn) => {
                     turn.answer.get_or_insert_default().push_str(&text);
@@ -103,7 +115,10 @@ impl SavedConversation {
                 None => self.damaged += 1,
             },
             Record::Truncate(messages) => {
-                self.turns.truncate(messages.div_ceil(2));
+                let kept = messages.div_ceil(2).min(self.turns.len());
+                let gone = self.turns.drain(kept..);
+                let gone: usize = gone.map(|turn| 1 + turn.question.len()).sum();
+                self.parts = self.parts.saturating_sub(gone);
                 if messages % 2 == 1
                     && let Some(last) = self.turns.last_mut()
                 {
@@ -111,6 +126,11 @@ impl SavedConversation {
                 }
             }
         }
+    }
+
+    /// It has more parts than a conversation may have; what followed was not taken in.
+    pub(super) fn crowded(&self) -> bool {
+        self.parts > MOST
     }
 
     /// The beginning of the first question, on one line; not yet made safe for a terminal.

@@ -1,6 +1,13 @@
 //! The lines of a session's file.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Nobody asks a question of more pieces; an empty one takes several times as much memory as it takes
+/// in the file.
+pub(super) const PIECES: usize = 1 << 14;
 
 /// The first line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,7 +54,7 @@ pub struct Thought {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Record {
-    User(Vec<Piece>),
+    User(#[serde(deserialize_with = "pieces")] Vec<Piece>),
     /// The next piece of the answer to the last question, as the model wrote it.
     Answer(String),
     /// What was thought before the answer took.
@@ -57,4 +64,30 @@ pub enum Record {
     End(Ending),
     /// Only so many messages (questions and answers) count from here on.
     Truncate(usize),
+}
+
+/// At most [`PIECES`]; a longer line is damaged.
+fn pieces<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Piece>, D::Error> {
+    struct Pieces;
+
+    impl<'de> Visitor<'de> for Pieces {
+        type Value = Vec<Piece>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("the pieces of a question")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Piece>, A::Error> {
+            let mut pieces = Vec::new();
+            while let Some(piece) = seq.next_element()? {
+                if pieces.len() == PIECES {
+                    return Err(A::Error::custom("too many pieces"));
+                }
+                pieces.push(piece);
+            }
+            Ok(pieces)
+        }
+    }
+
+    from.deserialize_seq(Pieces)
 }

@@ -3,9 +3,10 @@
 use std::fs::{DirEntry, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::error::{Result, SessionError};
+use super::error::{LARGEST, Result, SessionError};
 use super::list::Summary;
 use super::private;
 use super::read::{SavedConversation, read};
@@ -13,8 +14,8 @@ use super::record::Header;
 use super::writer::Writer;
 use crate::disk::{self, Out};
 
-/// Larger files are not sessions of ours (a question holds at most 16 MiB).
-const LARGEST: u64 = 1 << 30;
+/// Files from this size on are read one at a time.
+const LARGE: u64 = 16 << 20;
 const ENDING: &str = "jsonl";
 
 /// A session's file; the later one is the greater.
@@ -111,7 +112,7 @@ impl Store {
         let mut writer = Writer::new(name, path.clone(), out);
         writer.lock()?;
         let content = content(&path, writer.file())?;
-        let conversation = read(&content);
+        let conversation = understood(&path, &content)?;
         writer.behind(&content, conversation.whole)?;
         Ok((conversation, writer))
     }
@@ -128,7 +129,7 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        Ok(read(&content(&path, &file)?))
+        understood(&path, &content(&path, &file)?)
     }
 
     /// The sessions that contain `query`, the newest first. Without a query only the head of each
@@ -146,9 +147,15 @@ impl Store {
         let found = self.found();
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(4));
         let part = found.len().div_ceil(threads).max(FEW);
+        let one = Mutex::new(());
         let read = |part: &[Found]| -> Vec<Summary> {
             let found = part.iter().cloned();
-            found.filter_map(|f| self.summary(f, &query)).collect()
+            let summary = |found: Found| {
+                let large = found.len >= LARGE && !query.is_empty();
+                let _one = large.then(|| one.lock().unwrap_or_else(PoisonError::into_inner));
+                self.summary(found, &query)
+            };
+            found.filter_map(summary).collect()
         };
         let read = &read;
         std::thread::scope(|scope| {
@@ -269,4 +276,13 @@ fn content(path: &Path, file: &File) -> Result<Vec<u8>> {
         .read_to_end(&mut content)
         .map_err(failed)?;
     Ok(content)
+}
+
+/// What a file says, where that can be a conversation.
+fn understood(path: &Path, content: &[u8]) -> Result<SavedConversation> {
+    let conversation = read(content);
+    match conversation.crowded() {
+        true => Err(SessionError::Crowded(path.display().to_string())),
+        false => Ok(conversation),
+    }
 }

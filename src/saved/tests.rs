@@ -147,6 +147,31 @@ fn a_crash_within_the_header_costs_no_turn() {
 }
 
 #[test]
+fn what_is_no_conversation_is_refused_before_it_takes_all_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let path = |name: &str| folder.path().join(format!("{name}.jsonl"));
+    let empty = "{\"user\":[]}\n";
+    std::fs::write(path("many"), empty.repeat(read::MOST + 1)).unwrap();
+    for refused in [store.show("many").err(), store.open("many").err()] {
+        assert!(matches!(refused, Some(SessionError::Crowded(_))));
+    }
+    // What was taken back does not count.
+    let again = format!("{empty}{{\"truncate\":0}}\n");
+    std::fs::write(path("again"), again.repeat(read::MOST + 1)).unwrap();
+    let conversation = store.show("again").unwrap();
+    assert_eq!((conversation.turns.len(), conversation.damaged), (0, 0));
+    let pieces = vec!["{\"text\":\"\"}"; record::PIECES + 1].join(",");
+    std::fs::write(path("pieces"), format!("{{\"user\":[{pieces}]}}\n")).unwrap();
+    let conversation = store.show("pieces").unwrap();
+    assert_eq!((conversation.turns.len(), conversation.damaged), (0, 1));
+    let large = std::fs::File::create(path("large")).unwrap();
+    large.set_len(error::LARGEST + 1).unwrap();
+    let said = store.show("large").unwrap_err().to_string();
+    assert!(said.contains("512 MiB"), "{said}");
+}
+
+#[test]
 fn hostile_files_are_read_as_far_as_they_can() {
     let folder = tempfile::tempdir().unwrap();
     let mut file = std::fs::File::create(folder.path().join("x.jsonl")).unwrap();
