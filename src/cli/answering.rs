@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::safe;
 use crate::engine::event::{CachePicture, Event, EvictionRound};
+use crate::engine::gate::Gate;
 use crate::engine::session::Watcher;
 use crate::model::thoughts::{Part, Split, Splitter};
 
@@ -17,9 +18,7 @@ pub struct Output {
     json: bool,
     /// Thoughts are printed.
     show: bool,
-    /// As the model wrote it.
-    pub raw: String,
-    /// In its parts.
+    /// What the model wrote, in its parts.
     pub said: Split,
     /// Seconds that were thought.
     pub thought: f64,
@@ -30,6 +29,7 @@ pub struct Output {
     marked: bool,
     pub evictions: Vec<EvictionRound>,
     pub closed: Option<std::io::Error>,
+    gate: Gate,
 }
 
 impl Output {
@@ -38,7 +38,6 @@ impl Output {
             stop,
             json,
             show,
-            raw: String::new(),
             said: Split::default(),
             thought: 0.0,
             splitter: Splitter::default(),
@@ -46,6 +45,7 @@ impl Output {
             marked: false,
             evictions: Vec::new(),
             closed: None,
+            gate: Gate::from_env(),
         }
     }
 
@@ -118,6 +118,7 @@ impl Watcher for Output {
 
     fn event(&mut self, event: Event) {
         crate::engine::log::event(&event);
+        let waits = self.gate.behind(&event);
         match event {
             Event::Text { piece, .. } => {
                 let mut parts = Vec::new();
@@ -125,13 +126,13 @@ impl Watcher for Output {
                     parts.push((part, text.to_owned()))
                 });
                 self.take(parts);
-                self.raw.push_str(&piece);
             }
             Event::Decoded { seconds, .. } if self.splitter.thinking() => self.thought = seconds,
             Event::Eviction(round) => self.evictions.push(*round),
             Event::Notice(notice) => say(&notice),
             _ => {}
         }
+        self.gate.pass(waits, || self.stopped());
     }
 
     fn picture(&mut self, _picture: CachePicture) {}

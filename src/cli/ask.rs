@@ -1,10 +1,13 @@
 //! `cachat ask`: one answer to stdout.
 
+mod saved;
+
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use saved::{Following, Saved};
 
 use super::CliError;
 use super::answering::{Output, say};
@@ -13,11 +16,9 @@ use super::args::{
 };
 use crate::config::Settings;
 use crate::dirs::Dirs;
-use crate::engine::event::{Archived, Event, Message, Stop, TurnStats};
+use crate::engine::event::{Archived, Event, Stop, TurnStats};
 use crate::engine::session::{Session, TurnError};
-use crate::saved::{
-    Ending, Header, Piece, Record, SavedConversation, SessionError, Store, Thought, Writer,
-};
+use crate::saved::Piece;
 
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_help = "\
@@ -131,24 +132,43 @@ pub fn run(args: AskArgs, dirs: &Dirs) -> Result<(), CliError> {
     let mut ended = Ok(());
     while let Some((text, pieces)) = next.take() {
         let mut output = Output::new(stop.clone(), args.json, args.show_thoughts);
-        let stats = session
-            .ask(&text, &sampling, &mut output)
-            .map_err(|error| match error {
-                TurnError::TooLong(figures) if session.position() == 0 => prompt.refusal(figures),
-                error => super::load::turn_error(error),
-            })?;
+        if let Some(saved) = &mut saved {
+            saved.ask(pieces);
+        }
+        let mut following = Following {
+            saved: saved.as_mut(),
+            output: &mut output,
+        };
+        let answered = session.ask(&text, &sampling, &mut following);
+        if answered.is_err()
+            && let Some(saved) = &mut saved
+            && let Err(error) = saved.broken_off()
+        {
+            say(&error.to_string());
+        }
+        let stats = answered.map_err(|error| match error {
+            TurnError::TooLong(figures) if session.position() == 0 => prompt.refusal(figures),
+            error => super::load::turn_error(error),
+        })?;
         output.finish();
         crate::engine::log::event(&Event::TurnFinished(stats.clone()));
-        if let Some(saved) = &mut saved {
-            saved.keep(pieces, &output, &stats)?;
-        }
+        let kept = match &mut saved {
+            Some(saved) => saved.keep(output.thought, &stats),
+            None => Ok(()),
+        };
         if let Some(error) = output.closed.take() {
+            kept?;
             return Err(error.into());
         }
         if args.json {
             records.push(record(&settings, &session, &stats, &output)?);
         } else {
             writeln!(std::io::stdout())?;
+        }
+        if let Err(error) = kept {
+            // It was answered all the same.
+            ended = Err(error.into());
+            break;
         }
         if stats.stop == Stop::Interrupted {
             ended = Err(CliError::Interrupted);
@@ -195,88 +215,6 @@ fn turns(path: &Path) -> Result<Vec<String>, CliError> {
         _ if questions.is_empty() => Err(wrong(&"it has none")),
         true => Err(wrong(&"one of them is empty")),
         false => Ok(questions),
-    }
-}
-
-/// A saved conversation that is gone on with.
-struct Saved {
-    messages: Vec<Message>,
-    /// When it began, RFC 3339.
-    created: String,
-    writer: Writer,
-}
-
-impl Saved {
-    /// The one of this name, or of which it is the beginning; a new one where there is none.
-    fn open(name: &str, settings: &Settings, dirs: &Dirs) -> Result<Saved, CliError> {
-        let store = Store::new(&dirs.sessions);
-        // By the name that it would be given, or the same command would begin another one each time.
-        let name = &Store::named(name);
-        let opened = match store.open(name) {
-            Err(SessionError::Unknown(_)) => {
-                let header = Header {
-                    cachat: 1,
-                    created: chrono::Local::now().to_rfc3339(),
-                    model: settings.model.to_string(),
-                    policy: settings.policy.to_string(),
-                };
-                let writer = store.create_named(name, &header)?;
-                let new = SavedConversation {
-                    header,
-                    ..SavedConversation::default()
-                };
-                (new, writer)
-            }
-            opened => opened?,
-        };
-        let (mut conversation, mut writer) = opened;
-        let turns = &mut conversation.turns;
-        // A question at the end that was not answered before the program ended is asked no more.
-        let last = turns
-            .iter()
-            .rposition(|turn| turn.answer.is_some() || turn.end.is_some());
-        let kept = last.map_or(0, |last| last + 1);
-        if kept < turns.len() {
-            turns.truncate(kept);
-            writer.append(&Record::Truncate(2 * kept))?;
-        }
-        // One that others stand behind was said; the model is told an empty answer, as by the app.
-        for turn in turns {
-            turn.answer.get_or_insert_default();
-        }
-        let messages = super::sessions::messages(&conversation);
-        let created = conversation.header.created;
-        Ok(Saved {
-            messages,
-            created,
-            writer,
-        })
-    }
-
-    fn keep(
-        &mut self,
-        question: Vec<Piece>,
-        output: &Output,
-        stats: &TurnStats,
-    ) -> Result<(), CliError> {
-        // Stopped while it was read: the conversation is as it was before.
-        if stats.stop == Stop::Interrupted && stats.generated_tokens == 0 {
-            return Ok(());
-        }
-        let ending = match stats.stop {
-            Stop::Eos => Ending::Complete,
-            Stop::Length => Ending::Length,
-            Stop::Interrupted => Ending::Stopped,
-        };
-        self.writer.append(&Record::User(question))?;
-        self.writer.append(&Record::Answer(output.raw.clone()))?;
-        if stats.thought_tokens > 0 {
-            self.writer.append(&Record::Thought(Thought {
-                tokens: stats.thought_tokens,
-                seconds: output.thought,
-            }))?;
-        }
-        Ok(self.writer.append(&Record::End(ending))?)
     }
 }
 
@@ -331,6 +269,3 @@ fn record(
         "evictions": output.evictions,
     }))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! A gate for tests: the engine waits where a test says, for as long as the test wants.
+//! A gate for tests: a turn waits where a test says, for as long as the test wants.
 //!
 //! `CACHAT_TEST_GATE` names a file. While it says `answer 40`, an answer stands still behind its
 //! fortieth token until the file changes or the turn is stopped, and with `read 3` a prefill behind
@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 type Place = (&'static str, usize);
 
 /// Where the test's file is.
-pub(super) struct Gate(Option<PathBuf>);
+pub struct Gate(Option<PathBuf>);
 
 impl Gate {
     pub fn from_env() -> Gate {

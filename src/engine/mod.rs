@@ -13,7 +13,7 @@ pub mod evict;
 mod eviction;
 pub mod fit;
 pub mod free;
-mod gate;
+pub mod gate;
 pub mod handle;
 pub mod inspect;
 pub mod lane;

@@ -9,6 +9,7 @@ mod record;
 mod store;
 #[cfg(test)]
 mod tests;
+mod unsaved;
 mod writer;
 
 pub use error::SessionError;
@@ -16,4 +17,5 @@ pub use list::Summary;
 pub use read::{SavedConversation, SavedTurn, read};
 pub use record::{Ending, Header, Piece, Record, Thought};
 pub use store::Store;
+pub use unsaved::Unsaved;
 pub use writer::Writer;

@@ -67,6 +67,11 @@ impl Writer {
         })
     }
 
+    /// Has everything on the disk when it returns.
+    pub fn sync(&self) -> Result<()> {
+        self.out.sync().map_err(|source| self.failed(source))
+    }
+
     pub(super) fn line(&mut self, value: &impl serde::Serialize) -> Result<()> {
         let mut line = if self.open { vec![b'\n'] } else { Vec::new() };
         let written = serde_json::to_writer(&mut line, value)

@@ -66,6 +66,7 @@ use super::conversation::{Level, Scrollback};
 use super::observed::Observed;
 use super::theme::Theme;
 use crate::engine::event::{Mode, Said};
+use crate::saved::Unsaved;
 
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -113,7 +114,7 @@ pub struct State {
     /// It was said what an archive that is off means.
     told_of_loss: bool,
     /// The end of the running answer that is not written down yet.
-    unsaved: String,
+    unsaved: Unsaved,
     /// The element that is in the user's editor.
     opened: Option<u64>,
     /// The folder that `~` stands for.

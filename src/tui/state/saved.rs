@@ -8,9 +8,6 @@ use crate::tui::composer::{Draft, ElementKind};
 use crate::tui::conversation::{Entry, Level};
 use crate::tui::text::safe;
 
-/// An answer is written down in pieces of about so many bytes.
-const PIECE: usize = 240;
-
 /// What is asked for behind `/save` and `/export`.
 const THOUGHTS: &str = "--thoughts";
 
@@ -54,12 +51,9 @@ impl State {
 
     /// Writes the answer down so far; all of it at its end.
     pub(super) fn save_answer(&mut self, piece: &str, end: bool, effects: &mut Vec<Effect>) {
-        self.unsaved.push_str(piece);
-        let due = end || self.unsaved.len() >= PIECE || self.unsaved.ends_with('\n');
-        if due && !self.unsaved.is_empty() {
-            let piece = std::mem::take(&mut self.unsaved);
-            effects.push(Effect::Record(Record::Answer(piece)));
-        }
+        let due = self.unsaved.push(piece);
+        let rest = end.then(|| self.unsaved.rest()).flatten();
+        effects.extend(due.into_iter().chain(rest).map(Effect::Record));
     }
 
     /// Before the app ends: what is still to be written down.
