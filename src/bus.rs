@@ -5,7 +5,7 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
-pub use unix::{forget_terminal, install, remember_terminal};
+pub use unix::{forget_terminal, ignored, install, remember_terminal};
 
 /// Nothing to be done here.
 #[cfg(not(unix))]

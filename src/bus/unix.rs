@@ -64,6 +64,16 @@ extern "C" fn end(signal: libc::c_int) {
     unsafe { libc::_exit(1) }
 }
 
+/// Whether nobody is to hear this signal, as `nohup` and a shell's `&` begin programs.
+pub fn ignored(signal: i32) -> bool {
+    // SAFETY: a sigaction of zeroes is a valid one, and the call does nothing but fill it.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// From now on both ends are said, and a file that may not grow further is an error and no end.
 pub fn install() {
     // SAFETY: a sigaction of zeroes is a valid one; `end` keeps to what is allowed in handlers.

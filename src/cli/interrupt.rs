@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A flag that the first Ctrl-C (or SIGTERM) sets, so that the work can stop and keep what it
+/// A flag that the first Ctrl-C (or SIGTERM, SIGHUP, SIGQUIT) sets, so that the work can stop and keep what it
 /// has. A second one ends the process at once with status 130, for when the work cannot look at
 /// the flag. It holds from the return on: no signal falls between.
 pub fn on_interrupt() -> Arc<AtomicBool> {
@@ -21,8 +21,12 @@ pub fn on_interrupt() -> Arc<AtomicBool> {
 /// to be had, Ctrl-C still ends the process, only without the partial answer.
 #[cfg(unix)]
 fn watch(hear: impl Fn() + Send + 'static) {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]) else {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    // A terminal that is closed is no end for what `nohup` began.
+    let heard = [SIGHUP, SIGQUIT].into_iter();
+    let heard = heard.filter(|&signal| !crate::bus::ignored(signal));
+    let heard = heard.chain([SIGINT, SIGTERM]);
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(heard) else {
         return;
     };
     let _ = std::thread::Builder::new()

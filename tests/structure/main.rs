@@ -63,8 +63,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "dirs", "disk", "human", "unseen", "document", "saved", "policy", "cache", "archive",
-            "model", "engine", "eval", "config", "report", "tui",
+            "bus", "dirs", "disk", "human", "unseen", "document", "saved", "policy", "cache",
+            "archive", "model", "engine", "eval", "config", "report", "tui",
         ],
     ),
 ];
