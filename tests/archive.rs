@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
+use cachat::saved::{Record, SavedConversation, Store};
 use cachat::testing::random::Random;
 use common::home::Home;
 use serde_json::Value;
@@ -177,20 +178,45 @@ fn what_is_no_list_of_questions_is_wrong_usage() {
     }
 }
 
-/// The questions that were answered, as they are saved.
-fn answered(home: &Home) -> usize {
-    let shown = home
-        .cachat(&["sessions", "export", "s", "--json"])
-        .output()
-        .unwrap();
-    let messages: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
-    let messages = messages.as_array().cloned().unwrap_or_default();
-    messages.iter().filter(|m| m["role"] == "assistant").count()
+/// The conversation `s`, as it is saved.
+#[cfg(unix)]
+fn saved(home: &Home) -> SavedConversation {
+    let content = std::fs::read(home.path("sessions/s.jsonl")).unwrap_or_default();
+    cachat::saved::read(&content)
 }
 
-/// `kill -9` at any moment: what was answered stays, and the next answers are those of a conversation
-/// that nobody disturbed. Two of three kills come in the middle of a write, after any byte of what is
-/// saved or archived. `CACHAT_TEST_KILLS` sets how many there are.
+/// What is saved is a beginning of the undisturbed conversation, cut nowhere but in its last answer.
+/// That one is taken back, as `/retry` does, to be asked again. Says how many turns are left.
+#[cfg(unix)]
+fn answered(home: &Home, undisturbed: &SavedConversation) -> usize {
+    let conversation = saved(home);
+    let turns = &conversation.turns;
+    assert_eq!(conversation.damaged, 0);
+    assert!(turns.len() <= undisturbed.turns.len());
+    for (i, (turn, whole)) in turns.iter().zip(&undisturbed.turns).enumerate() {
+        assert_eq!(turn.question, whole.question, "turn {i}");
+        if turn.end.is_some() || i + 1 < turns.len() {
+            assert_eq!((&turn.answer, turn.end), (&whole.answer, whole.end));
+        }
+        let said = turn.answer.as_deref().unwrap_or_default();
+        let answer = whole.answer.as_deref().unwrap();
+        assert!(answer.starts_with(said), "{said:?} of {answer:?}");
+    }
+    let cut = turns.last().filter(|turn| turn.end.is_none());
+    let done = turns.len() - usize::from(cut.is_some());
+    // A question without an answer is taken back by `ask`.
+    if cut.is_some_and(|turn| turn.answer.is_some()) {
+        let store = Store::new(home.path("sessions"));
+        let (_, mut writer) = store.open("s").unwrap();
+        writer.append(&Record::Truncate(2 * done)).unwrap();
+    }
+    done
+}
+
+/// `kill -9` at any moment: what was said stays, and once the answer that was cut is asked for again,
+/// it and the next ones are those of a conversation that nobody disturbed. Two of three kills come in
+/// the middle of a write, after any byte of what is saved or archived. `CACHAT_TEST_KILLS` sets how
+/// many there are.
 #[cfg(unix)]
 #[test]
 fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
@@ -212,10 +238,11 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
         .iter()
         .map(|turn| &turn["answer"])
         .collect();
+    let whole = saved(&undisturbed);
+    assert!(whole.turns.iter().all(|turn| turn.end.is_some()));
     // Bytes that each of the writing threads writes in all.
-    let saved = std::fs::metadata(undisturbed.path("sessions/s.jsonl")).unwrap();
     let written = [
-        ("main", saved.len()),
+        ("main", whole.whole as u64),
         ("archive", number(&record["archive"], "bytes")),
     ];
     let mut random = Random::new(5);
@@ -224,7 +251,7 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
     let mut home = Home::asked();
     let mut tries = 0;
     for i in 0.. {
-        let done = answered(&home);
+        let done = answered(&home, &whole);
         let rest = home.questions("rest.json", &QUESTIONS[done..]);
         let enough = kills.iter().sum::<usize>() >= wanted;
         if enough || done == QUESTIONS.len() || tries == 3 {
@@ -236,6 +263,8 @@ fn killed_at_any_moment_it_goes_on_as_if_it_had_not_been() {
                 for (turn, answer) in turns.iter().zip(&answers[done..]) {
                     assert_eq!(&&turn["answer"], answer, "after {done} turns, {i}");
                 }
+                assert_eq!(saved(&home).turns.len(), QUESTIONS.len());
+                assert_eq!(answered(&home, &whole), QUESTIONS.len());
             }
             if enough {
                 break;
