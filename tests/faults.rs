@@ -24,7 +24,7 @@ type Check = fn(&Home, fault: &str, at: usize);
 
 /// What is written, how many bytes of it there are about, and what has to hold.
 const FILES: [(&str, usize, Check); 4] = [
-    ("sessions", 400, sessions),
+    ("sessions", 120, sessions),
     ("archive", 90_000, archive),
     ("settings", 3_000, settings),
     ("downloads", 600_000, downloads),
@@ -101,9 +101,24 @@ fn sessions(home: &Home, fault: &str, at: usize) {
     done(&mut ask("what is it?"));
     let before = messages();
     assert_eq!(before.len(), 2, "a question and its answer");
-    ended(&home.failing(&mut ask("and then?"), fault, at), fault, at);
+    let output = home.failing(&mut ask("and then?"), fault, at);
+    let ok = ended(&output, fault, at);
+    // It was answered, whatever the disk did.
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
     let after = messages();
     assert_eq!(after[..2], before, "{fault} {at}");
+    match fault {
+        "interrupted" | "short" => assert_eq!(after.len(), 4),
+        // Written it is, but nobody knows where.
+        "sync" => assert!(!ok && after.len() == 4, "{}", said(&output)),
+        "readonly" => assert!(!ok && after.len() == 2, "{}", said(&output)),
+        _ => assert!(!ok || at > 0, "{fault} {at}"),
+    }
+    let saved = cachat::saved::read(&std::fs::read(home.path("sessions/s.jsonl")).unwrap());
+    let kept = saved.turns.get(1).and_then(|turn| turn.answer.as_deref());
+    let (kept, answer) = (kept.unwrap_or_default(), record["answer"].as_str().unwrap());
+    assert!(answer.starts_with(kept), "{kept:?} of {answer:?}");
+    assert!(!ok || answer == kept, "{kept:?} of {answer:?}");
     // It goes on, from what is there.
     done(&mut ask("and then?"));
     let last = messages();
