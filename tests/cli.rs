@@ -621,23 +621,27 @@ fn an_interrupt_keeps_what_was_said_and_ends_with_130() {
 #[test]
 fn an_interrupted_record_is_whole() {
     let place = endless_place();
-    // Nothing is printed before the end, so how far the answer is can only be guessed.
-    for seconds in [1, 4, 16] {
-        let child = endless(&place, &["--json"]);
-        std::thread::sleep(Duration::from_secs(seconds));
-        interrupt(&child);
-        let (status, said, complaint) = ended(child);
-        let Ok(record) = serde_json::from_str::<Value>(&said) else {
-            continue;
-        };
-        assert_eq!((status, complaint.as_str()), (Some(130), ""));
-        assert_eq!(record["stop"], "interrupted");
-        let rounds = record["evictions"].as_array().unwrap();
-        if rounds.iter().any(|round| round["trigger"] == "decode") {
-            return;
-        }
+    let mut child = endless(&place, &["--json", "--session", "s"]);
+    // Nothing is printed before the end; how far the answer is can be read in the conversation. A token
+    // is a few bytes, and every 8 of them are a round.
+    let answered = || {
+        let file = std::fs::read(place.path("sessions/s.jsonl")).unwrap_or_default();
+        let turns = cachat::saved::read(&file).turns;
+        let answer = turns.first().and_then(|turn| turn.answer.as_deref());
+        answer.map_or(0, str::len)
+    };
+    while answered() < 200 {
+        let status = child.try_wait().unwrap();
+        assert!(status.is_none(), "it ended by itself: {status:?}");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("no record of an answer that was stopped");
+    interrupt(&child);
+    let (status, said, complaint) = ended(child);
+    assert_eq!((status, complaint.as_str()), (Some(130), ""));
+    let record: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(record["stop"], "interrupted");
+    let rounds = record["evictions"].as_array().unwrap();
+    assert!(rounds.iter().any(|round| round["trigger"] == "decode"));
 }
 
 #[test]
