@@ -61,6 +61,27 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `text` as a TOML string of harmless characters that says the same; only basic strings know escapes.
+pub fn toml_string(text: &str) -> String {
+    if text.chars().all(|c| harmless(c) || c == '\t') {
+        return toml::Value::String(text.to_string()).to_string();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            c if harmless(c) => out.push(c),
+            c => {
+                let _ = write!(out, "\\U{:08X}", c as u32);
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// One character of each kind that is not harmless, for tests.
 #[doc(hidden)]
 pub const KINDS: &str = "\0\u{7}\u{8}\u{b}\u{1b}\u{7f}\u{80}\u{9b}\u{9d}\u{9f}\u{61c}\u{180e}\u{200b}\
@@ -95,5 +116,16 @@ mod tests {
             );
         }
         assert!(matches!(json("{\"a\": \"日本\"}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn toml_says_the_same_in_other_characters() {
+        let mixed = format!("\"\\'日本\n\t{KINDS}\r\n");
+        for said in ["", "plain", "日本\t\"\\'x", "a\nb\n", KINDS, &mixed] {
+            let safe = toml_string(said);
+            assert!(safe.chars().all(|c| harmless(c) || c == '\t'), "{safe}");
+            let table: toml::Table = toml::from_str(&format!("a = {safe}")).unwrap();
+            assert_eq!(table.get("a").and_then(toml::Value::as_str), Some(said));
+        }
     }
 }

@@ -787,6 +787,32 @@ fn no_name_reaches_the_terminal_raw() {
 }
 
 #[test]
+fn settings_reach_the_terminal_escaped_and_say_the_same() {
+    use cachat::unseen::{KINDS, harmless};
+    let folder = tempfile::tempdir().unwrap();
+    let escaped: String = KINDS
+        .chars()
+        .map(|c| format!("\\U{:08X}", c as u32))
+        .collect();
+    let written = ["model", "system", "theme"].map(|key| format!("{key} = \"x{escaped}x\"\n"));
+    std::fs::write(folder.path().join("config.toml"), written.concat()).unwrap();
+    let output = common::program::cachat()
+        .env("CACHAT_HOME", folder.path())
+        .arg("config")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.chars().all(|c| harmless(c) || c == '\t'), "{text:?}");
+    let settings: toml::Table = toml::from_str(&text).unwrap();
+    let said = format!("x{KINDS}x");
+    for key in ["model", "system", "theme"] {
+        let told = settings.get(key).and_then(toml::Value::as_str);
+        assert_eq!(told, Some(said.as_str()), "{key}");
+    }
+}
+
+#[test]
 fn a_word_of_63_megabytes_is_refused_with_figures_and_little_memory() {
     let place = Place::new(&TinySpec::llama());
     for letter in ["a", "\u{1f600}"] {

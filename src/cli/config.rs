@@ -9,6 +9,7 @@ use super::args::{EvictionArgs, ModelArgs, SamplingArgs, config_file, settings};
 use super::safe::name;
 use crate::config::{self, ConfigFile};
 use crate::dirs::Dirs;
+use crate::unseen::toml_string;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct ConfigArgs {
@@ -58,8 +59,7 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     writeln!(out, "# archive   {}", name(&dirs.archive.to_string_lossy()))?;
     writeln!(out, "# themes    {}", name(&dirs.themes.to_string_lossy()))?;
     writeln!(out, "# logs      {}", name(&dirs.logs.to_string_lossy()))?;
-    let text = |value: &str| toml::Value::String(value.to_string());
-    writeln!(out, "model = {}", text(&set.model.to_string()))?;
+    writeln!(out, "model = {}", toml_string(&set.model.to_string()))?;
     writeln!(out, "device = \"{}\"", set.device)?;
     writeln!(out, "threads = {}", set.threads.unwrap_or(0))?;
     writeln!(out, "kv-dtype = \"{}\"", set.kv_dtype)?;
@@ -76,10 +76,10 @@ pub fn run(args: ConfigArgs, dirs: &Dirs) -> Result<(), CliError> {
     writeln!(
         out,
         "system = {}",
-        text(set.system.as_deref().unwrap_or(""))
+        toml_string(set.system.as_deref().unwrap_or(""))
     )?;
     let theme = set.theme.as_deref().unwrap_or("auto");
-    writeln!(out, "theme = {}", text(theme))?;
+    writeln!(out, "theme = {}", toml_string(theme))?;
     writeln!(out, "mouse = {}", set.mouse)?;
     let sampling = set.sampling.in_force();
     writeln!(out, "\n[sampling]")?;
