@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{Depth, Theme};
+use crate::disk;
 use crate::tui::text::safe;
 
 /// A theme file is a page of text; more than this many bytes is something else.
@@ -67,7 +68,10 @@ impl Theme {
 }
 
 fn read(path: &Path, depth: Depth) -> Result<Theme, String> {
-    let file = fs::File::open(path).map_err(|e| e.to_string())?;
+    // A link is followed, as to a repository of settings; what is there is not waited for.
+    let file = fs::canonicalize(path)
+        .and_then(|path| disk::open(&path, fs::OpenOptions::new().read(true)))
+        .map_err(|e| e.to_string())?;
     let mut source = String::new();
     file.take(LARGEST + 1)
         .read_to_string(&mut source)

@@ -204,3 +204,25 @@ fn a_folder_of_themes_is_read_and_its_errors_name_their_files() {
     let (none, errors) = Theme::load_dir(&dir.path().join("missing"), Depth::True);
     assert!(none.is_empty() && errors.is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_the_themes_is_named_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    nix::unistd::mkfifo(&path("fifo.toml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", path("endless.toml")).unwrap();
+    let text = "name = \"mine\"\ninherits = \"cachat-dark\"\n";
+    std::fs::write(path("mine"), text).unwrap();
+    std::os::unix::fs::symlink(path("mine"), path("link.toml")).unwrap();
+    let (themes, errors) = Theme::load_dir(dir.path(), Depth::True);
+    assert_eq!(themes.len(), 1);
+    assert_eq!(themes[0].name, "mine");
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    for (error, name) in errors.iter().zip(["endless.toml", "fifo.toml"]) {
+        assert!(
+            error.contains(name) && error.contains("plain file"),
+            "{error}"
+        );
+    }
+}
