@@ -345,6 +345,42 @@ fn what_was_cut_is_resumed_and_verified() {
     }
 }
 
+/// Every other answer is longer than the one before it, and brings nothing new.
+#[test]
+fn a_server_that_begins_anew_again_and_again_is_given_up() {
+    let place = Place::new();
+    let mut turn: usize = 0;
+    let server = Server::new(move |request| {
+        if request.asks() {
+            return honest(request, &model(), &[]);
+        }
+        turn += 1;
+        let (file, commit) = (model(), "c".repeat(40));
+        let tag = format!("\"{}\"", sha256(&file));
+        let headers = [
+            ("X-Linked-Etag", tag.as_str()),
+            ("X-Linked-Size", "600004"),
+            ("X-Repo-Commit", &commit),
+        ];
+        match turn {
+            1..=20 => answer("200 OK", &headers, &file[..100 + turn % 2 * 100]),
+            _ => answer("404 Not Found", &[("Content-Length", "0")], b""),
+        }
+    });
+    let output = place
+        .fetch(MODEL)
+        .env("HF_ENDPOINT", &server.address)
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert!(!output.status.success(), "{said}");
+    assert!(
+        said.contains("100 of 600004 bytes in 4 connections"),
+        "{said}"
+    );
+    assert_eq!(server.seen().len(), 5, "the question, and four answers");
+}
+
 #[test]
 fn a_server_without_ranges_will_do() {
     let place = Place::new();

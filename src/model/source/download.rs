@@ -18,8 +18,12 @@ use super::part::Part;
 const STEP: u64 = 256 * 1024;
 /// A list of files that is longer than this is none.
 const LIST: u64 = 16 << 20;
-/// How often a broken connection is taken up again.
+/// Connections in a row that may bring nothing new, beside the first.
 const RETRIES: u32 = 2;
+/// Connections of one download, and the bytes that allow one more: whoever gives a byte on each would
+/// keep us for days.
+const CONNECTIONS: u64 = 200;
+const PIECE: u64 = 4 << 20;
 /// Bytes of a disk that a download leaves free.
 const SPARE: u64 = 64 << 20;
 /// What stays as it is in an address.
@@ -49,6 +53,38 @@ pub struct Fetched {
     pub commit: Option<String>,
     /// A part of it is from an earlier download.
     pub resumed: bool,
+}
+
+/// How the connections of one download went.
+struct Tries {
+    /// Where the part began, and the furthest that it has ever been.
+    start: u64,
+    most: u64,
+    connections: u64,
+    /// Those in a row that brought it no further than that.
+    vain: u32,
+}
+
+impl Tries {
+    fn new(start: u64) -> Tries {
+        Tries {
+            start,
+            most: start,
+            connections: 0,
+            vain: 0,
+        }
+    }
+
+    /// Counts a connection that broke and left `bytes`; how long to wait for the next, if one is
+    /// worth it.
+    fn again(&mut self, bytes: u64) -> Option<Duration> {
+        self.connections += 1;
+        self.vain = if bytes > self.most { 0 } else { self.vain + 1 };
+        self.most = self.most.max(bytes);
+        let limit = CONNECTIONS + (self.most - self.start) / PIECE;
+        let worth = self.vain <= RETRIES && self.connections < limit;
+        worth.then(|| Duration::from_millis(300 << self.vain))
+    }
 }
 
 /// Fetches the file `name` of `repo` into a file in `staging`. `tell` is false where nobody waits for it
@@ -87,13 +123,12 @@ pub fn download(
     }
     let resumed = part.bytes > 0;
     has_room(staging, bytes - part.bytes, crate::disk::free(staging))?;
-    let mut tries = 0;
+    let mut tries = Tries::new(part.bytes);
     while part.bytes < bytes {
         if !(tell(Step::Size(bytes)) && tell(Step::Done(part.bytes))) {
             return Err(Miss::said("it was given up"));
         }
-        let before = part.bytes;
-        let range = format!("bytes={before}-");
+        let range = format!("bytes={}-", part.bytes);
         let end = client.get(&path, Some(&range)).and_then(|reply| {
             if reply.facts != facts {
                 return Err(Miss::said(
@@ -108,19 +143,18 @@ pub fn download(
             Err(Miss::Elsewhere(why)) => why,
             Err(miss) => return Err(miss),
         };
-        if tries == RETRIES {
+        let Some(pause) = tries.again(part.bytes) else {
             let kept = match part.bytes > 0 && sha256.is_some() {
                 true => "; the part that came is kept and will be resumed",
                 false => "",
             };
-            let came = part.bytes;
+            let (came, times) = (part.bytes, tries.connections);
             return Err(Miss::Elsewhere(format!(
-                "{why} after {came} of {bytes} bytes{kept}"
+                "{why} after {came} of {bytes} bytes in {times} connections: try again later, or \
+                 over another network{kept}"
             )));
-        }
-        // As long as there is more each time, it is worth going on.
-        tries = if part.bytes > before { 0 } else { tries + 1 };
-        std::thread::sleep(Duration::from_millis(300 << tries));
+        };
+        std::thread::sleep(pause);
     }
     tell(Step::Size(bytes));
     tell(Step::Done(bytes));
@@ -271,6 +305,22 @@ mod tests {
             why.to_string(),
             "1.07 GB are still to come, and 1.07 GB are free there"
         );
+    }
+
+    #[test]
+    fn a_bad_line_is_gone_on_with_and_a_server_that_gives_next_to_nothing_is_not() {
+        let ends = |start, left: fn(u64) -> u64| {
+            let mut tries = Tries::new(start);
+            (1..=5_000).find(|n| tries.again(left(*n)).is_none())
+        };
+        // 20 GB in pieces; with two connections in vain between them.
+        assert_eq!(ends(0, |n| n * PIECE), None);
+        assert_eq!(ends(0, |n| n / 3 * 4 * PIECE), None);
+        // A byte each; little and less in turn; nothing; less than there was.
+        assert_eq!(ends(0, |n| n), Some(CONNECTIONS));
+        assert_eq!(ends(0, |n| 100 + n % 2 * 100), Some(4));
+        assert_eq!(ends(0, |_| 0), Some(3));
+        assert_eq!(ends(100, |n| n), Some(3));
     }
 
     #[test]
