@@ -133,7 +133,9 @@ fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Work;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     /// One id for each piece of a pre-tokenizer: what must not depend on where a text is cut.
     fn pieces(split: Split) -> impl Fn(&str, &mut Vec<u32>) -> Result<(), ()> {
@@ -181,6 +183,23 @@ mod tests {
             let before = memo.fresh();
             memo.encode(split, &asked, &mut out, &tokenise).unwrap();
             assert_eq!(memo.fresh(), before);
+        }
+    }
+
+    /// However white space is put together, and by every pre-tokenizer.
+    #[test]
+    fn a_long_run_of_line_ends_is_gone_through_once() {
+        for run in ["\n", "\r\n", "\n ", " \n\t", "\n\u{3000}", "\n\u{2028}"] {
+            let text = format!("a{}b", run.repeat(200_000 / run.len()));
+            for (name, split) in Split::all() {
+                let work = Work::begin();
+                let tokenise = pieces(split);
+                Memo::default()
+                    .encode(split, &text, &mut Vec::new(), tokenise)
+                    .unwrap();
+                // Linear is some milliseconds; what is quadratic takes ten seconds.
+                assert!(work.done() < Duration::from_secs(2), "{name} {run:?}");
+            }
         }
     }
 

@@ -51,8 +51,10 @@ impl Split {
             // A run of spaces up to its last line end is one piece, or the end of the signs before
             // it, which may have slashes too.
             Cut::Behind => {
-                let spaces = rest.split(|c| !space(c)).next().unwrap_or(rest);
-                (!spaces.contains(line_end) && !rest.starts_with('/')).then_some(at + 1)
+                // No further than to the next line end, or a run of them would be gone through for each.
+                let next = rest.chars().find(|c| line_end(*c) || !space(*c));
+                let another = next.is_some_and(line_end);
+                (!another && !rest.starts_with('/')).then_some(at + 1)
             }
             Cut::Nowhere => None,
         }

@@ -86,7 +86,7 @@ fn agree(form: Form, blocks: usize, m: usize, byte: impl Fn(usize) -> u8, x: &[f
 fn every_kernel_agrees_with_the_portable_one() {
     for form in FORMS {
         let rows: &[usize] = match cfg!(miri) {
-            true => &[1, 5],
+            true => &[4],
             false => &[1, 2, 3, 4, 5, 7, 8, 63, 64],
         };
         for &m in rows {
