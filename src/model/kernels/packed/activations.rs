@@ -55,6 +55,7 @@ pub struct Panel<'a> {
     pub residues: &'a [Residue],
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Panel<'_> {
     pub const EMPTY: Panel<'static> = Panel {
         rows: 0,
