@@ -16,7 +16,7 @@ mod many;
 use super::{
     activations::{Centre, Panel, Sums},
     dispatch::{Block, Tile},
-    layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
+    layout::{Form, LOOKUP, Line, Quants, Scales, TILE},
     residue::More,
     scales::Group,
 };
