@@ -6,9 +6,9 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Bytes of the longest special token, and of all of them: real ones have some dozen (31 spaces of
-/// three bytes are the longest), and some ten thousand. A search may go over a text's letter as often
-/// as the longest has letters, and is built in time that grows with the square of that.
+/// Bytes of the longest special token, and of all of them: real ones have some dozen (31 in Gemma's and
+/// Llama's vocabularies), and some ten thousand. A search may go over a text's letter as often as the
+/// longest has letters, and is built in time that grows with the square of that.
 const LONGEST: usize = 1 << 8;
 const ALL: usize = 4 << 20;
 
