@@ -11,11 +11,12 @@ pub use archive::archive;
 use cachat::document::convert::{Format, convert};
 use cachat::model::gguf::GgufFile;
 use cachat::model::tokenizer::Tokenizer;
-use cachat::testing::{TinySpec, pdf, write_tiny_gguf};
+use cachat::testing::{TinySpec, pdf, write_tiny_gguf, write_tiny_vocabulary};
 use cachat::tui::text::safe::visible;
 use cachat::unseen::{harmless, json};
 
-/// A GGUF file: header, tensors, vocabulary, and a text through it.
+/// A GGUF file: header, tensors, vocabulary, and two texts through it. The longer one is the file's end,
+/// with runs of white space as long as its last byte says.
 #[allow(dead_code)]
 pub fn model(data: &[u8]) {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -29,8 +30,23 @@ pub fn model(data: &[u8]) {
     let Ok(tokenizer) = Tokenizer::from_gguf(&model) else {
         return;
     };
-    let text = "Some words, 12 numbers\n\n<|im_start|> 日本 😀\t";
-    for special in [false, true] {
+    let usual = "Some words, 12 numbers\n\n<|im_start|> 日本 😀\t";
+    let end = String::from_utf8_lossy(&data[data.len().saturating_sub(1 << 10)..]);
+    let run = 2 * usize::from(data.last().copied().unwrap_or_default());
+    let long = [
+        &*end,
+        &"\n".repeat(run),
+        &*end,
+        &" ".repeat(run),
+        &"\r\n \t\n".repeat(run),
+    ]
+    .concat();
+    for (text, special) in [
+        (usual, false),
+        (usual, true),
+        (&*long, false),
+        (&*long, true),
+    ] {
         if let Ok(ids) = tokenizer.encode(text, special) {
             ids.iter().for_each(|&id| drop(tokenizer.token_bytes(id)));
         }
@@ -106,6 +122,19 @@ const SESSION: &str = r#"{"cachat":1,"created":"2026-11-03T10:00:00Z","model":"t
 {"end":"stopped"}
 {"truncate":1}
 "#;
+/// Ways to split a text, each with steps of its own; SentencePiece's last.
+const SPLITS: [&str; 10] = [
+    "default",
+    "gpt-2",
+    "falcon",
+    "llama-bpe",
+    "tekken",
+    "gpt-4o",
+    "kimi-k2",
+    "deepseek-llm",
+    "gemma4",
+    "llama",
+];
 const HTML: &str =
     "\0<!doctype html><title>a</title><table><tr><td>1<td>2</table><ul><li>b<pre>c</pre></ul>";
 const TEXT: &str = "a\u{1b}[31m\u{9b}\u{202e}\u{200b}\u{e0041}日本 👩‍👩‍👧\t\r\n";
@@ -142,6 +171,14 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("document", "pdf", [&[1][..], &pages].concat()),
         ("text", "mixed", TEXT.into()),
     ];
+    let vocabulary = |pre: &'static str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        write_tiny_vocabulary(file.path(), pre).unwrap();
+        // The model above has the name.
+        let name = if pre == "llama" { "spm" } else { pre };
+        ("model", name, std::fs::read(file.path()).unwrap())
+    };
+    seeds.extend(SPLITS.map(vocabulary));
     seeds.extend(archive::seeds());
     seeds
 }

@@ -27,6 +27,11 @@ pub fn brief(message: &str) -> String {
     )
 }
 
+/// What a file says, as it is quoted within a message.
+pub fn quoted(text: &str) -> String {
+    middle_out(text, WORD)
+}
+
 fn middle_out(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();

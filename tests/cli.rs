@@ -468,6 +468,30 @@ fn token_files_that_make_no_sense_are_refused() {
     }
 }
 
+/// Whatever it comes through: as much is read as of a document.
+#[test]
+fn input_without_end_is_refused_with_figures() {
+    let place = Place::new(&TinySpec::llama());
+    let path = place.file("large.json", "");
+    let large = std::fs::File::options().write(true).open(&path).unwrap();
+    large.set_len(cachat::document::LIMIT + (1 << 20)).unwrap();
+    let says = ["is too large: 6", "at most 64 MiB are read"];
+    let folder = ["is a folder"];
+    let mut tokenize = place.command("tokenize");
+    tokenize.stdin(std::fs::File::open(&path).unwrap());
+    refused(&tokenize.output().unwrap(), 1, &says);
+    for (command, option, status) in [("inspect", "--tokens", 1), ("ask", "--turns", 2)] {
+        for (path, says) in [
+            (path.as_path(), &says[..]),
+            (place.folder.path(), &folder[..]),
+        ] {
+            let mut command = place.command(command);
+            command.arg(option).arg(path);
+            refused(&command.output().unwrap(), status, says);
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn arguments_that_are_not_utf8_are_wrong_usage() {

@@ -209,7 +209,7 @@ fn turns(path: &Path) -> Result<Vec<String>, CliError> {
             "--turns {path} must be a JSON array of questions: {why}"
         ))
     };
-    let text = std::fs::read(path).map_err(|e| wrong(&e))?;
+    let text = crate::document::bytes_of(path).map_err(|e| wrong(&e))?;
     let questions: Vec<String> = serde_json::from_slice(&text).map_err(|e| wrong(&e))?;
     match questions.iter().any(|question| question.trim().is_empty()) {
         _ if questions.is_empty() => Err(wrong(&"it has none")),

@@ -8,6 +8,7 @@ use super::CliError;
 use super::args::{EvictionArgs, ModelArgs, PromptArgs, settings};
 use crate::config::Settings;
 use crate::dirs::Dirs;
+use crate::document;
 use crate::engine::event::{Message, Role};
 use crate::engine::inspect::inspect;
 use crate::engine::session::Model;
@@ -152,10 +153,14 @@ fn encode(model: &Model, system: Option<&str>, text: String) -> Result<Vec<u32>,
 /// The file's ids, as they are.
 fn read_tokens(path: &Path) -> Result<Vec<u32>, CliError> {
     let wrong = |why: String| CliError::failed(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let text = document::bytes_of(path).map_err(|e| wrong(e.to_string()))?;
+    let text = String::from_utf8(text).map_err(|e| wrong(e.to_string()))?;
     let json: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|e| wrong(e.to_string()))?;
-    let ids = json.get("tokens").unwrap_or(&json).clone();
+    let ids = match json {
+        serde_json::Value::Object(mut all) => all.remove("tokens").unwrap_or_default(),
+        ids => ids,
+    };
     let ids: Vec<u32> = serde_json::from_value(ids).map_err(|_| {
         wrong("expected a JSON array of token ids, or an object with the key `tokens`".into())
     })?;

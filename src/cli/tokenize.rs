@@ -1,13 +1,12 @@
 //! `cachat tokenize`: text to token ids.
 
-use std::io::Read;
-
 use clap::Args;
 
 use super::CliError;
 use super::args::{ModelArgs, settings};
 use crate::config::{DeviceChoice, Settings};
 use crate::dirs::Dirs;
+use crate::document;
 use crate::model::tokenizer::Tokenizer;
 
 #[derive(Args, Clone, Debug, Default)]
@@ -39,10 +38,7 @@ pub fn run(args: TokenizeArgs, dirs: &Dirs) -> Result<(), CliError> {
     let text = match &args.text {
         Some(text) => text.clone(),
         None => {
-            let mut bytes = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut bytes)
-                .map_err(|e| CliError::failed(format!("cannot read standard input: {e}")))?;
+            let bytes = document::bytes_from("stdin", std::io::stdin().lock())?;
             // Replacing what is wrong would give ids of another text than the one that was sent.
             String::from_utf8(bytes).map_err(|e| {
                 CliError::failed(format!(

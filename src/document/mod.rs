@@ -7,6 +7,7 @@ mod decode;
 mod excerpt;
 mod html;
 mod kind;
+mod nesting;
 mod pdf;
 
 use std::io::{self, Read};
@@ -102,46 +103,39 @@ fn unit(n: usize, what: &str) -> String {
 pub fn read(path: &Path) -> Result<Document, DocumentError> {
     let (path, part) = excerpt::split(path);
     if path.as_os_str() == "-" {
-        return take("stdin", &all("stdin", io::stdin().lock())?, part);
+        return take("stdin", &bytes_from("stdin", io::stdin().lock())?, part);
     }
-    let name = path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.to_string_lossy().into_owned(),
-    );
+    take(&name_of(&path), &bytes_of(&path)?, part)
+}
+
+/// The bytes of a file, whatever they are: at most [`LIMIT`].
+///
+/// # Errors
+/// A file that is not there, is a folder, cannot be read or has more.
+pub fn bytes_of(path: &Path) -> Result<Vec<u8>, DocumentError> {
     let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => DocumentError::Missing(path.clone()),
-        io::ErrorKind::IsADirectory => DocumentError::Folder(path.clone()),
+        io::ErrorKind::NotFound => DocumentError::Missing(path.to_owned()),
+        io::ErrorKind::IsADirectory => DocumentError::Folder(path.to_owned()),
         _ => DocumentError::Unreadable {
             name: path.display().to_string(),
             source,
         },
     };
-    let data = std::fs::metadata(&path).map_err(unreadable)?;
+    let data = std::fs::metadata(path).map_err(unreadable)?;
     if data.is_dir() {
-        return Err(DocumentError::Folder(path));
+        return Err(DocumentError::Folder(path.to_owned()));
     }
+    let name = name_of(path);
     // Before reading: a size is known for files, and a disk image should not be loaded to refuse it.
-    if data.len() > LIMIT {
-        return Err(DocumentError::TooLarge {
-            name,
-            bytes: data.len(),
-        });
-    }
-    let file = std::fs::File::open(&path).map_err(unreadable)?;
-    take(&name, &all(&name, file)?, part)
+    within(&name, data.len())?;
+    bytes_from(&name, std::fs::File::open(path).map_err(unreadable)?)
 }
 
-/// Reads from anything, at most [`LIMIT`] bytes.
-pub fn read_from(name: &str, source: impl Read) -> Result<Document, DocumentError> {
-    from_bytes(name, &all(name, source)?)
-}
-
-/// A document of these bytes.
-pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Document, DocumentError> {
-    take(name, bytes, None)
-}
-
-fn all(name: &str, source: impl Read) -> Result<Vec<u8>, DocumentError> {
+/// The bytes that come from anything, at most [`LIMIT`].
+///
+/// # Errors
+/// What cannot be read, or has more.
+pub fn bytes_from(name: &str, source: impl Read) -> Result<Vec<u8>, DocumentError> {
     let mut bytes = Vec::new();
     source
         .take(LIMIT + 1)
@@ -150,18 +144,40 @@ fn all(name: &str, source: impl Read) -> Result<Vec<u8>, DocumentError> {
             name: name.to_string(),
             source,
         })?;
+    within(name, bytes.len() as u64)?;
     Ok(bytes)
+}
+
+fn within(name: &str, bytes: u64) -> Result<(), DocumentError> {
+    match bytes > LIMIT {
+        true => Err(DocumentError::TooLarge {
+            name: name.to_string(),
+            bytes,
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Without folders.
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    name.map_or_else(|| path.display().to_string(), |name| name.into_owned())
+}
+
+/// Reads from anything, at most [`LIMIT`] bytes.
+pub fn read_from(name: &str, source: impl Read) -> Result<Document, DocumentError> {
+    from_bytes(name, &bytes_from(name, source)?)
+}
+
+/// A document of these bytes.
+pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Document, DocumentError> {
+    take(name, bytes, None)
 }
 
 /// The whole document or a part of it.
 fn take(name: &str, bytes: &[u8], part: Option<Excerpt>) -> Result<Document, DocumentError> {
     let named = || name.to_string();
-    if bytes.len() as u64 > LIMIT {
-        return Err(DocumentError::TooLarge {
-            name: named(),
-            bytes: bytes.len() as u64,
-        });
-    }
+    within(name, bytes.len() as u64)?;
     let binary = |what| DocumentError::Binary {
         name: named(),
         what,

@@ -11,9 +11,10 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 /// as 64 passes over it take.
 const FUEL: u64 = 2_000_000;
 const FUEL_OF_A_MESSAGE: u64 = 1_000;
-/// Spaces that JSON may be indented by, and values in it.
+/// Spaces that JSON may be indented by, values in it, and how deep they may be within each other.
 const MAX_INDENT: usize = 8;
 const MAX_VALUES: usize = 100_000;
+const MAX_DEPTH: usize = 200;
 /// What a rendering of so many messages, of so many bytes together, may cost.
 pub fn fuel(messages: usize, bytes: usize) -> u64 {
     FUEL + FUEL_OF_A_MESSAGE * messages as u64 + bytes as u64
@@ -169,15 +170,19 @@ fn check_json(value: &Value, indent: Option<&Value>, args: &Kwargs) -> Result<()
 /// what that costs.
 fn check_values(value: &Value) -> Result<(), Error> {
     let mut left = MAX_VALUES;
-    match count(value, &mut left) {
+    match count(value, MAX_DEPTH, &mut left) {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::OutOfFuel, "too many values to write")),
+        false => Err(Error::new(
+            ErrorKind::OutOfFuel,
+            "too many values to write, or too deep ones",
+        )),
     }
 }
 
-/// Whether `value` has no more values in it than are `left`; lists may hold each other many times.
-fn count(value: &Value, left: &mut usize) -> bool {
-    let Some(rest) = left.checked_sub(1) else {
+/// Whether `value` has no more values in it than are `left`, and none deeper than `deep`; lists may
+/// hold each other many times.
+fn count(value: &Value, deep: usize, left: &mut usize) -> bool {
+    let (Some(rest), Some(deep)) = (left.checked_sub(1), deep.checked_sub(1)) else {
         return false;
     };
     *left = rest;
@@ -192,8 +197,10 @@ fn count(value: &Value, left: &mut usize) -> bool {
         return true;
     };
     items.all(|item| match map {
-        true => value.get_item(&item).is_ok_and(|inner| count(&inner, left)),
-        false => count(&item, left),
+        true => value
+            .get_item(&item)
+            .is_ok_and(|inner| count(&inner, deep, left)),
+        false => count(&item, deep, left),
     })
 }
 
@@ -264,5 +271,19 @@ mod tests {
         let long = "long text\n".repeat(3_000_000);
         let source = "{% for m in messages %}{{ m.role ~ m.content | trim }}{% endfor %}";
         assert!(render(source, &[&long, &long]).is_ok());
+    }
+
+    #[test]
+    fn what_is_written_may_be_so_deep_and_no_deeper() {
+        for (deep, refused) in [(150, false), (1_000, true)] {
+            let lists = format!(
+                "{{% set n = namespace(l=[1]) %}}{{% for _ in range({deep}) %}}\
+                 {{% set n.l = [n.l] %}}{{% endfor %}}"
+            );
+            for end in ["{{ n.l }}", "{{ n.l | tojson }}", "{{ n.l | string }}"] {
+                let end = render(&format!("{lists}{end}"), &[]);
+                assert_eq!(end.is_err(), refused, "{deep}: {end:?}");
+            }
+        }
     }
 }

@@ -25,6 +25,9 @@ const TIME: Duration = Duration::from_secs(4);
 const MEMORY: usize = 512 << 20;
 /// Most bytes of a conversation in the template's words, beside those of the conversation.
 const LIMIT: usize = 16 << 20;
+/// Lists may hold each other as deep as fuel has them made, and are dropped as deep.
+const STACK: usize = 256 << 20;
+const FAULT: &str = "the engine for templates met a fault";
 
 /// A conversation to be written as a template says.
 #[derive(Debug, Serialize)]
@@ -70,7 +73,16 @@ impl Job<'_> {
     }
 
     /// The text, within the fuel's bounds.
-    fn here(&self, mut env: Environment<'static>) -> Result<String, Failure> {
+    fn here(&self, env: Environment<'static>) -> Result<String, Failure> {
+        let rendered = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            let rendering = thread.spawn_scoped(scope, || self.on_this_thread(env));
+            rendering.ok()?.join().ok()
+        });
+        rendered.unwrap_or_else(|| Err(Failure::Failed(FAULT.into())))
+    }
+
+    fn on_this_thread(&self, mut env: Environment<'static>) -> Result<String, Failure> {
         env.set_fuel(Some(jinja::fuel(self.messages.len(), self.bytes())));
         let began = DateTime::parse_from_rfc3339(&self.began);
         jinja::set_clock(&mut env, began.map_or_else(|_| Local::now(), Into::into));
@@ -119,7 +131,7 @@ impl Job<'_> {
             },
             Some(code) if code == i32::from(aside::TOO_SLOW) => "it takes too long",
             Some(code) if code == i32::from(aside::TOO_LARGE) => "it takes too much memory",
-            _ => "the engine for templates met a fault",
+            _ => FAULT,
         };
         Ok(Err(Failure::Failed(why.into())))
     }
@@ -226,6 +238,20 @@ mod tests {
         assert!(here.starts_with("<s>user: a\u{10fffd}\u{0}日本\n\n2026-11-0"));
         let refusing = serde_json::to_vec(&job("{{ raise_exception('no') }}")).unwrap();
         assert_eq!(rendered(&refusing), Err(Failure::Refused("no".into())));
+    }
+
+    #[test]
+    fn lists_may_hold_each_other_as_deep_as_they_are_made() {
+        let job = serde_json::json!({
+            "source": "{% set n = namespace(l=[1]) %}{% for _ in range(90000) %}\
+                {% set n.l = [n.l] %}{% endfor %}{{ n.l | length }}",
+            "messages": [],
+            "add_generation_prompt": true,
+            "bos": "",
+            "eos": "",
+            "began": "2026-11-03T10:00:00+00:00",
+        });
+        assert_eq!(rendered(job.to_string().as_bytes()), Ok("1".into()));
     }
 
     #[test]

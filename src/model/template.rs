@@ -8,6 +8,7 @@ use super::rendering::{Failure, Job};
 use super::thinking::Thinking;
 use super::thoughts::{Form, Knows, Told};
 use super::tokenizer::{Tokenizer, TokenizerError};
+use crate::human::quoted;
 use chrono::{DateTime, Local};
 use minijinja::Environment;
 use std::cell::RefCell;
@@ -90,7 +91,7 @@ impl ChatTemplate {
         let (source, env) = match compile(source) {
             Ok(env) => (source, env),
             Err(error) => {
-                let error = error.to_string().escape_debug().to_string();
+                let error = quoted(&error.to_string().escape_debug().to_string());
                 notice = Some(format!(
                     "the model's chat template is broken ({error}); {name} is used"
                 ));

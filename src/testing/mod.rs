@@ -11,5 +11,5 @@ pub mod work;
 pub use families::write_family_gguf;
 pub use forms::write_tiny_parts;
 pub use tiny::{TinySpec, write_tiny_gguf};
-pub use vocabulary::write_smollm2_vocabulary;
+pub use vocabulary::{write_smollm2_vocabulary, write_tiny_vocabulary};
 pub use work::Work;

@@ -33,7 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "model",
         &[
-            "aside", "dirs", "disk", "heap", "device", "gpu", "policy", "cache", "archive",
+            "aside", "dirs", "disk", "heap", "human", "device", "gpu", "policy", "cache", "archive",
         ],
     ),
     // Made models: for tests, and for the self-test of devices.

@@ -14,6 +14,9 @@ const MAX_ELEMENTS: u64 = 1 << 23;
 const MAX_KEYS: u64 = 1 << 16;
 pub(super) const MAX_TENSORS: u64 = 1 << 18;
 const MAX_NAME: u64 = 1 << 10;
+/// Bytes in front of the tensors' own: what the header holds is copied, some of it twice. A vocabulary
+/// of 256k tokens with its merges takes 16 MiB.
+const MAX_HEADER: u64 = 128 << 20;
 const MAX_DEPTH: u32 = 4;
 const MAX_DIMS: u32 = 4;
 /// Tensor data is read in place, so it must be aligned for the widest scalar of a block.
@@ -137,6 +140,12 @@ impl<'a> Walk<'a> {
                 end,
                 len: self.file.len() as u64,
             });
+        }
+        if end > MAX_HEADER {
+            let most = MAX_HEADER >> 20;
+            return damaged(format!(
+                "{what} ends behind its first {most} MiB, where no model's does"
+            ));
         }
         let taken = &self.file[self.pos..end as usize];
         self.pos = end as usize;

@@ -290,8 +290,8 @@ impl Tokenizer {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// Where control tokens and others recognised in text are written in `text`, and their ids: also
-    /// within and across others, in the order of their ends.
+    /// Where control tokens and others recognised in text are written in `text`, and their ids: the
+    /// longest at each place, from the left.
     pub(super) fn control_in<'a>(
         &'a self,
         text: &'a str,

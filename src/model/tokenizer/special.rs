@@ -3,11 +3,13 @@
 use super::error::TokenizerError;
 use super::kind::Kind;
 use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::HashSet;
 use std::ops::Range;
 
-/// Bytes of the longest special token, and of all of them: real ones have some dozen, and some ten
-/// thousand. The search is built in time that grows with the square of the length.
-const LONGEST: usize = 1 << 10;
+/// Bytes of the longest special token, and of all of them: real ones have some dozen (31 in Gemma's and
+/// Llama's vocabularies), and some ten thousand. A search may go over a text's letter as often as the
+/// longest has letters, and is built in time that grows with the square of that.
+const LONGEST: usize = 1 << 8;
 const ALL: usize = 4 << 20;
 
 struct Finder {
@@ -15,49 +17,57 @@ struct Finder {
     ids: Vec<u32>,
 }
 
+impl Finder {
+    /// No letter is in two of them, so that there are no more than letters.
+    fn places<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
+        let found = self.automaton.find_iter(text);
+        found.map(move |m| (m.range(), self.ids[m.pattern().as_usize()]))
+    }
+}
+
 /// User-defined tokens are recognised everywhere, control tokens only where asked for. Longest match
 /// first, from the left.
 pub struct Special {
     everywhere: Finder,
     with_control: Finder,
-    /// Of control tokens, also where they overlap.
     control: Finder,
 }
 
 impl Special {
     pub fn new(tokens: &[&str], kinds: &[Kind]) -> Result<Special, TokenizerError> {
-        let finder = |wanted: &[Kind], matches: MatchKind| {
+        let finder = |wanted: &[Kind]| {
             let all = (0..).zip(tokens.iter().zip(kinds));
-            let chosen =
-                all.filter(|(_, (token, kind))| !token.is_empty() && wanted.contains(kind));
+            // One of a spelling, the first: the others would be gone through at each of its places.
+            let mut seen = HashSet::new();
+            let chosen = all.filter(|(_, (token, kind))| {
+                !token.is_empty() && wanted.contains(kind) && seen.insert(**token)
+            });
             let (ids, texts): (Vec<u32>, Vec<&str>) =
                 chosen.map(|(id, (token, _))| (id, *token)).unzip();
             let damaged = |what| TokenizerError::Vocabulary { what };
             if texts.iter().any(|text| text.len() > LONGEST) {
-                return Err(damaged("a special token has more than 1,024 bytes"));
+                return Err(damaged("a special token has more than 256 bytes"));
             }
             if texts.iter().map(|text| text.len()).sum::<usize>() > ALL {
                 return Err(damaged("its special tokens have more than 4 MiB"));
             }
             let automaton = AhoCorasick::builder()
-                .match_kind(matches)
+                .match_kind(MatchKind::LeftmostLongest)
                 .build(texts)
                 .map_err(|error| TokenizerError::Build(Box::new(error)))?;
             Ok::<_, TokenizerError>(Finder { automaton, ids })
         };
         let all = [Kind::UserDefined, Kind::Control, Kind::Shown, Kind::Unknown];
-        let longest = MatchKind::LeftmostLongest;
         Ok(Special {
-            everywhere: finder(&all[..1], longest)?,
-            with_control: finder(&all, longest)?,
-            control: finder(&all[1..], MatchKind::Standard)?,
+            everywhere: finder(&all[..1])?,
+            with_control: finder(&all)?,
+            control: finder(&all[1..])?,
         })
     }
 
-    /// Every place of a control token, also within and across others, in the order of their ends.
+    /// The places of control tokens: between them, and in what is cut out there, is none.
     pub fn written<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
-        let all = self.control.automaton.find_overlapping_iter(text);
-        all.map(move |m| (m.range(), self.control.ids[m.pattern().as_usize()]))
+        self.control.places(text)
     }
 
     pub fn find<'a>(
@@ -65,15 +75,10 @@ impl Special {
         text: &'a str,
         control: bool,
     ) -> impl Iterator<Item = (Range<usize>, u32)> + 'a {
-        let finder = if control {
-            &self.with_control
-        } else {
-            &self.everywhere
-        };
-        finder
-            .automaton
-            .find_iter(text)
-            .map(|m| (m.range(), finder.ids[m.pattern().as_usize()]))
+        match control {
+            true => self.with_control.places(text),
+            false => self.everywhere.places(text),
+        }
     }
 }
 
@@ -92,15 +97,36 @@ mod tests {
         for kind in [Kind::Control, Kind::UserDefined] {
             let long = ["a".repeat(200_000), "b".into()];
             let error = built(&long, kind).err().unwrap().to_string();
-            assert!(error.contains("1,024 bytes"), "{error}");
-            let many: Vec<String> = (0..5000)
-                .map(|n| format!("{}{n:04}", "a".repeat(1000)))
+            assert!(error.contains("256 bytes"), "{error}");
+            let many: Vec<String> = (0..21_000)
+                .map(|n| format!("{}{n:05}", "a".repeat(200)))
                 .collect();
             assert!(built(&many, kind).is_err());
             // As much as may be.
-            assert!(built(&many[..4000], kind).is_ok());
+            assert!(built(&many[..20_000], kind).is_ok());
+            // The same one again and again.
+            assert!(built(&vec!["a".to_owned(); 300_000], kind).is_ok());
         }
         assert!(built(&["a".repeat(200_000)], Kind::Normal).is_ok());
+        assert!(work.done().as_secs() < 5, "{:?}", work.done());
+    }
+
+    /// Of tokens within each other one is found at a place, not all; and one whose end never comes is
+    /// looked for at each letter, no further than it is long.
+    #[test]
+    fn tokens_within_each_other_are_found_in_one_walk() {
+        let nested: Vec<String> = (1..=LONGEST).map(|n| "a".repeat(n)).collect();
+        let special = built(&nested, Kind::Control).unwrap();
+        let text = "a".repeat(20_001);
+        let found: Vec<_> = special.written(&text).collect();
+        assert_eq!(found.len(), text.len().div_ceil(LONGEST));
+        assert_eq!(found.last(), Some(&(19_968..20_001, 32)));
+        assert_eq!(special.find(&text, true).count(), found.len());
+        let endless = ["a".to_owned(), "a".repeat(LONGEST - 1) + "b"];
+        let special = built(&endless, Kind::Control).unwrap();
+        let text = "a".repeat(1 << 20);
+        let work = crate::testing::Work::begin();
+        assert_eq!(special.written(&text).count(), text.len());
         assert!(work.done().as_secs() < 5, "{:?}", work.done());
     }
 }

@@ -261,3 +261,23 @@ fn a_template_that_writes_nothing_is_an_error() {
         }
     }
 }
+
+/// It may have a megabyte, and quotes what it stumbled on.
+#[test]
+fn the_notice_of_a_broken_template_is_short() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tiny.gguf");
+    for word in ["x".repeat(900_000), "\u{1b}日".repeat(100_000)] {
+        let spec = TinySpec {
+            template: format!("{{% {word} %}}").leak(),
+            ..TinySpec::llama()
+        };
+        write_tiny_gguf(&path, &spec).unwrap();
+        let file = GgufFile::open(&path).unwrap();
+        let tokenizer = Tokenizer::from_gguf(&file).unwrap();
+        let template = ChatTemplate::from_gguf(&file, &tokenizer).unwrap();
+        let notice = template.notice().unwrap();
+        assert!(notice.contains("is broken (") && notice.ends_with("; ChatML is used"));
+        assert!(notice.len() < 500, "{}", notice.len());
+    }
+}

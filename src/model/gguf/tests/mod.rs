@@ -261,6 +261,35 @@ fn absurd_declarations_are_refused_at_once() {
     );
 }
 
+/// Each text alone is short enough; a disk holds such a file in some kilobytes.
+#[test]
+fn a_header_is_bounded_as_a_whole() {
+    use std::io::{Seek, SeekFrom, Write};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sparse.gguf");
+    let kind = 8u32.to_le_bytes();
+    let long = |key: &str, mib: u64| [&name(key)[..], &kind, &(mib << 20).to_le_bytes()].concat();
+    for (mib, refused) in [(20, false), (70, true)] {
+        let mut begin = header(0, 2, &[&long("a", mib)]);
+        begin.truncate(begin.len() - 4096);
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(&begin).unwrap();
+        file.seek(SeekFrom::Current((mib << 20) as i64)).unwrap();
+        file.write_all(&long("b", mib)).unwrap();
+        file.set_len(200 << 20).unwrap();
+        let opened = GgufFile::open(&path);
+        assert_eq!(opened.is_err(), refused, "{mib}: {opened:?}");
+        if let Err(error) = opened {
+            let error = error.to_string();
+            assert!(
+                error.contains("b ends behind its first 128 MiB")
+                    && error.contains("download it again"),
+                "{error}"
+            );
+        }
+    }
+}
+
 /// `cp new old` writes into the file that is mapped; `mv` puts another in its place.
 #[test]
 fn a_file_that_changes_while_it_is_used_is_not_read_on() {
