@@ -1,9 +1,17 @@
 //! Control tokens that people write, kept from being taken for a template's own.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use super::tokenizer::{Segment, Tokenizer};
 
+/// Private-use characters, and behind them such as will hardly ever mean anything: so many that a text
+/// with all of them is longer than any context.
+const STAND_INS: [RangeInclusive<char>; 3] = [
+    '\u{100000}'..='\u{10fffd}',
+    '\u{f0000}'..='\u{ffffd}',
+    '\u{40000}'..='\u{dfffd}',
+];
 /// Control tokens found between two looks at whether the search is given up.
 const LOOK: usize = 1 << 16;
 
@@ -38,12 +46,14 @@ impl<'t> Masks<'t> {
         let found: Vec<(u32, &str)> = found.into_iter().filter_map(token).collect();
         let texts = texts.iter().filter(|_| !found.is_empty());
         let used: HashSet<char> = texts.flat_map(|text| text.chars()).collect();
-        let free = ('\u{100000}'..='\u{10fffd}').filter(|c| !used.contains(c));
+        let free = STAND_INS.into_iter().flatten();
+        let free = free.filter(|c| !used.contains(c));
         let (mut pairs, mut chars) = (Vec::new(), HashMap::new());
         for (mask, (id, token)) in free.zip(found) {
             chars.insert(id, mask);
             pairs.push((mask, token));
         }
+        pairs.sort_unstable();
         Some(Masks {
             tokenizer,
             pairs,
@@ -72,7 +82,7 @@ impl<'t> Masks<'t> {
     pub fn parts<'a>(&'a self, text: &'a str) -> Vec<Segment<'a>> {
         let mut parts = Vec::new();
         let mut from = 0;
-        for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{100000}') {
+        for (at, c) in text.char_indices().filter(|(_, c)| *c >= '\u{40000}') {
             if let Ok(rank) = self.pairs.binary_search_by_key(&c, |(mask, _)| *mask) {
                 parts.push(Segment {
                     text: &text[from..at],
@@ -147,6 +157,20 @@ mod tests {
                 let whole: String = parts.into_iter().map(|part| part.text).collect();
                 prop_assert_eq!(&whole, text);
             }
+        }
+    }
+
+    #[test]
+    fn a_text_of_all_private_characters_hides_no_token() {
+        let used: String = ('\u{f0000}'..='\u{10ffff}').collect();
+        let texts = [used + "abc", "aa".to_owned()];
+        let masks = Masks::new(&OVERLAPPING, &texts, &|| false).unwrap();
+        assert!(masks.pairs.len() == 2 && masks.pairs.is_sorted());
+        for text in &texts {
+            let masked = masks.mask(text);
+            assert!(!masked.contains("abc") && !masked.contains("aa"));
+            let whole: String = masks.parts(&masked).iter().map(|part| part.text).collect();
+            assert_eq!(&whole, text);
         }
     }
 
