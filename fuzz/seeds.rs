@@ -1,5 +1,6 @@
 //! Writes what fuzzing begins with into `corpus/`: `cargo run --bin seeds`.
 
+#[path = "../tests/fuzzed/bodies.rs"]
 mod bodies;
 
 fn main() -> std::io::Result<()> {

@@ -3,7 +3,7 @@
 //! `CACHAT_MUTATIONS=1000000 cargo test --test mutated` does more of it, `CACHAT_SEED` other ones; a
 //! failure says which input it was.
 
-#[path = "../fuzz/bodies.rs"]
+#[path = "fuzzed/bodies.rs"]
 mod bodies;
 
 use std::time::{Duration, Instant};
