@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Local};
@@ -74,10 +75,18 @@ impl Job<'_> {
 
     /// The text, within the fuel's bounds.
     fn here(&self, env: Environment<'static>) -> Result<String, Failure> {
+        let env = Mutex::new(Some(env));
+        let render = || {
+            let env = env.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            Some(self.on_this_thread(env))
+        };
         let rendered = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK);
-            let rendering = thread.spawn_scoped(scope, || self.on_this_thread(env));
-            rendering.ok()?.join().ok()
+            match thread.spawn_scoped(scope, &render) {
+                Ok(rendering) => rendering.join().ok().flatten(),
+                // Where memory is bounded, the stack that is there has to do.
+                Err(_) => render(),
+            }
         });
         rendered.unwrap_or_else(|| Err(Failure::Failed(FAULT.into())))
     }
