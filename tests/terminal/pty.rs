@@ -11,9 +11,49 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 /// Patience for what should be quick; generous, since machines are busy.
 pub const SOON: Duration = Duration::from_secs(120);
 
+/// What a frame begins with, but for the last letter, `h`, and ends with, `l`.
+const FRAME: &str = "\x1b[?2026";
+/// A frame that does not end is shown as it is after this time, as by terminals.
+const FRAME_TIME: Duration = Duration::from_secs(10);
+
 struct Output {
     parser: vt100::Parser,
     raw: Vec<u8>,
+    /// While a frame comes: since when, and what is shown until it is whole.
+    before: Option<(Instant, String)>,
+}
+
+impl Output {
+    fn take(&mut self, mut text: &str) {
+        while let Some(at) = text.find(FRAME) {
+            let (drawn, frame) = text.split_at(at);
+            self.parser.process(drawn.as_bytes());
+            let (mark, behind) = frame.split_at(FRAME.len());
+            self.before = behind
+                .starts_with('h')
+                .then(|| (Instant::now(), self.parser.screen().contents()));
+            self.parser.process(mark.as_bytes());
+            text = behind;
+        }
+        self.parser.process(text.as_bytes());
+    }
+
+    /// As a terminal that draws whole frames shows it.
+    fn shown(&self) -> String {
+        match &self.before {
+            Some((since, before)) if since.elapsed() < FRAME_TIME => before.clone(),
+            _ => self.parser.screen().contents(),
+        }
+    }
+}
+
+/// How much of `text` can be taken: not the beginning of a mark that is still to come.
+fn whole(text: &str) -> usize {
+    let last = text.rfind('\x1b').unwrap_or(text.len());
+    match FRAME.starts_with(&text[last..]) {
+        true => last,
+        false => text.len(),
+    }
 }
 
 /// The app, running.
@@ -158,6 +198,7 @@ impl App {
         let output = Arc::new(Mutex::new(Output {
             parser: vt100::Parser::new(size.1, size.0, 0),
             raw: Vec::new(),
+            before: None,
         }));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let shared = output.clone();
@@ -168,17 +209,16 @@ impl App {
                 let mut output = shared.lock().unwrap();
                 output.raw.extend_from_slice(&buffer[..n]);
                 rest.extend_from_slice(&buffer[..n]);
-                // Half a character waits for its other half.
-                let whole = match std::str::from_utf8(&rest) {
+                // Half a character waits for its other half, and half a mark.
+                let valid = match std::str::from_utf8(&rest) {
                     Err(e) if e.error_len().is_none() => e.valid_up_to(),
                     _ => rest.len(),
                 };
-                let text = String::from_utf8_lossy(&rest[..whole]);
+                let text = String::from_utf8_lossy(&rest[..valid]);
+                let left = text.len() - whole(&text);
                 // The parser leaves out U+FFFD, which terminals draw.
-                output
-                    .parser
-                    .process(text.replace('\u{fffd}', "?").as_bytes());
-                rest.drain(..whole);
+                output.take(&text[..text.len() - left].replace('\u{fffd}', "?"));
+                rest.drain(..valid - left);
             }
         });
         App {
@@ -299,7 +339,7 @@ impl App {
     }
 
     pub fn screen(&self) -> String {
-        self.output.lock().unwrap().parser.screen().contents()
+        self.output.lock().unwrap().shown()
     }
 
     pub fn raw(&self) -> String {
