@@ -82,7 +82,7 @@ impl Job<'_> {
         };
         let rendered = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(STACK);
-            match thread.spawn_scoped(scope, &render) {
+            match thread.spawn_scoped(scope, render) {
                 Ok(rendering) => rendering.join().ok().flatten(),
                 // Where memory is bounded, the stack that is there has to do.
                 Err(_) => render(),
