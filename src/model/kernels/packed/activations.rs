@@ -51,19 +51,6 @@ pub struct Panel<'a> {
     pub d: &'a [f32],
     /// `[blocks, rows]`
     pub sum: &'a [Sums],
-    /// By block, ascending.
-    pub residues: &'a [Residue],
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Panel<'_> {
-    pub const EMPTY: Panel<'static> = Panel {
-        rows: 0,
-        q: &[],
-        d: &[],
-        sum: &[],
-        residues: &[],
-    };
 }
 
 /// Some blocks of a panel to be filled.
@@ -127,6 +114,11 @@ impl Activations {
         (self.rows, self.cols)
     }
 
+    /// See [`Residue`].
+    pub fn residues(&self, index: usize) -> &[Residue] {
+        self.residues.get(index).map_or(&[], Vec::as_slice)
+    }
+
     /// Rows `PANEL·index` and following.
     pub fn panel(&self, index: usize) -> Panel<'_> {
         let first = index * PANEL;
@@ -137,7 +129,6 @@ impl Activations {
             q: &self.q[first * self.cols..][..rows * self.cols],
             d: &self.d[first * blocks..][..rows * blocks],
             sum: &self.sum[first * blocks..][..rows * blocks],
-            residues: self.residues.get(index).map_or(&[], Vec::as_slice),
         }
     }
 }

@@ -10,18 +10,15 @@
 
 #![allow(unsafe_code, reason = "intrinsics")]
 
-mod few;
 mod many;
 
 use super::{
     activations::{Centre, Panel, Sums},
     dispatch::{Block, Tile},
-    layout::{Form, LOOKUP, Line, Quants, Scales, TILE},
-    residue::More,
+    layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
     scales::Group,
 };
 use crate::model::kernels::unaligned;
-use few::few;
 use many::many;
 use std::arch::x86_64::*;
 
@@ -31,47 +28,36 @@ const AHEAD: usize = 64;
 /// drafted.
 pub(super) const DRAFTED: usize = 16;
 
-/// Rows of a panel whose sums stay in registers; their residues are not multiplied with them.
-pub const FEW: usize = 3;
-
 /// Low and high nibbles, or the same columns of rows 0–7 and 8–15.
 type Pair = (__m256i, __m256i);
 
-/// See `Kernel::run`.
+/// See `portable::tile`.
 ///
 /// # Safety
 /// The CPU must have AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub unsafe fn tile(
-    tile: &Tile<'_>,
-    group: &mut Group,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-    more: &mut More,
-) {
-    match tile.form.quants {
-        Quants::U4 => rows::<4>(tile, group, x, out, more),
-        Quants::U5 => rows::<5>(tile, group, x, out, more),
-        Quants::U6 => rows::<6>(tile, group, x, out, more),
-        Quants::U8 => rows::<8>(tile, group, x, out, more),
-        Quants::T4(_) => rows::<LOOKUP>(tile, group, x, out, more),
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn rows<const BITS: u8>(
-    tile: &Tile<'_>,
-    group: &mut Group,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-    more: &mut More,
-) {
-    match x.rows {
-        1 => few::<BITS, 1>(tile, group, x, out),
-        2 => few::<BITS, 2>(tile, group, x, out),
-        FEW => few::<BITS, FEW>(tile, group, x, out),
-        _ => many::<BITS>(tile, group, x, out, more),
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
+    match (tile.form.quants, x.rows) {
+        (Quants::U4, 1) => few::<4, 1>(tile, group, x, out),
+        (Quants::U4, 2) => few::<4, 2>(tile, group, x, out),
+        (Quants::U4, 3) => few::<4, 3>(tile, group, x, out),
+        (Quants::U4, _) => many::<4>(tile, group, x, out),
+        (Quants::U5, 1) => few::<5, 1>(tile, group, x, out),
+        (Quants::U5, 2) => few::<5, 2>(tile, group, x, out),
+        (Quants::U5, 3) => few::<5, 3>(tile, group, x, out),
+        (Quants::U5, _) => many::<5>(tile, group, x, out),
+        (Quants::U6, 1) => few::<6, 1>(tile, group, x, out),
+        (Quants::U6, 2) => few::<6, 2>(tile, group, x, out),
+        (Quants::U6, 3) => few::<6, 3>(tile, group, x, out),
+        (Quants::U6, _) => many::<6>(tile, group, x, out),
+        (Quants::U8, 1) => few::<8, 1>(tile, group, x, out),
+        (Quants::U8, 2) => few::<8, 2>(tile, group, x, out),
+        (Quants::U8, 3) => few::<8, 3>(tile, group, x, out),
+        (Quants::U8, _) => many::<8>(tile, group, x, out),
+        (Quants::T4(_), 1) => few::<LOOKUP, 1>(tile, group, x, out),
+        (Quants::T4(_), 2) => few::<LOOKUP, 2>(tile, group, x, out),
+        (Quants::T4(_), 3) => few::<LOOKUP, 3>(tile, group, x, out),
+        (Quants::T4(_), _) => many::<LOOKUP>(tile, group, x, out),
     }
 }
 
@@ -362,4 +348,49 @@ fn dots_of_nibbles<const BITS: u8>(lines: &[Line], half: usize, looked: Pair, q:
         }
     }
     _mm256_add_epi32(widen(low, 1), widen(high, 16))
+}
+
+/// Decoding: the sums of `N` activation rows stay in registers and weights are unpacked once.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn few<const BITS: u8, const N: usize>(
+    tile: &Tile<'_>,
+    group: &mut Group,
+    x: Panel<'_>,
+    out: &mut [[f32; TILE]],
+) {
+    let looked = looked_up(tile.form.quants.table());
+    let mut total = [[_mm256_setzero_ps(); N]; 2];
+    let activations = x.q.chunks_exact(N * BLOCK);
+    let scales = x.d.chunks_exact(N).zip(x.sum.chunks_exact(N));
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
+        if block.begins {
+            prefetch(block.scales);
+        }
+        let lines = block.quants;
+        prefetch(lines);
+        read(group, tile.form, &block);
+        for (half, total) in total.iter_mut().enumerate() {
+            let affine = affine::<BITS>(tile.form, &block, group, half);
+            let weights = match fitting(BITS) {
+                0 => [_mm256_setzero_si256(); 8],
+                _ => bytes::<BITS>(lines, half),
+            };
+            for n in 0..N {
+                let q = &q[n * BLOCK..][..BLOCK];
+                let dots = match fitting(BITS) {
+                    0 => [dots_of_nibbles::<BITS>(lines, half, looked, q); 2],
+                    _ => dots_of_bytes::<BITS>(&weights, q, &sum[n].centre),
+                };
+                total[n] = scale::<BITS>(total[n], dots, &affine, d[n], sum[n]);
+            }
+        }
+    }
+    for (n, out) in out.iter_mut().enumerate().take(N) {
+        // SAFETY: 16 floats.
+        unsafe {
+            unaligned::write(out.as_mut_ptr().cast::<__m256>(), total[0][n]);
+            unaligned::write(out.as_mut_ptr().add(8).cast::<__m256>(), total[1][n]);
+        }
+    }
 }

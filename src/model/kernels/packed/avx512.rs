@@ -8,45 +8,29 @@ use super::{
     avx2::{DRAFTED, prefetch},
     dispatch::{Block, Tile},
     layout::{BLOCK, Form, LOOKUP, Line, Quants, Scales, TILE},
-    residue::More,
     scales::Group,
 };
 use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
-/// Rows of a panel whose sums stay in registers; their residues are not multiplied with them.
-pub const FEW: usize = 8;
-
-/// See `Kernel::run`.
+/// See `portable::tile`.
 ///
 /// # Safety
 /// The CPU must have AVX-512 F, BW and VNNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub unsafe fn tile(
-    tile: &Tile<'_>,
-    group: &mut Group,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-    more: &mut More,
-) {
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match tile.form.quants {
-        Quants::U4 => rows::<4>(tile, group, x, out, more),
-        Quants::U5 => rows::<5>(tile, group, x, out, more),
-        Quants::U6 => rows::<6>(tile, group, x, out, more),
-        Quants::U8 => rows::<8>(tile, group, x, out, more),
-        Quants::T4(_) => rows::<LOOKUP>(tile, group, x, out, more),
+        Quants::U4 => rows::<4>(tile, group, x, out),
+        Quants::U5 => rows::<5>(tile, group, x, out),
+        Quants::U6 => rows::<6>(tile, group, x, out),
+        Quants::U8 => rows::<8>(tile, group, x, out),
+        Quants::T4(_) => rows::<LOOKUP>(tile, group, x, out),
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn rows<const BITS: u8>(
-    tile: &Tile<'_>,
-    group: &mut Group,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-    more: &mut More,
-) {
+fn rows<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match x.rows {
         1 => few::<BITS, 1>(tile, group, x, out),
         2 => few::<BITS, 2>(tile, group, x, out),
@@ -55,8 +39,8 @@ fn rows<const BITS: u8>(
         5 => few::<BITS, 5>(tile, group, x, out),
         6 => few::<BITS, 6>(tile, group, x, out),
         7 => few::<BITS, 7>(tile, group, x, out),
-        FEW => few::<BITS, FEW>(tile, group, x, out),
-        _ => many::<BITS>(tile, group, x, out, more),
+        8 => few::<BITS, 8>(tile, group, x, out),
+        _ => many::<BITS>(tile, group, x, out),
     }
 }
 
@@ -273,53 +257,28 @@ fn few<const BITS: u8, const N: usize>(
 /// Prefill: a block's weights stay in registers while all activation rows of the panel pass by.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn many<const BITS: u8>(
-    tile: &Tile<'_>,
-    group: &mut Group,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-    more: &mut More,
-) {
+fn many<const BITS: u8>(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     let table = tile.form.quants.table();
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
-    let mut residues = x.residues.iter().peekable();
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    let blocks = tile.blocks.clone().zip(tile.blocks());
-    for (((at, block), q), (d, sum)) in blocks.zip(activations).zip(scales) {
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
         if x.rows <= DRAFTED {
             prefetch(block.quants);
         }
         read(group, tile.form, &block);
         let weights = unpack::<BITS>(block.quants, table);
         let affine = affine::<BITS>(tile.form, &block, group);
-        let x = Panel { q, d, sum, ..x };
-        add_rows::<BITS>(&weights, &affine, x, out);
-        if let Some(residue) = residues.next_if(|residue| residue.block == at) {
-            add_rows::<BITS>(&weights, &affine, residue.panel(), more.begin(residue));
-            more.end(residue);
-        }
-    }
-}
-
-/// Adds a block's products with its activations, `x`, to all of their rows.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn add_rows<const BITS: u8>(
-    weights: &[__m512i; 8],
-    affine: &Affine,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-) {
-    let rows = out.iter_mut().zip(x.q.chunks_exact(BLOCK));
-    for ((out, q), (d, sum)) in rows.zip(x.d.iter().zip(x.sum)) {
-        let dots = dots(weights, q);
-        // SAFETY: 16 floats.
-        unsafe {
-            let total = unaligned::read(out.as_ptr().cast::<__m512>());
-            let total = scale::<BITS>(total, dots, affine, *d, *sum);
-            unaligned::write(out.as_mut_ptr().cast::<__m512>(), total);
+        let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
+        for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
+            let dots = dots(&weights, q);
+            // SAFETY: 16 floats.
+            unsafe {
+                let total = unaligned::read(out.as_ptr().cast::<__m512>());
+                let total = scale::<BITS>(total, dots, &affine, *d, *sum);
+                unaligned::write(out.as_mut_ptr().cast::<__m512>(), total);
+            }
         }
     }
 }

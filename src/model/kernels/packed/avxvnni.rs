@@ -7,30 +7,23 @@ use super::{
     avx2::{Affine, DRAFTED, affine, bytes, load, prefetch, read, scale},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, Line, Quants, TILE},
-    residue::More,
     scales::Group,
 };
 use crate::model::kernels::unaligned;
 use std::arch::x86_64::*;
 
-/// See `Kernel::run`.
+/// See `portable::tile`.
 ///
 /// # Safety
 /// The CPU must have AVX2, FMA, F16C and AVX-VNNI.
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
-pub unsafe fn tile(
-    tile: &Tile<'_>,
-    group: &mut Group,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-    more: &mut More,
-) {
+pub unsafe fn tile(tile: &Tile<'_>, group: &mut Group, x: Panel<'_>, out: &mut [[f32; TILE]]) {
     match tile.form.quants {
-        Quants::U4 => blocks::<4>(tile, group, x, out, more),
-        Quants::U5 => blocks::<5>(tile, group, x, out, more),
-        Quants::U6 => blocks::<6>(tile, group, x, out, more),
-        Quants::U8 => blocks::<8>(tile, group, x, out, more),
-        Quants::T4(_) => blocks::<LOOKUP>(tile, group, x, out, more),
+        Quants::U4 => blocks::<4>(tile, group, x, out),
+        Quants::U5 => blocks::<5>(tile, group, x, out),
+        Quants::U6 => blocks::<6>(tile, group, x, out),
+        Quants::U8 => blocks::<8>(tile, group, x, out),
+        Quants::T4(_) => blocks::<LOOKUP>(tile, group, x, out),
     }
 }
 
@@ -103,62 +96,36 @@ fn blocks<const BITS: u8>(
     group: &mut Group,
     x: Panel<'_>,
     out: &mut [[f32; TILE]],
-    more: &mut More,
 ) {
     let table = tile.form.quants.table();
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
-    let mut residues = x.residues.iter().peekable();
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    let blocks = tile.blocks.clone().zip(tile.blocks());
-    for (((at, block), q), (d, sum)) in blocks.zip(activations).zip(scales) {
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
         read(group, tile.form, &block);
         if x.rows <= DRAFTED {
             prefetch(block.quants);
         }
-        let residue = residues.next_if(|residue| residue.block == at);
-        let (again, some) = match residue {
-            Some(residue) => (residue.panel(), more.begin(residue)),
-            None => (Panel::EMPTY, Default::default()),
-        };
-        let x = Panel { q, d, sum, ..x };
         for half in 0..2 {
             let weights = unpack::<BITS>(block.quants, table, half);
             let affine = affine::<BITS>(tile.form, &block, group, half);
-            add_rows::<BITS>(&weights, &affine, half, x, out);
-            add_rows::<BITS>(&weights, &affine, half, again, some);
-        }
-        if let Some(residue) = residue {
-            more.end(residue);
-        }
-    }
-}
-
-/// Adds the products of eight rows of a block with its activations, `x`, to all rows of those.
-#[inline]
-#[target_feature(enable = "avx2,fma,avxvnni")]
-fn add_rows<const BITS: u8>(
-    weights: &[__m256i; 8],
-    affine: &Affine,
-    half: usize,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-) {
-    let rows = out.iter_mut().zip(x.q.chunks_exact(BLOCK));
-    for ((out, q), (d, sum)) in rows.zip(x.d.iter().zip(x.sum)) {
-        let [first, second] = dots(weights, q);
-        let out = &mut out[8 * half..][..8];
-        // SAFETY: 8 floats.
-        let total = unsafe { unaligned::read(out.as_ptr().cast::<__m256>()) };
-        let total = match BITS {
-            6 => scale_halves(total, [first, second], affine, *d, *sum),
-            _ => {
-                let dots = [_mm256_add_epi32(first, second); 2];
-                scale::<BITS>(total, dots, affine, *d, *sum)
+            let rows = out.iter_mut().zip(q.chunks_exact(BLOCK));
+            for ((out, q), (d, sum)) in rows.zip(d.iter().zip(sum)) {
+                let [first, second] = dots(&weights, q);
+                let out = &mut out[8 * half..][..8];
+                // SAFETY: 8 floats.
+                let total = unsafe { unaligned::read(out.as_ptr().cast::<__m256>()) };
+                let total = match BITS {
+                    6 => scale_halves(total, [first, second], &affine, *d, *sum),
+                    _ => {
+                        let dots = [_mm256_add_epi32(first, second); 2];
+                        scale::<BITS>(total, dots, &affine, *d, *sum)
+                    }
+                };
+                // SAFETY: 8 floats.
+                unsafe { unaligned::write(out.as_mut_ptr().cast::<__m256>(), total) };
             }
-        };
-        // SAFETY: 8 floats.
-        unsafe { unaligned::write(out.as_mut_ptr().cast::<__m256>(), total) };
+        }
     }
 }

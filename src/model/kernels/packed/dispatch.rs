@@ -6,7 +6,6 @@ use super::{
     activations::Panel,
     layout::{Form, Line, TILE},
     portable,
-    residue::More,
     scales::Group,
 };
 use std::ops::Range;
@@ -91,18 +90,16 @@ impl<'a> Iterator for Blocks<'a> {
     }
 }
 
-/// A tile of weights times a panel of activations, see `portable::tile`, and perhaps times its residues; what
-/// its scales are read into is the caller's, so that it is made once for many tiles.
-type Run = fn(&Tile<'_>, &mut Group, Panel<'_>, &mut [[f32; TILE]], &mut More);
+/// A tile of weights times a panel of activations, see `portable::tile`; what its scales are read into
+/// is the caller's, so that it is made once for many tiles.
+type Run = fn(&Tile<'_>, &mut Group, Panel<'_>, &mut [[f32; TILE]]);
 
 /// A way to compute products, by name. Every kernel gives the portable one's results up to the order of
 /// f32 additions.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
     pub name: &'static str,
-    tile: Run,
-    /// Panels of so many rows it multiplies by their residues, too, while it has a block's weights at hand.
-    with_residues: usize,
+    pub(super) tile: Run,
 }
 
 impl Kernel {
@@ -115,32 +112,6 @@ impl Kernel {
     /// The fastest of them.
     pub fn best() -> Kernel {
         Kernel::available()[0]
-    }
-
-    /// `out[i][r]`: activation row `i` of the panel times row `r` of the tile. What the panel's residues
-    /// add is added to `more`.
-    pub(super) fn run(
-        &self,
-        tile: &Tile<'_>,
-        group: &mut Group,
-        x: Panel<'_>,
-        out: &mut [[f32; TILE]],
-        more: &mut More,
-    ) {
-        if x.rows >= self.with_residues {
-            return (self.tile)(tile, group, x, out, more);
-        }
-        let alone = Panel { residues: &[], ..x };
-        (self.tile)(tile, group, alone, out, &mut More::default());
-        for residue in x.residues {
-            let block = Tile {
-                blocks: residue.block..residue.block + 1,
-                ..tile.clone()
-            };
-            let out = more.begin(residue);
-            (self.tile)(&block, group, residue.panel(), out, &mut More::default());
-            more.end(residue);
-        }
     }
 }
 
@@ -160,30 +131,21 @@ fn detect() -> Vec<Kernel> {
             kernels.push(Kernel {
                 name: "avx512-vnni",
                 // SAFETY: the CPU has the features.
-                tile: |tile, group, x, out, more| unsafe {
-                    avx512::tile(tile, group, x, out, more);
-                },
-                with_residues: avx512::FEW + 1,
+                tile: |tile, group, x, out| unsafe { avx512::tile(tile, group, x, out) },
             });
         }
         if avx2 && is_x86_feature_detected!("avxvnni") {
             kernels.push(Kernel {
                 name: "avx-vnni",
                 // SAFETY: the CPU has the features.
-                tile: |tile, group, x, out, more| unsafe {
-                    avxvnni::tile(tile, group, x, out, more);
-                },
-                with_residues: 1,
+                tile: |tile, group, x, out| unsafe { avxvnni::tile(tile, group, x, out) },
             });
         }
         if avx2 {
             kernels.push(Kernel {
                 name: "avx2",
                 // SAFETY: the CPU has the features.
-                tile: |tile, group, x, out, more| unsafe {
-                    avx2::tile(tile, group, x, out, more);
-                },
-                with_residues: avx2::FEW + 1,
+                tile: |tile, group, x, out| unsafe { avx2::tile(tile, group, x, out) },
             });
         }
     }
@@ -192,14 +154,12 @@ fn detect() -> Vec<Kernel> {
         kernels.push(Kernel {
             name: "neon",
             // SAFETY: the CPU has the feature.
-            tile: |tile, group, x, out, _| unsafe { super::neon::tile(tile, group, x, out) },
-            with_residues: usize::MAX,
+            tile: |tile, group, x, out| unsafe { super::neon::tile(tile, group, x, out) },
         });
     }
     kernels.push(Kernel {
         name: "portable",
-        tile: |tile, group, x, out, _| portable::tile(tile, group, x, out),
-        with_residues: usize::MAX,
+        tile: portable::tile,
     });
     kernels
 }

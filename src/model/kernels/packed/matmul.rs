@@ -5,9 +5,9 @@
 use super::{
     PackedMatrix, Part,
     activations::{Activations, PANEL},
-    dispatch::Kernel,
+    dispatch::{Kernel, Tile},
     layout::TILE,
-    residue::{self, More},
+    residue,
     scales::Group,
 };
 use crate::model::kernels::{pool::Pool, shares::in_shares};
@@ -128,15 +128,29 @@ fn together(kernel: Kernel, pool: &Pool, products: &mut [Product], coarse: f32) 
 impl Item<'_> {
     fn run(&self, kernel: Kernel, matrix: &PackedMatrix, x: &Activations, output: &Output) {
         let (part, panel) = (self.part, self.panel);
+        let residues = x.residues(panel);
         let x = x.panel(panel);
-        let mut more = More::of(x);
+        let most = residues.iter().map(|r| r.rows.len()).max();
+        let mut more = vec![[0.0; TILE]; most.unwrap_or(0)];
         let mut scratch = [[0.0; TILE]; PANEL];
         let scratch = &mut scratch[..x.rows];
         let mut group = Group::empty();
         for tile in self.tiles.clone() {
             let whole = part.tile(tile, matrix.cols);
-            kernel.run(&whole, &mut group, x, scratch, &mut more);
-            more.take(scratch);
+            (kernel.tile)(&whole, &mut group, x, scratch);
+            for residue in residues {
+                let more = &mut more[..residue.rows.len()];
+                let blocks = residue.block..residue.block + 1;
+                let block = Tile {
+                    blocks,
+                    ..whole.clone()
+                };
+                (kernel.tile)(&block, &mut group, residue.panel(), more);
+                for (&row, more) in residue.rows.iter().zip(&*more) {
+                    let sums = scratch[usize::from(row)].iter_mut();
+                    sums.zip(more).for_each(|(sum, more)| *sum += more);
+                }
+            }
             let row = self.first_row + tile * TILE;
             let valid = TILE.min(part.rows - tile * TILE);
             for (i, values) in scratch.iter().enumerate() {

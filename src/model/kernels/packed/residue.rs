@@ -7,7 +7,7 @@
 
 use super::{
     activations::{Activations, PANEL, Panel, Sums},
-    layout::{BLOCK, TILE},
+    layout::BLOCK,
     quantize,
 };
 use crate::model::kernels::pool::Pool;
@@ -38,7 +38,6 @@ impl Residue {
             q: &self.q,
             d: &self.d,
             sum: &self.sum,
-            residues: &[],
         }
     }
 
@@ -54,49 +53,6 @@ impl Residue {
         self.rows.push(row as u8);
         self.d.push(d);
         self.sum.push(sum);
-    }
-}
-
-/// What the residues of a panel add to its rows: summed up by itself, block after block, so that the order
-/// of additions is the same whether a kernel takes them in passing or one by one.
-#[derive(Debug, Default)]
-pub struct More {
-    sums: Vec<[f32; TILE]>,
-    /// The rows of one residue.
-    some: Vec<[f32; TILE]>,
-}
-
-impl More {
-    /// Nothing is allocated where there are none.
-    pub fn of(x: Panel<'_>) -> More {
-        let most = x.residues.iter().map(|residue| residue.rows.len()).max();
-        More {
-            sums: vec![[0.0; TILE]; most.map_or(0, |_| x.rows)],
-            some: vec![[0.0; TILE]; most.unwrap_or(0)],
-        }
-    }
-
-    /// A residue's rows, zeros, for its products with a tile.
-    pub fn begin(&mut self, residue: &Residue) -> &mut [[f32; TILE]] {
-        let some = &mut self.some[..residue.rows.len()];
-        some.as_flattened_mut().fill(0.0);
-        some
-    }
-
-    /// Adds them to what they belong to.
-    pub fn end(&mut self, residue: &Residue) {
-        for (&row, some) in residue.rows.iter().zip(&self.some) {
-            let sums = self.sums[usize::from(row)].iter_mut();
-            sums.zip(some).for_each(|(sum, some)| *sum += some);
-        }
-    }
-
-    /// Adds all of it to the rows themselves, and begins anew.
-    pub fn take(&mut self, out: &mut [[f32; TILE]]) {
-        let out = out.as_flattened_mut().iter_mut();
-        for (out, sum) in out.zip(self.sums.as_flattened_mut()) {
-            *out += std::mem::take(sum);
-        }
     }
 }
 

@@ -13,6 +13,8 @@ type HalfLine = [u8; 2 * TILE];
 pub struct Group {
     pub d: [[f32; TILE]; 16],
     pub m: [[f32; TILE]; 8],
+    /// Where what was read last stands: residues come back to the same group for each of its blocks.
+    of: *const Line,
 }
 
 impl Group {
@@ -20,13 +22,18 @@ impl Group {
         Group {
             d: [[0.0; TILE]; 16],
             m: [[0.0; TILE]; 8],
+            of: std::ptr::null(),
         }
     }
 
-    /// Reads what stands before a group: plain loops, for the compiler to make the most of the caller's
+    /// Reads what stands before a group, if it was not the last: plain loops, for the compiler to make the most of the caller's
     /// instructions; `halves` makes f32 of half a line of f16.
     #[inline(always)]
     pub fn read(&mut self, form: Form, lines: &[Line], halves: impl Fn(&HalfLine) -> [f32; TILE]) {
+        let of = lines.as_ptr();
+        if std::mem::replace(&mut self.of, of) == of {
+            return;
+        }
         match form.scales {
             Scales::Affine => {
                 self.d[0] = halves(half_line(&lines[0], 0));

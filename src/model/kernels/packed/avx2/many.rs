@@ -6,7 +6,6 @@ use super::super::{
     activations::{Panel, Sums},
     dispatch::Tile,
     layout::{BLOCK, LOOKUP, TILE},
-    residue::More,
     scales::Group,
 };
 use super::{
@@ -29,17 +28,14 @@ pub fn many<const BITS: u8>(
     group: &mut Group,
     x: Panel<'_>,
     out: &mut [[f32; TILE]],
-    more: &mut More,
 ) {
-    let mut residues = x.residues.iter().peekable();
     let looked = looked_up(tile.form.quants.table());
     let out = &mut out[..x.rows];
     out.as_flattened_mut().fill(0.0);
     let mut unpacked = Unpacked([[0; 64]; 8]);
     let activations = x.q.chunks_exact(x.rows * BLOCK);
     let scales = x.d.chunks_exact(x.rows).zip(x.sum.chunks_exact(x.rows));
-    let blocks = tile.blocks.clone().zip(tile.blocks());
-    for (((at, block), q), (d, sum)) in blocks.zip(activations).zip(scales) {
+    for ((block, q), (d, sum)) in tile.blocks().zip(activations).zip(scales) {
         read(group, tile.form, &block);
         let lines = block.quants;
         if x.rows <= DRAFTED {
@@ -49,12 +45,6 @@ pub fn many<const BITS: u8>(
             affine::<BITS>(tile.form, &block, group, 0),
             affine::<BITS>(tile.form, &block, group, 1),
         ];
-        let residue = residues.next_if(|residue| residue.block == at);
-        let (again, some) = match residue {
-            Some(residue) => (residue.panel(), more.begin(residue)),
-            None => (Panel::EMPTY, Default::default()),
-        };
-        let x = Panel { q, d, sum, ..x };
         for half in 0..if fitting(BITS) > 0 { 1 } else { 2 } {
             if BITS == 8 {
                 for (line, to) in lines.iter().zip(&mut unpacked.0) {
@@ -72,35 +62,16 @@ pub fn many<const BITS: u8>(
                     store(to, pair);
                 }
             }
-            add_rows::<BITS>(&unpacked, &affine, half, x, out);
-            add_rows::<BITS>(&unpacked, &affine, half, again, some);
+            let mut i = 0;
+            while i + 4 <= x.rows {
+                rows::<BITS, 4>(&unpacked, &affine, half, q, d, sum, i, out);
+                i += 4;
+            }
+            while i < x.rows {
+                rows::<BITS, 1>(&unpacked, &affine, half, q, d, sum, i, out);
+                i += 1;
+            }
         }
-        if let Some(residue) = residue {
-            more.end(residue);
-        }
-    }
-}
-
-/// Adds a block's products with its activations, `x`, to all of their rows.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn add_rows<const BITS: u8>(
-    weights: &Unpacked,
-    affine: &[Affine; 2],
-    half: usize,
-    x: Panel<'_>,
-    out: &mut [[f32; TILE]],
-) {
-    let mut i = 0;
-    while i + 4 <= x.rows {
-        rows::<BITS, 4>(weights, affine, half, x, i, out);
-        i += 4;
-    }
-    match x.rows - i {
-        1 => rows::<BITS, 1>(weights, affine, half, x, i, out),
-        2 => rows::<BITS, 2>(weights, affine, half, x, i, out),
-        3 => rows::<BITS, 3>(weights, affine, half, x, i, out),
-        _ => {}
     }
 }
 
@@ -122,16 +93,19 @@ fn store(to: &mut [u8; 64], (a, b): Pair) {
 )]
 #[inline]
 #[target_feature(enable = "avx2,fma")]
+#[allow(clippy::too_many_arguments)]
 fn rows<const BITS: u8, const N: usize>(
     weights: &Unpacked,
     affine: &[Affine; 2],
     half: usize,
-    x: Panel<'_>,
+    q: &[i8],
+    d: &[f32],
+    sum: &[Sums],
     i: usize,
     out: &mut [[f32; TILE]],
 ) {
-    let q = &x.q[i * BLOCK..][..N * BLOCK];
-    let (d, sum) = (&x.d[i..][..N], &x.sum[i..][..N]);
+    let q = &q[i * BLOCK..][..N * BLOCK];
+    let (d, sum) = (&d[i..][..N], &sum[i..][..N]);
     let out = &mut out[i..][..N];
     let fitting = if fitting(BITS) > 0 { fitting(BITS) } else { 8 };
     // Loops and no closures: what is not compiled for AVX2 itself takes vectors through memory.
