@@ -132,8 +132,6 @@ fn on_a_thread(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::html;
-    use crate::testing::Work;
 
     #[test]
     fn an_answer_over_the_limit_is_too_much_text_however_the_helper_ends() {
@@ -142,21 +140,5 @@ mod tests {
         }
         assert_eq!(outcome(Some(1), b"", 8), Err(Trouble::Damaged));
         assert_eq!(outcome(Some(71), b"", 8), Err(Trouble::TooSlow));
-    }
-
-    /// The parser takes a time that grows with the square of the depth.
-    #[test]
-    fn a_tower_of_elements_is_read_for_its_text() {
-        let text = |page: String| {
-            let work = Work::begin();
-            (html::text(&page), work.done())
-        };
-        for floor in "<div> <blockquote> <table><tr><td> <ul><li> <b><i>".split(' ') {
-            let page = floor.repeat(100_000) + "text";
-            let thread = std::thread::Builder::new().stack_size(STACK);
-            let (text, took) = thread.spawn(move || text(page)).unwrap().join().unwrap();
-            assert!(text.contains("text"), "{floor}");
-            assert!(took < Duration::from_secs(5), "{floor} took {took:?}");
-        }
     }
 }

@@ -5,8 +5,6 @@ use htmd::element_handler::{HandlerResult, Handlers};
 use htmd::options::{BrStyle, BulletListMarker, Options};
 use htmd::{Element, HtmlToMarkdown};
 
-use super::nesting::flattened;
-
 /// Elements whose content nobody reads.
 const UNREAD: [&str; 12] = [
     "head", "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas",
@@ -34,7 +32,7 @@ pub fn text(html: &str) -> String {
             Some(HandlerResult::from(alt.value.trim().to_owned()))
         })
         .build();
-    let text = converter.convert(&flattened(html)).unwrap_or_default();
+    let text = converter.convert(html).unwrap_or_default();
     let mut out = String::with_capacity(text.len());
     let (mut empty, mut code) = (0, false);
     for line in text.lines() {

@@ -7,7 +7,6 @@ mod decode;
 mod excerpt;
 mod html;
 mod kind;
-mod nesting;
 mod pdf;
 
 use std::io::{self, Read};
