@@ -12,7 +12,7 @@ use crate::dirs::Dirs;
 use crate::document::{Question, framed};
 use crate::engine::event::{Message, Role};
 use crate::model::thoughts::{Told, quoted, split};
-use crate::saved::{Piece, SavedConversation, SavedTurn, Store, Summary};
+use crate::saved::{Piece, SavedConversation, SavedTurn, SessionError, Store, Summary};
 use crate::unseen;
 
 #[derive(Args, Clone, Debug, Default)]
@@ -172,16 +172,24 @@ fn export(text: &str, output: Option<PathBuf>) -> Result<(), CliError> {
 }
 
 fn delete(store: &Store, name: &str, yes: bool) -> Result<(), CliError> {
-    let conversation = store.show(name)?;
+    let conversation = match store.show(name) {
+        // They say that it is to be deleted.
+        Err(SessionError::TooLarge { .. } | SessionError::Crowded(_)) => None,
+        shown => Some(shown?),
+    };
     if !yes {
         if !std::io::stdin().is_terminal() {
             return Err(CliError::usage("without a terminal, say --yes to delete"));
         }
-        let (title, turns) = (safe::name(&conversation.title()), conversation.turns.len());
-        write!(
-            std::io::stderr(),
-            "Delete \u{201c}{title}\u{201d} ({turns} turns) for good? [y/N] "
-        )?;
+        let what = conversation.map_or_else(
+            || safe::name(name),
+            |c| {
+                let title = c.title();
+                let (title, turns) = (safe::name(&title), c.turns.len());
+                format!("\u{201c}{title}\u{201d} ({turns} turns)")
+            },
+        );
+        write!(std::io::stderr(), "Delete {what} for good? [y/N] ")?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {

@@ -18,6 +18,10 @@ use crate::aside::{self, Answer};
 /// The program's first argument when it is the helper.
 const ARGUMENT: &str = "internal-convert";
 const TIME: Duration = Duration::from_secs(60);
+/// A page takes some hundredths of a second for each MiB; elements within each other take time by the square
+/// of their depth.
+const TIME_OF_A_PAGE: Duration = Duration::from_secs(5);
+const TIME_OF_A_MIB: Duration = Duration::from_secs(1);
 const MEMORY: usize = 1 << 30;
 const STACK: usize = 256 << 20;
 /// Which reader.
@@ -26,6 +30,15 @@ pub enum Format {
     /// UTF-8 already.
     Html,
     Pdf,
+}
+
+/// How long reading so many bytes may take.
+fn patience(format: Format, bytes: usize) -> Duration {
+    let of_its_size = TIME_OF_A_MIB.saturating_mul((bytes >> 20) as u32);
+    match format {
+        Format::Html => TIME.min(TIME_OF_A_PAGE + of_its_size),
+        Format::Pdf => TIME,
+    }
 }
 
 /// The whole program, where it was started as the helper.
@@ -50,6 +63,9 @@ pub fn helper() -> Option<ExitCode> {
     aside::bound(time, MEMORY);
     let mut bytes = Vec::new();
     let read = io::stdin().lock().read_to_end(&mut bytes);
+    if patience(format, bytes.len()) < time {
+        aside::bound(patience(format, bytes.len()), MEMORY);
+    }
     let result = match read {
         Ok(_) => on_a_thread(format, bytes, part),
         Err(error) => Err(Trouble::Helper(error.to_string())),
@@ -140,5 +156,14 @@ mod tests {
         }
         assert_eq!(outcome(Some(1), b"", 8), Err(Trouble::Damaged));
         assert_eq!(outcome(Some(71), b"", 8), Err(Trouble::TooSlow));
+    }
+
+    #[test]
+    fn a_page_is_read_for_seconds_and_only_pages_of_megabytes_for_longer() {
+        let seconds = |format, mib: usize| patience(format, mib << 20).as_secs();
+        assert_eq!(seconds(Format::Html, 0), 5);
+        assert_eq!(seconds(Format::Html, 10), 15);
+        assert_eq!(seconds(Format::Html, 64), 60);
+        assert_eq!(seconds(Format::Pdf, 0), 60);
     }
 }

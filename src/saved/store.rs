@@ -101,6 +101,15 @@ impl Store {
 
     /// Opens a session by its name or an unmistakable beginning of it, to go on with it.
     pub fn open(&self, name: &str) -> Result<(SavedConversation, Writer)> {
+        let mut writer = self.locked(name)?;
+        let content = content(&writer.path, writer.file())?;
+        let conversation = understood(&writer.path, &content)?;
+        writer.behind(&content, conversation.whole)?;
+        Ok((conversation, writer))
+    }
+
+    /// One that nobody else has; nothing of it is read.
+    fn locked(&self, name: &str) -> Result<Writer> {
         let name = self.resolve(name)?;
         let path = self.path(&name);
         let failed = |source| SessionError::Io {
@@ -109,12 +118,9 @@ impl Store {
         };
         let file = disk::open(&path, OpenOptions::new().read(true).append(true));
         let out = Out::new(file.map_err(failed)?);
-        let mut writer = Writer::new(name, path.clone(), out);
+        let mut writer = Writer::new(name, path, out);
         writer.lock()?;
-        let content = content(&path, writer.file())?;
-        let conversation = understood(&path, &content)?;
-        writer.behind(&content, conversation.whole)?;
-        Ok((conversation, writer))
+        Ok(writer)
     }
 
     /// Reads a session without opening it.
@@ -218,7 +224,7 @@ impl Store {
 
     /// Deletes one session.
     pub fn delete(&self, name: &str) -> Result<String> {
-        let (_, writer) = self.open(name)?;
+        let writer = self.locked(name)?;
         std::fs::remove_file(&writer.path).map_err(|source| SessionError::Io {
             path: writer.path.clone(),
             source,

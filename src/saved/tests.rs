@@ -170,6 +170,12 @@ fn what_is_no_conversation_is_refused_before_it_takes_all_memory() {
     large.set_len(error::LARGEST + 1).unwrap();
     let said = store.show("large").unwrap_err().to_string();
     assert!(said.contains("512 MiB"), "{said}");
+    // Both say that they are to be deleted.
+    for name in ["large", "many"] {
+        assert!(store.open(name).is_err());
+        store.delete(name).unwrap();
+        assert!(!path(name).exists());
+    }
 }
 
 #[test]

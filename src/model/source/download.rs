@@ -23,7 +23,7 @@ const RETRIES: u32 = 2;
 /// Connections of one download, and the bytes that allow one more: whoever gives a byte on each would
 /// keep us for days.
 const CONNECTIONS: u64 = 200;
-const PIECE: u64 = 4 << 20;
+const PIECE: u64 = 256 << 10;
 /// Bytes of a disk that a download leaves free.
 const SPARE: u64 = 64 << 20;
 /// What stays as it is in an address.
