@@ -86,7 +86,7 @@ fn agree(form: Form, blocks: usize, m: usize, byte: impl Fn(usize) -> u8, x: &[f
 fn every_kernel_agrees_with_the_portable_one() {
     for form in FORMS {
         let rows: &[usize] = match cfg!(miri) {
-            true => &[4],
+            true => &[1],
             false => &[1, 2, 3, 4, 5, 7, 8, 63, 64],
         };
         for &m in rows {
@@ -119,7 +119,8 @@ fn no_kernel_saturates_at_the_extremes() {
 #[test]
 fn blocks_of_a_tile_add_up_to_it() {
     let pool = Pool::new(1);
-    for form in FORMS {
+    // A checker of memory gets through few.
+    for form in FORMS.into_iter().step_by(if cfg!(miri) { 4 } else { 1 }) {
         let blocks = 2 * form.scales.group() + 1;
         let random = noise(form.lines(blocks) * 64, 78);
         let lines = tile_of(form, blocks, |at| (random[at].abs() * 256.0) as u8);
