@@ -11,6 +11,9 @@ use super::record::Record;
 /// So much of a file is read for its line in the list.
 pub(super) const HEAD: usize = 16 << 10;
 
+/// So much of a line that goes on behind it: a title is shorter.
+const BEGINNING: usize = 2 << 10;
+
 /// How the line of an answer begins.
 const ANSWER: &[u8] = b"{\"answer\":";
 
@@ -94,16 +97,51 @@ fn head(mut file: File, len: u64) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// A line whose end was cut off within a text, as a question with a large paste is.
+/// A line whose end was cut off, as a question with a large paste is; of a long one no more than its
+/// beginning is looked at.
 fn torn(line: &[u8]) -> Option<Record> {
-    // An escape or a character may be cut in two.
-    (0..12).find_map(|cut| {
+    let line = &line[..line.len().min(BEGINNING)];
+    let ended = |kept: &[u8], end: &[u8]| -> Option<Record> {
+        serde_json::from_slice(&[kept, end].concat()).ok()
+    };
+    // Within a text, of which an escape or a character may be cut in two.
+    let within = (0..12).find_map(|cut| {
         let kept = line.get(..line.len().checked_sub(cut)?)?;
-        [&b"\"}]}"[..], b"\"}}]}"].iter().find_map(|end| {
-            let whole = [kept, end].concat();
-            serde_json::from_slice(&whole).ok()
-        })
+        ended(kept, b"\"}]}").or_else(|| ended(kept, b"\"}}]}"))
+    });
+    // Or else behind the last whole piece: within texts, quotes are escaped.
+    within.or_else(|| {
+        let last = line.windows(4).rposition(|bytes| bytes == b"},{\"")?;
+        ended(&line[..=last], b"]}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Piece;
+    use super::*;
+
+    #[test]
+    fn a_question_is_known_wherever_its_line_is_cut_off() {
+        let text = "\u{201c}a\u{201d}\n\"},{\"b\\ 日本";
+        let pieces = [
+            Piece::Text(text.into()),
+            Piece::Paste(text.repeat(2)),
+            Piece::File {
+                name: "notes of a long name.txt".into(),
+                text: text.into(),
+            },
+            Piece::Text("what is it?".into()),
+        ];
+        let line = serde_json::to_vec(&Record::User(pieces.clone().into())).unwrap();
+        for cut in b"{\"user\":[{\"text\":\"".len()..line.len() {
+            let Some(Record::User(found)) = torn(&line[..cut]) else {
+                panic!("{}", String::from_utf8_lossy(&line[..cut]));
+            };
+            // All but the last are whole.
+            assert!(!found.is_empty() && pieces.starts_with(&found[..found.len() - 1]));
+        }
+    }
 }
 
 /// What lists read, for tests.
