@@ -28,18 +28,11 @@ impl Out {
     /// What the system says; then nothing is known of what was written.
     pub fn sync(&self) -> io::Result<()> {
         fault::sync()?;
-        match self.0.sync_data() {
-            // Where disks do not know of it (some that are mounted from elsewhere), nothing can be waited for.
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput
-                ) =>
-            {
-                Ok(())
-            }
-            done => done,
-        }
+        self.0.sync_data().or_else(|error| match error.kind() {
+            // Some disks that are mounted from elsewhere do not know of it: nothing can be waited for.
+            io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput => Ok(()),
+            _ => Err(error),
+        })
     }
 }
 

@@ -18,8 +18,8 @@ pub fn on_interrupt() -> Arc<AtomicBool> {
     flag
 }
 
-/// Calls `hear` for each signal, with whether a second one ends all, on a thread that ends with the process. Where the handler is not
-/// to be had, Ctrl-C still ends the process, only without the partial answer.
+/// Calls `hear` for each signal, with whether a second one ends all, on a thread that ends with the
+/// process. Where the handler is not to be had, Ctrl-C still ends it, only without the partial answer.
 #[cfg(unix)]
 fn watch(hear: impl Fn(bool) + Send + 'static) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
