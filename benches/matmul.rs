@@ -2,7 +2,7 @@
 //! 49,152) and, for K-quants, of Qwen2.5-1.5B (1,536 and 8,960), every kernel of this CPU in one process on one thread: compare the lines of each group.
 
 use cachat::model::kernels::{
-    packed::{Kernel, PackedMatrix},
+    packed::{Kernel, PackedMatrix, Precision},
     pool::Pool,
 };
 use candle_core::quantized::GgmlDType;
@@ -52,6 +52,11 @@ fn matmul(c: &mut Criterion) {
             for kernel in Kernel::available() {
                 group.bench_function(kernel.name, |b| {
                     b.iter(|| matrix.matmul_with(*kernel, &pool, &x, &mut out));
+                });
+            }
+            if Precision::many_is_bf16() {
+                group.bench_function("amx-bf16", |b| {
+                    b.iter(|| matrix.matmul_in(Precision::Many, &pool, &x, &mut out));
                 });
             }
             group.finish();

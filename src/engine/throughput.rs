@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use crate::model::gguf::TensorType;
-use crate::model::kernels::packed::PackedMatrix;
+use crate::model::kernels::packed::{PackedMatrix, Precision};
 use crate::model::kernels::pool::Pool;
 
 /// Bytes that are read: more than caches hold, and few enough to take some ten milliseconds.
@@ -22,7 +22,8 @@ const CACHED: (usize, usize, usize) = (512, 1024, 256);
 pub struct Limits {
     /// Bytes of memory that are read in a second.
     pub read_bytes_per_second: f64,
-    /// Multiply–accumulates in a second of the kernel for 8-bit weights, with everything in the caches.
+    /// Multiply–accumulates in a second of the kernel that prompts are read by, 8-bit weights, with everything in
+    /// the caches.
     pub macs_per_second: f64,
 }
 
@@ -39,7 +40,7 @@ impl Limits {
         let mut best = f64::INFINITY;
         for _ in 0..8 * ROUNDS {
             let begun = Instant::now();
-            matrix.matmul(&pool, &x, &mut out);
+            matrix.matmul_in(Precision::Many, &pool, &x, &mut out);
             best = best.min(begun.elapsed().as_secs_f64());
         }
         let read_bytes_per_second = rates.fold(0.0, f64::max);

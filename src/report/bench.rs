@@ -48,8 +48,8 @@ pub fn conditions(loaded: &Loaded, limits: Option<&Limits>) -> String {
     }
     if let Some(limits) = limits {
         text.push_str(&format!(
-            "\nthis machine reads {:.1} GB/s from memory and multiplies {:.0} GMAC/s at most (8 bits, in \
-             its caches)",
+            "\nthis machine reads {:.1} GB/s from memory and multiplies {:.0} GMAC/s at most (as \
+             prompts are, in its caches)",
             limits.read_bytes_per_second / 1e9,
             limits.macs_per_second / 1e9
         ));
@@ -127,7 +127,7 @@ mod tests {
             conditions(&loaded, Some(&limits)),
             "loaded 1.00 GiB in 0.50 s (2.15 GB/s): weights 1.00 GiB, the process 1.07 GiB of its own and \
              20.0 MiB mapped\nthis machine reads 38.2 GB/s from memory and multiplies 412 GMAC/s at most \
-             (8 bits, in its caches)"
+             (as prompts are, in its caches)"
         );
         assert!(!conditions(&loaded, None).contains("machine"));
         let mut device = DeviceMemory {

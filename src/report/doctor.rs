@@ -161,7 +161,7 @@ mod tests {
             arch: "x86_64",
             cores: 2,
             threads: 1,
-            products: "avx2",
+            products: "avx2".into(),
             attention: "avx2",
             memory: None,
             card: Some(Card {

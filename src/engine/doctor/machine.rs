@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::engine::free::{self, Free};
 use crate::model::card::{Card, card};
 use crate::model::kernels::attention::Level;
-use crate::model::kernels::packed::Kernel;
+use crate::model::kernels::packed::{Kernel, Precision};
 use crate::model::load::default_threads;
 
 /// The program, and the machine that it finds itself on.
@@ -19,7 +19,7 @@ pub struct Machine {
     /// Threads that compute.
     pub threads: usize,
     /// The instructions of the kernels for products, and of those for attention.
-    pub products: &'static str,
+    pub products: String,
     pub attention: &'static str,
     pub memory: Option<Free>,
     pub card: Option<Card>,
@@ -42,12 +42,20 @@ impl Machine {
             arch: std::env::consts::ARCH,
             cores: std::thread::available_parallelism().map_or(1, |n| n.get()),
             threads: threads.unwrap_or_else(default_threads),
-            products: Kernel::best().name,
+            products: products(),
             attention: Level::detect().name(),
             memory: free::now(),
             card,
             no_card,
         }
+    }
+}
+
+fn products() -> String {
+    let name = Kernel::best().name;
+    match Precision::many_is_bf16() {
+        true => format!("{name}, prompts amx-bf16"),
+        false => name.into(),
     }
 }
 

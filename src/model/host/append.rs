@@ -77,6 +77,6 @@ pub fn append<T: KvElement>(
     Rows {
         data: q,
         rows: place.rows,
-        fine: qkv.fine,
+        precision: qkv.precision,
     }
 }

@@ -48,10 +48,10 @@ impl Experts {
         let routing = self.router.route(logits);
         let order = routing.order();
         let runs = routing.runs(&order);
-        let fine = x.fine;
+        let precision = x.precision;
         let through = |linears: &[Linear], x: &[f32]| {
             let runs: Vec<_> = runs.iter().map(|&(e, rows)| (&linears[e], rows)).collect();
-            together(pool, &runs, x, fine)
+            together(pool, &runs, x, precision)
         };
         let mut gathered = Vec::with_capacity(order.len() * hidden);
         for slot in &order {

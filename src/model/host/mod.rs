@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use experts::Experts;
 pub use rows::Rows;
-use rows::{SHORT, columns, queries, window_rows};
+use rows::{columns, passing, precision, queries, read_in, window_rows};
 use states::Numbers;
 use weight::{Embedding, Linear, Weight, mapped_rows, weight_data};
 
@@ -69,7 +69,12 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn precision(&self) -> String {
-        format!("host {} exact: {}", T::NAME, self.exact)
+        format!(
+            "host {} exact: {}{}",
+            T::NAME,
+            self.exact,
+            read_in(self.exact)
+        )
     }
 
     fn rows_are_alike(&self) -> bool {
@@ -77,11 +82,10 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn block_rows(&self, d: &Description) -> usize {
-        const MACS: usize = 6_000_000_000;
         // Nearly all experts are read for a block, each for its few rows.
         let routed = d.layers.iter().any(|layer| layer.experts.is_some());
         let least = if routed { 256 } else { 32 };
-        (MACS / d.layer_macs().max(1))
+        (passing(self.exact) / d.layer_macs().max(1))
             .clamp(least, 256)
             .next_multiple_of(32)
     }
@@ -173,9 +177,7 @@ impl<T: KvElement> Backend for Host<T> {
             Embedding::Mapped(file) => mapped_rows(file, tokens)?,
             Embedding::Tied => head.weight.rows(tokens),
         };
-        // By all that was said, so that a question is judged alike whatever was read before.
-        let fine = rows > 1 && before.is_some_and(|before| before + rows <= SHORT);
-        Ok(Rows { data, rows, fine })
+        Ok(Rows::new(data, rows, precision(rows, before)))
     }
 
     fn rows(&self, data: Vec<f32>, like: &Rows) -> Result<Rows> {
@@ -189,7 +191,7 @@ impl<T: KvElement> Backend for Host<T> {
     }
 
     fn linear(&self, linear: &Linear, x: &Rows) -> Result<Rows> {
-        let data = linear.forward(&self.pool, &x.data, x.rows, x.fine);
+        let data = linear.forward(&self.pool, &x.data, x.rows, x.precision);
         Ok(Rows { data, ..*x })
     }
 
@@ -374,11 +376,8 @@ impl<T: KvElement> Backend for Host<T> {
 
     fn slice(&self, x: &Rows, start: usize, rows: usize) -> Result<Rows> {
         let width = x.width();
-        Ok(Rows {
-            data: x.data[start * width..(start + rows) * width].to_vec(),
-            rows,
-            fine: x.fine,
-        })
+        let data = x.data[start * width..(start + rows) * width].to_vec();
+        Ok(Rows { data, rows, ..*x })
     }
 
     fn put(&self, x: &mut Rows, start: usize, rows: &Rows) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Activations on the CPU.
 
 use crate::cache::QueryWindow;
-use crate::model::kernels::attention::Queries;
+use crate::model::kernels::{attention::Queries, packed::Precision};
 use crate::model::shape::{AttentionShape, Span};
 
 /// Activations, `[rows, width]`.
@@ -9,15 +9,49 @@ use crate::model::shape::{AttentionShape, Span};
 pub struct Rows {
     pub data: Vec<f32>,
     pub rows: usize,
-    /// Of a short prompt: products take all of their precision.
-    pub fine: bool,
+    /// What products take of them.
+    pub precision: Precision,
 }
 
 /// Conversations of up to so many tokens are read with activations of 16 bits in place of 8: it
 /// takes some tens of milliseconds. Not single tokens, decoding would take two thirds longer.
-pub const SHORT: usize = 64;
+const SHORT: usize = 64;
+
+/// What products take of rows that are read behind `before` others, or decoded: by all that was said, so
+/// that a question is judged alike whatever was read before.
+pub fn precision(rows: usize, before: Option<usize>) -> Precision {
+    match before {
+        Some(before) if rows > 1 && before + rows <= SHORT => Precision::Sixteen,
+        Some(_) => Precision::Many,
+        None => Precision::Eight,
+    }
+}
+
+/// Of what is read, as it is told to archives.
+pub fn read_in(exact: bool) -> &'static str {
+    match !exact && Precision::many_is_bf16() {
+        true => ", read in bf16",
+        false => "",
+    }
+}
+
+/// Multiply–adds of a layer that may pass until a stop is heard.
+pub fn passing(exact: bool) -> usize {
+    match !exact && Precision::many_is_bf16() {
+        true => 24_000_000_000,
+        false => 6_000_000_000,
+    }
+}
 
 impl Rows {
+    pub fn new(data: Vec<f32>, rows: usize, precision: Precision) -> Rows {
+        Rows {
+            data,
+            rows,
+            precision,
+        }
+    }
+
     pub fn width(&self) -> usize {
         self.data.len() / self.rows.max(1)
     }
@@ -67,6 +101,6 @@ pub fn window_rows(window: &QueryWindow<Vec<f32>>) -> Rows {
     Rows {
         data: rows.iter().flatten().copied().collect(),
         rows: rows.len(),
-        fine: false,
+        precision: Precision::default(),
     }
 }

@@ -6,7 +6,7 @@ use crate::model::error::Result;
 use crate::model::gguf::{GgufFile, TensorType, quants};
 use crate::model::kernels::dense::DenseMatrix;
 use crate::model::kernels::ops;
-use crate::model::kernels::packed::{PackError, PackedMatrix, Product, products};
+use crate::model::kernels::packed::{PackError, PackedMatrix, Precision, Product, products};
 use crate::model::kernels::pool::Pool;
 use crate::model::weights;
 
@@ -40,9 +40,9 @@ pub enum Embedding {
 }
 
 impl Linear {
-    /// `x[m, inputs] · Wᵀ`, scaled and shifted; `fine` takes all of the activations' precision.
-    pub fn forward(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
-        let mut out = self.weight.product(pool, x, m, fine);
+    /// `x[m, inputs] · Wᵀ`, scaled and shifted; taking `precision` of the activations.
+    pub fn forward(&self, pool: &Pool, x: &[f32], m: usize, precision: Precision) -> Vec<f32> {
+        let mut out = self.weight.product(pool, x, m, precision);
         self.finish(pool, &mut out);
         out
     }
@@ -100,17 +100,17 @@ impl Weight {
         Ok(Weight { parts })
     }
 
-    /// `x[m, inputs] · Wᵀ`, `[m, outputs]`; `fine` takes all of the activations' precision.
-    pub fn product(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
+    /// `x[m, inputs] · Wᵀ`, `[m, outputs]`; taking `precision` of the activations.
+    pub fn product(&self, pool: &Pool, x: &[f32], m: usize, precision: Precision) -> Vec<f32> {
         if let [matrix] = self.parts.as_slice() {
-            return matrix.product(pool, x, m, fine);
+            return matrix.product(pool, x, m, precision);
         }
         let outputs = self.outputs();
         let mut all = vec![0.0; m * outputs];
         let mut first = 0;
         for matrix in &self.parts {
             let width = matrix.outputs();
-            let some = matrix.product(pool, x, m, fine);
+            let some = matrix.product(pool, x, m, precision);
             for (all, some) in all.chunks_exact_mut(outputs).zip(some.chunks_exact(width)) {
                 all[first..first + width].copy_from_slice(some);
             }
@@ -183,11 +183,10 @@ impl Matrix {
         }
     }
 
-    fn product(&self, pool: &Pool, x: &[f32], m: usize, fine: bool) -> Vec<f32> {
+    fn product(&self, pool: &Pool, x: &[f32], m: usize, precision: Precision) -> Vec<f32> {
         let mut out = vec![0.0; m * self.outputs()];
         match self {
-            Matrix::Packed(matrix) if fine => matrix.matmul_fine(pool, x, &mut out),
-            Matrix::Packed(matrix) => matrix.matmul(pool, x, &mut out),
+            Matrix::Packed(matrix) => matrix.matmul_in(precision, pool, x, &mut out),
             Matrix::Dense(matrix) => matrix.matmul(pool, x, &mut out),
         }
         out
@@ -196,7 +195,12 @@ impl Matrix {
 
 /// Products of several, each with rows of its own: `x` and what is returned are their rows one behind
 /// the other. All threads work on all of them.
-pub fn together(pool: &Pool, linears: &[(&Linear, usize)], x: &[f32], fine: bool) -> Vec<f32> {
+pub fn together(
+    pool: &Pool,
+    linears: &[(&Linear, usize)],
+    x: &[f32],
+    precision: Precision,
+) -> Vec<f32> {
     let sizes = linears.iter().map(|(l, rows)| rows * l.weight.outputs());
     let mut all = vec![0.0; sizes.sum()];
     let rows: usize = linears.iter().map(|(_, rows)| rows).sum();
@@ -213,10 +217,10 @@ pub fn together(pool: &Pool, linears: &[(&Linear, usize)], x: &[f32], fine: bool
                 x: of,
                 out: to,
             }),
-            _ => to.copy_from_slice(&linear.weight.product(pool, of, rows, fine)),
+            _ => to.copy_from_slice(&linear.weight.product(pool, of, rows, precision)),
         }
     }
-    products(pool, &mut packed, fine);
+    products(pool, &mut packed, precision);
     drop(packed);
     let mut out = &mut all[..];
     for &(linear, rows) in linears {

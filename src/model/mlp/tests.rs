@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::model::host::{Host, Rows};
+use crate::model::kernels::packed::Precision;
 use crate::model::portable::Portable;
 use crate::model::shape::{Gate, Gating};
 use crate::testing::random::Random;
@@ -252,9 +253,8 @@ impl Model {
             assert!(off < tolerance, "{what}, {rows} rows: {off}");
         };
         let host = Host::<f32>::new(2, exact);
-        let (data, fine) = (x.clone(), true);
         let y = self.load(&host);
-        let of_host = Rows { data, rows, fine };
+        let of_host = Rows::new(x.clone(), rows, Precision::Sixteen);
         let y = y.forward(&host, &of_host, &of_host).unwrap();
         let tolerance = if exact { 1e-5 } else { 2e-3 };
         close(host.to_host(y).unwrap(), "host", tolerance);
@@ -359,8 +359,7 @@ fn rows_together_equal_rows_alone_bit_for_bit() {
         let x: Vec<f32> = (0..150 * HIDDEN).map(|_| random.normal()).collect();
         let forward = |x: &[f32]| {
             let rows = x.len() / HIDDEN;
-            let (data, fine) = (x.to_vec(), false);
-            let x = Rows { data, rows, fine };
+            let x = Rows::new(x.to_vec(), rows, Precision::Eight);
             mlp.forward(&host, &x, &x).unwrap().data
         };
         let alone: Vec<f32> = x.chunks(HIDDEN).flat_map(forward).collect();

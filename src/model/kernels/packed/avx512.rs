@@ -54,7 +54,7 @@ fn load(line: &Line) -> __m512i {
 /// A block's quants as bytes, `[g]` being columns `4g..4g + 4` of the 16 rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
+pub(super) fn unpack<const BITS: u8>(lines: &[Line], table: &[u8; 16]) -> [__m512i; 8] {
     let mut quants = [_mm512_setzero_si512(); 8];
     if BITS == 8 {
         for (q, line) in quants.iter_mut().zip(lines) {
@@ -124,7 +124,7 @@ fn halves(line: &Line, half: usize) -> __m512 {
 /// (see [`affine`]).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn read(group: &mut Group, form: Form, block: &Block<'_>) {
+pub(super) fn read(group: &mut Group, form: Form, block: &Block<'_>) {
     if block.begins && !matches!(form.scales, Scales::Affine | Scales::Centred(_)) {
         read_group(group, form, block.scales);
     }
@@ -174,11 +174,11 @@ fn dots(weights: &[__m512i; 8], q: &[i8]) -> [__m512i; 2] {
 }
 
 /// Scales and offsets of a block, of its halves where they have their own.
-type Affine = [(__m512, __m512); 2];
+pub(super) type Affine = [(__m512, __m512); 2];
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn affine<const BITS: u8>(form: Form, block: &Block<'_>, group: &Group) -> Affine {
+pub(super) fn affine<const BITS: u8>(form: Form, block: &Block<'_>, group: &Group) -> Affine {
     let at = block.at;
     match (BITS, form.scales) {
         (6, _) => [

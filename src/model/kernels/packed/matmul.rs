@@ -10,7 +10,7 @@ use super::{
     residue,
     scales::Group,
 };
-use crate::model::kernels::{pool::Pool, shares::in_shares};
+use crate::model::kernels::{amx, pool::Pool, shares::in_shares};
 
 /// Multiply-adds per item of the pool, at least: about a microsecond.
 const ITEM_MACS: usize = 1 << 16;
@@ -18,7 +18,7 @@ const ITEM_MACS: usize = 1 << 16;
 const ITEMS_PER_THREAD: usize = 32;
 
 /// Where threads write disjoint elements of the output.
-struct Output(*mut f32);
+pub(super) struct Output(pub *mut f32);
 
 // SAFETY: every item writes its own (activation rows × weight rows) rectangle.
 unsafe impl Sync for Output {}
@@ -34,13 +34,13 @@ impl PackedMatrix {
         self.matmul_with(Kernel::best(), pool, x, out);
     }
 
-    /// [`PackedMatrix::matmul`] with a second 8-bit term for all activations, as if they had 16 bits:
-    /// for short prompts, where the time is not felt and every first word depends on it.
+    /// [`PackedMatrix::matmul`] that takes so much of the activations.
     ///
     /// # Panics
     /// As there.
-    pub fn matmul_fine(&self, pool: &Pool, x: &[f32], out: &mut [f32]) {
-        self.product(Kernel::best(), pool, x, out, 0.0);
+    pub fn matmul_in(&self, precision: Precision, pool: &Pool, x: &[f32], out: &mut [f32]) {
+        let matrix = self;
+        products(pool, &mut [Product { matrix, x, out }], precision);
     }
 
     /// [`PackedMatrix::matmul`] by a certain kernel, for tests and benches.
@@ -48,12 +48,13 @@ impl PackedMatrix {
     /// # Panics
     /// As there.
     pub fn matmul_with(&self, kernel: Kernel, pool: &Pool, x: &[f32], out: &mut [f32]) {
-        self.product(kernel, pool, x, out, residue::COARSE);
-    }
-
-    fn product(&self, kernel: Kernel, pool: &Pool, x: &[f32], out: &mut [f32], coarse: f32) {
         let matrix = self;
-        together(kernel, pool, &mut [Product { matrix, x, out }], coarse);
+        together(
+            kernel,
+            pool,
+            &mut [Product { matrix, x, out }],
+            residue::COARSE,
+        );
     }
 }
 
@@ -64,14 +65,37 @@ pub struct Product<'a> {
     pub out: &'a mut [f32],
 }
 
-/// [`PackedMatrix::matmul`] of many at once, which keeps all threads busy where each is small; or
-/// [`PackedMatrix::matmul_fine`] of them.
+/// What is taken of activations. A row comes to the same whatever rows are multiplied with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 8 bits per step of 32 columns, and a second term where the step is coarse: for few rows, where
+    /// reading the weights is what takes time.
+    #[default]
+    Eight,
+    /// Two terms of 8 bits: for short prompts.
+    Sixteen,
+    /// For many rows: bf16 where the CPU has a matrix unit for it ([`amx`]), else as [`Precision::Eight`].
+    Many,
+}
+
+impl Precision {
+    /// Whether [`Precision::Many`] differs here from [`Precision::Eight`].
+    pub fn many_is_bf16() -> bool {
+        amx::available()
+    }
+}
+
+/// [`PackedMatrix::matmul`] of many at once, which keeps all threads busy where each is small.
 ///
 /// # Panics
 /// As there.
-pub fn products(pool: &Pool, products: &mut [Product], fine: bool) {
-    let coarse = if fine { 0.0 } else { residue::COARSE };
-    together(Kernel::best(), pool, products, coarse);
+pub fn products(pool: &Pool, products: &mut [Product], precision: Precision) {
+    match precision {
+        #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+        Precision::Many if amx::available() => super::bf16::products(pool, products),
+        Precision::Sixteen => together(Kernel::best(), pool, products, 0.0),
+        _ => together(Kernel::best(), pool, products, residue::COARSE),
+    }
 }
 
 /// A panel of activations times some tiles of a part.
@@ -197,19 +221,17 @@ mod tests {
         };
         let matrices = sizes.map(|(rows, cols, _)| matrix(rows, cols));
         let inputs = sizes.map(|(_, cols, m)| noise(m * cols));
-        for fine in [false, true] {
+        use Precision::{Eight, Many, Sixteen};
+        for precision in [Eight, Sixteen, Many] {
             let mut found = sizes.map(|(rows, _, m)| vec![f32::NAN; rows * m]);
             let all = matrices.iter().zip(&inputs).zip(&mut found);
             let mut all: Vec<_> = all
                 .map(|((matrix, x), out)| Product { matrix, x, out })
                 .collect();
-            products(&pool, &mut all, fine);
+            products(&pool, &mut all, precision);
             for ((matrix, x), found) in matrices.iter().zip(&inputs).zip(found) {
                 let mut alone = vec![f32::NAN; found.len()];
-                match fine {
-                    true => matrix.matmul_fine(&pool, x, &mut alone),
-                    false => matrix.matmul(&pool, x, &mut alone),
-                }
+                matrix.matmul_in(precision, &pool, x, &mut alone);
                 assert_eq!(found, alone);
             }
         }

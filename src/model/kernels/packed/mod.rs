@@ -8,6 +8,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avxvnni;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod bf16;
 mod dispatch;
 mod ggml;
 mod layout;
@@ -27,7 +29,7 @@ use crate::model::plain::plain;
 pub use dispatch::Kernel;
 use dispatch::Tile;
 use layout::{BLOCK, Form, TILE};
-pub use matmul::{Product, products};
+pub use matmul::{Precision, Product, products};
 use std::sync::Arc;
 
 /// Why a tensor cannot be packed.

@@ -25,7 +25,7 @@ pub(super) fn noise(n: usize, seed: u32) -> Vec<f32> {
 }
 
 /// A tensor in a GGML dtype: its bytes, and its weights as candle dequantises them.
-fn tensor(dtype: GgmlDType, rows: usize, cols: usize, seed: u32) -> (Vec<u8>, Vec<f32>) {
+pub(super) fn tensor(dtype: GgmlDType, rows: usize, cols: usize, seed: u32) -> (Vec<u8>, Vec<f32>) {
     let w = Tensor::from_vec(noise(rows * cols, seed), (rows, cols), &Device::Cpu).unwrap();
     let q = QTensor::quantize(&w, dtype).unwrap();
     let bytes = q.data().unwrap().into_owned();
@@ -44,13 +44,13 @@ fn dequantized(matrix: &PackedMatrix) -> Vec<f32> {
     all
 }
 
-fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let max = |max: f32, (a, b): (&f32, &f32)| max.max((a - b).abs());
     a.iter().zip(b).fold(0.0, max)
 }
 
-fn reference(w: &[f32], cols: usize, x: &[f32]) -> Vec<f32> {
+pub(super) fn reference(w: &[f32], cols: usize, x: &[f32]) -> Vec<f32> {
     let dot = |x: &[f32], w: &[f32]| -> f64 {
         x.iter()
             .zip(w)
@@ -105,7 +105,12 @@ fn packed_weights_are_no_larger_than_their_file() {
 }
 
 /// Any bytes are good quants; the scales are set to what weights have.
-fn table_tensor(dtype: TensorType, rows: usize, cols: usize, seed: u32) -> (Vec<u8>, Vec<f32>) {
+pub(super) fn table_tensor(
+    dtype: TensorType,
+    rows: usize,
+    cols: usize,
+    seed: u32,
+) -> (Vec<u8>, Vec<f32>) {
     let blocks = rows * cols / dtype.block_size();
     let random = noise(blocks * dtype.type_size(), seed);
     let mut bytes: Vec<u8> = random.iter().map(|x| (x.abs() * 256.0) as u8).collect();
@@ -134,7 +139,7 @@ fn formats_with_a_table_are_packed_without_loss_and_multiplied() {
             assert!(off <= 3e-7 * largest, "{dtype}: {off}");
             let x = noise(m * cols, 4);
             let mut out = vec![0.0; m * rows];
-            packed.matmul_fine(&pool, &x, &mut out);
+            packed.matmul_in(Precision::Sixteen, &pool, &x, &mut out);
             let right = reference(&w, cols, &x);
             let off = distance(&out, &right);
             assert!(
@@ -226,7 +231,7 @@ fn fine_products_are_those_of_16_bit_activations() {
         let packed = PackedMatrix::from_ggml(GgmlDType::Q4_1, rows, cols, &bytes).unwrap();
         let x = noise(m * cols, 4);
         let mut out = vec![0.0; m * rows];
-        packed.matmul_fine(&pool, &x, &mut out);
+        packed.matmul_in(Precision::Sixteen, &pool, &x, &mut out);
         let off = distance(&out, &reference(&w, cols, &x));
         assert!(off < 1e-3, "m = {m}: {off}");
     }

@@ -7,6 +7,7 @@ use super::shapes::plain;
 use crate::cache::{HostLayer, LayerState, QueryWindow, State, Store, TensorLayer};
 use crate::model::backend::{Backend, HeadNorms, Place};
 use crate::model::host::Host;
+use crate::model::kernels::packed::Precision;
 use crate::model::portable::{Portable, angles::Angles};
 use crate::model::rope;
 use crate::model::shape::{AttentionShape, RopePairing, Rotary, Span};
@@ -232,8 +233,7 @@ impl Both {
 pub(super) type HostRows = <Host<f32> as Backend>::Rows;
 
 pub(super) fn rows_of(data: Vec<f32>, rows: usize) -> HostRows {
-    let fine = false;
-    HostRows { data, rows, fine }
+    HostRows::new(data, rows, Precision::Eight)
 }
 
 pub(super) fn close(expected: &[f32], found: &[f32], what: &str) {
