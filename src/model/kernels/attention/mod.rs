@@ -4,6 +4,8 @@
 //! against a range of that head's pages, with online softmax; tiles whose pages were cut are merged
 //! afterwards. Nothing is ever `rows × len`. [`plain`] is the same in ten obvious lines.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod bf16;
 pub(super) mod gemm;
 mod pairs;
 pub mod plain;
@@ -21,6 +23,7 @@ use plan::Plan;
 use scratch::Scratch;
 pub use simd::Level;
 use simd::{Simd, Task};
+use std::any::TypeId;
 use std::cell::Cell;
 use std::sync::OnceLock;
 use tile::{Call, Item, Shape, sweep};
@@ -103,7 +106,7 @@ pub fn attend_one_by_one_with<T: KvElement>(
         };
         let call = Call { layer, queries };
         let plan = Plan::of_each(&call, pool.threads());
-        run((level, false), pool, &call, &plan, &mut out[some]);
+        run(level, Way::Floats, pool, &call, &plan, &mut out[some]);
     }
 }
 
@@ -127,15 +130,38 @@ pub fn attend_with<T: KvElement>(
 ) {
     let call = Call { layer, queries };
     if call.check().is_some() {
-        let in_pairs = level.has_pairs() && pairs::takes::<T>();
-        let plan = Plan::new(&call, pool.threads(), in_pairs);
-        run((level, in_pairs), pool, &call, &plan, out);
+        let way = Way::of::<T>(level);
+        let plan = Plan::new(&call, pool.threads(), way != Way::Floats);
+        run(level, way, pool, &call, &plan, out);
     }
 }
 
-/// Runs a plan with an instruction set, and in pairs of 16 bits or not.
+/// What the products of an item are made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Floats,
+    /// Pairs of 16-bit integers.
+    Pairs,
+    /// Tiles of bf16.
+    Tiles,
+}
+
+impl Way {
+    /// Of rows that are read: one way for all of them, so that a row does not depend on how many are read with
+    /// it. The exact mode's entries are f32.
+    fn of<T: KvElement>(level: Level) -> Way {
+        match TypeId::of::<T>() == TypeId::of::<f32>() {
+            false if level.has_tiles() => Way::Tiles,
+            false if level.has_pairs() => Way::Pairs,
+            _ => Way::Floats,
+        }
+    }
+}
+
+/// Runs a plan with an instruction set.
 fn run<T: KvElement>(
-    (level, in_pairs): (Level, bool),
+    level: Level,
+    way: Way,
     pool: &Pool,
     call: &Call<T>,
     plan: &Plan,
@@ -160,10 +186,11 @@ fn run<T: KvElement>(
             outputs: &outputs,
             part: chunks.claim(i),
         };
-        if in_pairs {
-            level.run_pairs(pairs::Attend { call, item, output });
-        } else {
-            level.run(Attend { call, item, output });
+        match way {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            Way::Tiles => bf16::attend(call, item, output),
+            Way::Pairs => level.run_pairs(pairs::Attend { call, item, output }),
+            _ => level.run(Attend { call, item, output }),
         }
     });
     drop(chunks);

@@ -6,8 +6,8 @@ use crate::model::kernels::pool::Pool;
 
 /// Stacked rows of a full tile: enough to pay for converting a page, few enough for L2.
 const TILE_ROWS: usize = 96;
-/// The same in pairs of 16 bits: converting costs more, and computing less.
-const PAIR_TILE_ROWS: usize = 192;
+/// The same of numbers of 16 bits: converting costs more, and computing less.
+const NARROW_TILE_ROWS: usize = 192;
 /// Tiles per thread, at least, that need no cutting.
 const TILES_PER_THREAD: usize = 4;
 /// Items per thread where the pages are cut, so that threads of unequal speed end together.
@@ -27,8 +27,8 @@ pub(super) struct Plan {
 }
 
 /// Largest number of query rows in an item.
-fn tile_rows(group: usize, dim: usize, in_pairs: bool) -> usize {
-    let full = if in_pairs { PAIR_TILE_ROWS } else { TILE_ROWS };
+fn tile_rows(group: usize, dim: usize, narrow: bool) -> usize {
+    let full = if narrow { NARROW_TILE_ROWS } else { TILE_ROWS };
     let stacked = if dim > 128 { full / 2 } else { full };
     (stacked / group.max(1)).max(1)
 }
@@ -37,10 +37,10 @@ impl Plan {
     /// Tiles of query rows, smaller ones where there are too few for the threads. Pages are never cut: what a row
     /// comes to does not depend on how many are read with it, nor on the threads. So what follows from a text
     /// is the same whether all of it is read at once or its end behind what an archive has.
-    pub fn new<T: KvElement>(call: &Call<T>, threads: usize, in_pairs: bool) -> Self {
+    pub fn new<T: KvElement>(call: &Call<T>, threads: usize, narrow: bool) -> Self {
         let heads = &call.layer.heads;
         let dim = heads.first().map_or(0, |h| h.head_dim());
-        let full = tile_rows(call.group(), dim, in_pairs);
+        let full = tile_rows(call.group(), dim, narrow);
         let enough = (threads * TILES_PER_THREAD).div_ceil(heads.len().max(1));
         let tiles = match threads {
             0 | 1 => 1,
@@ -244,8 +244,8 @@ mod tests {
             layer: &layer,
             queries: &queries,
         };
-        for in_pairs in [false, true] {
-            let plan = Plan::new(&call, 1, in_pairs);
+        for narrow in [false, true] {
+            let plan = Plan::new(&call, 1, narrow);
             for item in &plan.items {
                 let most = (512 + item.rows.len()).div_ceil(PAGE) + 1;
                 assert!(item.pages.len() <= most, "{item:?}");

@@ -178,7 +178,8 @@ fn check_queries<T: KvElement>(layer: &HostLayer<T>, queries: &Queries, threads:
 /// weight off, relatively, and a result at most twice that. Values are rounded to a 4,096th of their
 /// entry's greatest at worst, and weights to a 4,096th of their page's greatest.
 fn bound<T: KvElement>(level: Level, layer: &HostLayer<T>, queries: &Queries) -> f32 {
-    if !(level.has_pairs() && super::pairs::takes::<T>()) {
+    let way = Way::of::<T>(level);
+    if way == Way::Floats {
         return 1e-5;
     }
     let longest = |x: &[f32]| {
@@ -188,7 +189,10 @@ fn bound<T: KvElement>(level: Level, layer: &HostLayer<T>, queries: &Queries) ->
     };
     let keys = layer.heads.iter().map(|head| longest(&head.keys()));
     let score = longest(queries.q) * keys.fold(0.0, f32::max) * queries.scale;
-    2.0 * 6.0 * score / 32_767.0 / 6f32.sqrt() + 2.0 / 4096.0
+    // In tiles, products of the lower halves are left out: at most 2⁻¹⁶ of a score. Values and weights are
+    // rounded to 8 bits.
+    let narrow = if way == Way::Tiles { 512.0 } else { 4096.0 };
+    2.0 * 6.0 * score / 32_767.0 / 6f32.sqrt() + 2.0 / narrow
 }
 
 #[cfg_attr(miri, ignore = "takes too long")]

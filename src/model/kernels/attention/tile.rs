@@ -285,8 +285,13 @@ impl Sight {
     /// Slots of page `index` that query row `row` sees.
     #[inline(always)]
     pub fn slots(self, row: usize, index: usize) -> Slots {
+        self.entries(row, index * PAGE)
+    }
+
+    /// Entries that query row `row` sees, counted from entry `before` on.
+    #[inline(always)]
+    pub fn entries(self, row: usize, before: usize) -> Slots {
         let seen = self.first + row;
-        let before = index * PAGE;
         seen.saturating_sub(self.window).saturating_sub(before)..seen.saturating_sub(before)
     }
 }

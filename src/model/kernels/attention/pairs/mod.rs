@@ -17,7 +17,6 @@ use super::{Output, Scratch};
 use crate::cache::{KvElement, PAGE};
 use panels::{Panels, load_queries};
 use product::ROWS;
-use std::any::TypeId;
 use std::f32::consts::{LN_2, LOG2_E};
 use sweep::State;
 
@@ -25,12 +24,6 @@ use sweep::State;
 const BLOCK: usize = 4 * ROWS;
 /// The same as whole vectors.
 const PADDED: usize = BLOCK.next_multiple_of(16);
-
-/// Whether rows that are read go this way: all of them or none, so that a row does not depend on how many
-/// are read with it. The exact mode's entries are f32.
-pub(super) fn takes<T: KvElement>() -> bool {
-    TypeId::of::<T>() != TypeId::of::<f32>()
-}
 
 /// How an item's matrices are laid out.
 struct Shape {

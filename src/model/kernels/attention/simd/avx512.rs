@@ -11,13 +11,13 @@ use std::arch::x86_64::*;
 
 /// Made where the features are known, so it is proof of them.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(());
+pub(in crate::model::kernels::attention) struct Avx512(());
 
 impl Avx512 {
     /// # Safety
     /// The CPU has AVX-512F, AVX2, FMA and F16C.
     #[inline(always)]
-    pub(super) unsafe fn new() -> Self {
+    pub(in crate::model::kernels::attention) unsafe fn new() -> Self {
         Avx512(())
     }
 }

@@ -16,9 +16,13 @@ mod portable;
 
 use super::gemm::Gemm;
 use crate::cache::KvElement;
+#[cfg(target_arch = "x86_64")]
+use crate::model::kernels::amx;
 use half::{bf16, f16};
 use std::any::TypeId;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) use avx512::Avx512;
 pub(super) use pairs::{PairTask, Pairs, exp2};
 
 /// One instruction set; a value is proof that this CPU has it. All methods inline into a function
@@ -80,6 +84,9 @@ enum Kind {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// [`Kind::Avx512`] with the matrix unit.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 /// An instruction set this CPU has.
@@ -91,6 +98,9 @@ impl Level {
     pub fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
         {
+            if has_avx512() && amx::available() {
+                return Level(Kind::Amx);
+            }
             if has_avx512() && is_x86_feature_detected!("avx512vnni") {
                 return Level(Kind::Avx512Vnni);
             }
@@ -116,6 +126,8 @@ impl Level {
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "amx-bf16",
         }
     }
 
@@ -134,8 +146,20 @@ impl Level {
             if has_avx512() && is_x86_feature_detected!("avx512vnni") {
                 all.push(Level(Kind::Avx512Vnni));
             }
+            if has_avx512() && amx::available() {
+                all.push(Level(Kind::Amx));
+            }
         }
         all
+    }
+
+    /// Whether this is the set with the matrix unit.
+    pub fn has_tiles(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => true,
+            _ => false,
+        }
     }
 
     pub(in crate::model::kernels) fn run(self, task: impl Task) {
@@ -146,7 +170,7 @@ impl Level {
             Kind::Avx2 | Kind::Avx2Pairs => unsafe { avx2::run(task) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 | Kind::Avx512Vnni => unsafe { avx512::run(task) },
+            Kind::Avx512 | Kind::Avx512Vnni | Kind::Amx => unsafe { avx512::run(task) },
         }
     }
 }

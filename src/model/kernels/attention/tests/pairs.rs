@@ -1,4 +1,4 @@
-//! Attention in pairs of 16 bits: odd sizes, and what it must leave as it was.
+//! Attention in pairs of 16 bits, and in tiles: odd sizes, and what it must leave as it was.
 
 use super::*;
 
@@ -45,7 +45,8 @@ fn groups_of_one_to_eight_equal_the_plain_version() {
 }
 
 fn pairs() -> impl Iterator<Item = Level> {
-    Level::available().into_iter().filter(|l| l.has_pairs())
+    let narrow = |l: &Level| l.has_pairs() || l.has_tiles();
+    Level::available().into_iter().filter(narrow)
 }
 
 fn attention<T: KvElement>(
@@ -98,9 +99,13 @@ fn what_is_not_for_pairs_is_as_it_was_to_the_bit() {
     let pool = Pool::new(2);
     for level in pairs() {
         // The set without pairs that it stands beside: it has the same name but for the end.
-        let name = format!("{level:?}");
+        let name = match level.has_tiles() {
+            true => "Level(Avx512)".into(),
+            false => format!("{level:?}"),
+        };
+        let plain = |l: &Level| !l.has_pairs() && !l.has_tiles();
         let beside =
-            |l: &&Level| !l.has_pairs() && name.starts_with(format!("{l:?}").trim_end_matches(')'));
+            |l: &&Level| plain(l) && name.starts_with(format!("{l:?}").trim_end_matches(')'));
         let beside = *levels.iter().rfind(beside).expect("the same set in f32");
         let both = [level, beside];
         let [a, b] = both.map(|level| attention(level, 2, &exact, &queries));
