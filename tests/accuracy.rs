@@ -1,4 +1,4 @@
-//! What the fast mode (8-bit activations, f16 cache) costs against exact mode and the reference.
+//! What the fast mode (8-bit activations, or bf16 where the CPU has a matrix unit; f16 cache) costs against exact mode and the reference.
 //! `CACHAT_TEST_TEXT=4000` reads as many tokens for the perplexity as the table in `docs/performance.md`.
 
 mod common;

@@ -30,7 +30,7 @@ const EXACT: LoadOptions = LoadOptions {
     path: ComputePath::Kernels,
 };
 
-/// As people run it: 8-bit activations, an f16 cache.
+/// As people run it: packed weights, an f16 cache.
 const FAST: LoadOptions = LoadOptions {
     exact: false,
     ..EXACT

@@ -73,7 +73,7 @@ impl<T: KvElement> Backend for Host<T> {
             "host {} exact: {}{}",
             T::NAME,
             self.exact,
-            read_in(self.exact)
+            read_in::<T>(self.exact)
         )
     }
 

@@ -1,5 +1,7 @@
 //! Activations on the CPU.
 
+use std::any::TypeId;
+
 use crate::cache::QueryWindow;
 use crate::model::kernels::{attention::Queries, packed::Precision};
 use crate::model::shape::{AttentionShape, Span};
@@ -13,7 +15,7 @@ pub struct Rows {
     pub precision: Precision,
 }
 
-/// Conversations of up to so many tokens are read with activations of 16 bits in place of 8: it
+/// Conversations of up to so many tokens are read with activations of 16 bits in place of 8, or of bf16: it
 /// takes some tens of milliseconds. Not single tokens, decoding would take two thirds longer.
 const SHORT: usize = 64;
 
@@ -27,9 +29,10 @@ pub fn precision(rows: usize, before: Option<usize>) -> Precision {
     }
 }
 
-/// Of what is read, as it is told to archives.
-pub fn read_in(exact: bool) -> &'static str {
-    match !exact && Precision::many_is_bf16() {
+/// Of what is read, over a cache of `T`, as it is told to archives.
+pub fn read_in<T: 'static>(exact: bool) -> &'static str {
+    let floats = exact && TypeId::of::<T>() == TypeId::of::<f32>();
+    match !floats && Precision::many_is_bf16() {
         true => ", read in bf16",
         false => "",
     }

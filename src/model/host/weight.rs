@@ -25,7 +25,7 @@ pub struct Weight {
 }
 
 enum Matrix {
-    /// Low-bit weights times 8-bit activations: the mode people use.
+    /// Low-bit weights times 8-bit or bf16 activations: the mode people use.
     Packed(PackedMatrix),
     /// Numbers as they are stored; in exact mode, and where a shape cannot be packed, all in f32.
     Dense(DenseMatrix),

@@ -1,6 +1,6 @@
 //! CPU kernels: the thread pool, packed low-bit matrices and dense ones, attention over the ragged cache.
 
-pub mod amx;
+mod amx;
 pub mod attention;
 pub mod convolution;
 pub mod delta;

@@ -357,13 +357,14 @@ fn rows_together_equal_rows_alone_bit_for_bit() {
         let mlp = model.load(&host);
         let mut random = Random::new(3);
         let x: Vec<f32> = (0..150 * HIDDEN).map(|_| random.normal()).collect();
-        let forward = |x: &[f32]| {
-            let rows = x.len() / HIDDEN;
-            let x = Rows::new(x.to_vec(), rows, Precision::Eight);
-            mlp.forward(&host, &x, &x).unwrap().data
-        };
-        let alone: Vec<f32> = x.chunks(HIDDEN).flat_map(forward).collect();
-        assert_eq!(alone, forward(&x));
+        for precision in [Precision::Eight, Precision::Many] {
+            let forward = |x: &[f32]| {
+                let x = Rows::new(x.to_vec(), x.len() / HIDDEN, precision);
+                mlp.forward(&host, &x, &x).unwrap().data
+            };
+            let alone: Vec<f32> = x.chunks(HIDDEN).flat_map(forward).collect();
+            assert_eq!(alone, forward(&x), "{precision:?}");
+        }
     }
 }
 

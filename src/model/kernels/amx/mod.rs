@@ -1,9 +1,11 @@
 //! The matrix unit of newer x86-64 servers (AMX): products of tiles of bf16, 16 × 32 by 32 × 16, summed in f32.
 //!
 //! A tile is 16 lines of 64 bytes. Of the left factor a line is a row's 32 numbers, of the right one it is 16
-//! columns' pairs of numbers, of the sums a row. Each row of the sums is added up in the order of the numbers,
-//! whatever the other rows hold.
+//! columns' pairs of numbers, of the sums a row. How a row of the sums is added up does not depend on the other
+//! rows.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod stack;
 #[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 mod tests;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

@@ -1,5 +1,7 @@
 //! The unit against plain sums.
 
+#![allow(unsafe_code, reason = "sends a signal")]
+
 use super::*;
 use crate::model::kernels::region::Line;
 use half::bf16;
@@ -51,4 +53,34 @@ fn products_of_tiles_are_those_of_their_numbers() {
     }
     unit.multiply(Factors(&a0, &a1), Factors(&b0, &b1), &mut sums, true);
     assert_eq!(sums.0[17][3], 2.0 * right(17, 3));
+}
+
+/// What of a handler's stack its thread's registers leave must do for more than a call or two.
+#[test]
+fn a_handler_has_room_in_a_thread_that_uses_tiles() {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    static HEARD: AtomicBool = AtomicBool::new(false);
+    extern "C" fn hear(_: libc::c_int) {
+        let room = std::hint::black_box([1u8; 16 << 10]);
+        HEARD.store(room.iter().all(|byte| *byte == 1), SeqCst);
+    }
+    let thread = std::thread::spawn(|| {
+        let Some(unit) = Unit::take() else {
+            return false;
+        };
+        unit.begin(Some(&Sums([[3.0; 32]; 32])));
+        // SAFETY: a handler that stores one flag, for a signal that nothing else here sends, to this thread.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = hear as *const () as usize;
+            action.sa_flags = libc::SA_ONSTACK;
+            libc::sigaction(libc::SIGURG, &raw const action, std::ptr::null_mut());
+            libc::raise(libc::SIGURG);
+        }
+        let mut sums = Sums::ZERO;
+        unit.end(&mut sums);
+        assert_eq!(sums.0[31][31], 3.0);
+        true
+    });
+    assert_eq!(thread.join().unwrap(), HEARD.load(SeqCst));
 }

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "instructions that the compiler does not know")]
 
+use super::stack;
 use crate::model::kernels::region::Line;
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
@@ -22,8 +23,8 @@ const OSXSAVE: u32 = 1 << 27;
 /// In XCR0: the tiles' configuration, and the tiles.
 const STATE: u64 = 1 << 17 | 1 << 18;
 /// `arch_prctl`: asks for a part of the state that is not given to everyone, and the tiles' number in it.
-const REQUEST: i32 = 0x1023;
-const TILES: i32 = 18;
+const REQUEST: libc::c_long = 0x1023;
+const TILES: libc::c_long = 18;
 
 /// Whether this CPU has the unit for bf16 and what is needed beside it, and the system lets this process use it.
 pub fn available() -> bool {
@@ -72,17 +73,19 @@ static CONFIG: Config = Config {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// The unit of this thread, at work until this is dropped.
+/// The unit of this thread, at work until this is dropped; one at a time.
 pub struct Unit(PhantomData<*const ()>);
 
 impl Unit {
     /// Nothing where it is not [`available`].
     pub fn take() -> Option<Unit> {
+        if !available() {
+            return None;
+        }
+        stack::widen();
         // SAFETY: the unit is there and may be used.
-        available().then(|| unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly))
-        });
-        available().then_some(Unit(PhantomData))
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly)) }
+        Some(Unit(PhantomData))
     }
 
     /// Sums of two tiles of rows by two of columns, over all of the factors' depth; they begin from what

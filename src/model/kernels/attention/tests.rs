@@ -338,20 +338,31 @@ fn a_row_is_the_same_whatever_is_read_with_it_and_on_however_many_threads() {
     let mut noise = Noise(77);
     let layer = noise.layer::<f16>(dim, &[len, len + 90]);
     let q = noise.vec(len * heads * dim);
-    for level in Level::available() {
-        let read = |rows: usize, threads: usize| {
-            let q = &q[(len - rows) * heads * dim..];
-            let queries = Queries::last(q, rows, heads, 0.125);
-            let mut out = vec![f32::NAN; q.len()];
-            attend_with(level, &Pool::new(threads), &layer, &queries, &mut out);
-            out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+    let read = |level: Level, window: Option<usize>, rows: usize, threads: usize| {
+        let q = &q[(len - rows) * heads * dim..];
+        let span = Span { behind: 0, window };
+        let queries = Queries {
+            span,
+            ..Queries::last(q, rows, heads, 0.125)
         };
-        let all = read(len, 1);
-        for rows in [1, 7, 40, 300, len] {
-            for threads in [1, 2, 5] {
-                let found = read(rows, threads);
-                let expected = &all[(len - rows) * heads * dim..];
-                assert!(found == expected, "{level:?}, {rows} rows on {threads}");
+        let mut out = vec![f32::NAN; q.len()];
+        attend_with(level, &Pool::new(threads), &layer, &queries, &mut out);
+        out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+    };
+    for level in Level::available() {
+        for window in [None, Some(40), Some(300)] {
+            let all = read(level, window, len, 1);
+            let threads: &[usize] = match window {
+                None => &[1, 2, 5],
+                Some(_) => &[2],
+            };
+            for rows in [1, 7, 40, 300, len] {
+                for &threads in threads {
+                    let found = read(level, window, rows, threads);
+                    let expected = &all[(len - rows) * heads * dim..];
+                    let what = format!("{level:?} {window:?}, {rows} rows on {threads}");
+                    assert!(found == expected, "{what}");
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The product of many rows on the matrix unit ([`amx`]): weights become bf16 once for all rows of a call, and
+//! The product of many rows on the matrix unit ([`amx`](crate::model::kernels::amx)): weights become bf16 once for all rows of a call, and
 //! so do activations, which keep 8 bits each whatever stands beside them. Sums are f32 all through, with no scales to meet
 //! them at every block, of which the 8-bit kernels are made up to a half.
 //!
@@ -31,7 +31,7 @@ const _: () = assert!(DEPTH == BLOCK && SIDE == TILE);
 
 /// Rows, and outputs, that are multiplied at once: two tiles.
 const PAIR: usize = 2 * SIDE;
-/// Lines of activations that pass by each pair of weight tiles, at most: half a megabyte, of a level-2 cache of
+/// Lines of activations that pass by each pair of weight tiles, about: half a megabyte, of a level-2 cache of
 /// two.
 const PASSING: usize = 8192;
 /// Blocks of a pass are a multiple of this, so that no group of scales is read twice.
@@ -61,8 +61,17 @@ struct Item<'a> {
     pairs: Range<usize>,
 }
 
-/// All products at once, see [`super::products`]. The CPU must have the unit.
-pub fn products(pool: &Pool, products: &mut [Product]) {
+/// All products at once, see [`super::products`].
+///
+/// # Safety
+/// The CPU has the unit, and with it AVX-512 F, BW and BF16.
+///
+/// # Panics
+/// As there.
+pub unsafe fn products(pool: &Pool, products: &mut [Product]) {
+    for product in &*products {
+        product.rows();
+    }
     let inputs: Vec<_> = products
         .iter_mut()
         .filter(|product| !product.x.is_empty() && product.matrix.rows > 0)
@@ -87,7 +96,8 @@ pub fn products(pool: &Pool, products: &mut [Product]) {
         }
     }
     let rows = inputs.iter().map(|(matrix, x, _)| (*x, matrix.cols));
-    let packed = Packed::new(pool, rows);
+    // SAFETY: the caller's promise.
+    let packed = unsafe { Packed::new(pool, rows) };
     in_shares(pool, items.len(), |i| {
         let item = &items[i];
         let (matrix, x, output) = &inputs[item.product];
@@ -135,7 +145,7 @@ impl Item<'_> {
                     if tile < self.part.tiles() {
                         let mut tile = self.part.tile(tile, matrix.cols);
                         tile.blocks = blocks.clone();
-                        weights::unpack(&tile, &mut group, to);
+                        weights::unpack(&unit, &tile, &mut group, to);
                     }
                 }
                 let row_tile =

@@ -65,6 +65,26 @@ pub struct Product<'a> {
     pub out: &'a mut [f32],
 }
 
+impl Product<'_> {
+    /// How many rows of activations there are.
+    ///
+    /// # Panics
+    /// When `x` is not `[m, cols]` or `out` not `[m, rows]`.
+    pub(super) fn rows(&self) -> usize {
+        assert!(
+            self.x.len().is_multiple_of(self.matrix.cols),
+            "x must be [m, cols]"
+        );
+        let m = self.x.len() / self.matrix.cols;
+        assert_eq!(
+            self.out.len(),
+            m * self.matrix.rows,
+            "out must be [m, rows]"
+        );
+        m
+    }
+}
+
 /// What is taken of activations. A row comes to the same whatever rows are multiplied with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
@@ -74,7 +94,7 @@ pub enum Precision {
     Eight,
     /// Two terms of 8 bits: for short prompts.
     Sixteen,
-    /// For many rows: bf16 where the CPU has a matrix unit for it ([`amx`]), else as [`Precision::Eight`].
+    /// For many rows: bf16 where the CPU has a matrix unit for it (AMX), else as [`Precision::Eight`].
     Many,
 }
 
@@ -91,8 +111,9 @@ impl Precision {
 /// As there.
 pub fn products(pool: &Pool, products: &mut [Product], precision: Precision) {
     match precision {
+        // SAFETY: the CPU has the unit.
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-        Precision::Many if amx::available() => super::bf16::products(pool, products),
+        Precision::Many if amx::available() => unsafe { super::bf16::products(pool, products) },
         Precision::Sixteen => together(Kernel::best(), pool, products, 0.0),
         _ => together(Kernel::best(), pool, products, residue::COARSE),
     }
@@ -111,10 +132,9 @@ struct Item<'a> {
 fn together(kernel: Kernel, pool: &Pool, products: &mut [Product], coarse: f32) {
     let mut inputs = Vec::with_capacity(products.len());
     let mut all_tiles = 0;
-    for Product { matrix, x, out } in products {
-        assert!(x.len().is_multiple_of(matrix.cols), "x must be [m, cols]");
-        let m = x.len() / matrix.cols;
-        assert_eq!(out.len(), m * matrix.rows, "out must be [m, rows]");
+    for product in products {
+        let m = product.rows();
+        let Product { matrix, x, out } = product;
         let output = Output(out.as_mut_ptr());
         let matrix: &PackedMatrix = matrix;
         if matrix.rows > 0 && m > 0 {

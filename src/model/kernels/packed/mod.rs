@@ -1,5 +1,5 @@
 //! Packed low-bit weight matrices: weights of 4 to 8 bits, or 4-bit places in a table, times int8
-//! activations.
+//! activations, or as bf16 times bf16.
 
 mod activations;
 #[cfg(target_arch = "x86_64")]
@@ -55,7 +55,7 @@ pub enum PackError {
     Candle(#[from] candle_core::Error),
 }
 
-/// Weights `[rows (outputs), cols (inputs)]`, packed for CPU dot products with int8 activations.
+/// Weights `[rows (outputs), cols (inputs)]`, packed for the products of CPUs.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     rows: usize,

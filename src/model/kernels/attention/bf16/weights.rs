@@ -47,6 +47,16 @@ impl<T: KvElement> State<'_, '_, T> {
             let old = self.max[m];
             let new = s.max_lane(high).max(old);
             let line = i / SIDE * PAIRS * LINES + i % SIDE;
+            // 0, or NaN where the row sees what is no number.
+            let slots = visible.start.max(tiles.start * PAIR)..visible.end.min(tiles.end * PAIR);
+            let broken: f32 = match self.panels.any_broken {
+                true => {
+                    let seen = self.panels.broken.get(slots);
+                    seen.unwrap_or_default().iter().sum()
+                }
+                false => 0.0,
+            };
+            self.sums[m] += broken;
             if new == f32::NEG_INFINITY {
                 // Nothing that the row sees.
                 for tile in tiles.clone() {
@@ -72,12 +82,6 @@ impl<T: KvElement> State<'_, '_, T> {
                     _mm512_store_si512(to.0.as_mut_ptr().cast(), both);
                 }
             }
-            let mut all = s.sum_lanes(sum);
-            if self.panels.any_broken {
-                let slots =
-                    visible.start.max(tiles.start * PAIR)..visible.end.min(tiles.end * PAIR);
-                all += self.panels.broken[slots].iter().sum::<f32>();
-            }
             if new > old {
                 let shrink = (old - new).exp2();
                 self.max[m] = new;
@@ -86,7 +90,7 @@ impl<T: KvElement> State<'_, '_, T> {
                     out.0[i].iter_mut().for_each(|x| *x *= shrink);
                 }
             }
-            self.sums[m] += all;
+            self.sums[m] += s.sum_lanes(sum);
         }
     }
 }

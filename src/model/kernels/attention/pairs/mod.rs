@@ -1,4 +1,4 @@
-//! Attention of many query rows in 16-bit integers: the tile's other way, for prefill over a cache of
+//! Attention of rows that are read in 16-bit integers: the tile's second way, for prefill over a cache of
 //! 16 bits where the CPU multiplies integers at twice the rate of f32.
 //!
 //! Every query and key is scaled to one length, so that a score is off by 2⁻¹⁶ of its greatest

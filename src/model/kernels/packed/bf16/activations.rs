@@ -23,7 +23,10 @@ pub struct Packed {
 
 impl Packed {
     /// `[m, cols]` each, `cols` a multiple of [`DEPTH`].
-    pub fn new<'a>(
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F, BW and BF16.
+    pub unsafe fn new<'a>(
         pool: &Pool,
         inputs: impl Iterator<Item = (&'a [f32], usize)> + Clone,
     ) -> Packed {
@@ -54,7 +57,7 @@ impl Packed {
         pool.run(jobs.len(), |i| {
             if let Ok(mut job) = jobs[i].lock() {
                 let (rows, cols, to) = &mut *job;
-                // SAFETY: the unit is there, and with it what this needs.
+                // SAFETY: the caller's promise.
                 unsafe { pack(rows, *cols, to) }
             }
         });

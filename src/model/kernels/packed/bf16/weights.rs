@@ -9,12 +9,12 @@ use crate::model::kernels::packed::{
     layout::{LOOKUP, Quants},
     scales::Group,
 };
-use crate::model::kernels::region::Line;
+use crate::model::kernels::{amx::Unit, region::Line};
 use std::arch::x86_64::*;
 
 /// Writes the tile's blocks, 16 lines for each: of line `p`, numbers 2r and 2r + 1 are columns 2p and 2p + 1
-/// of row r.
-pub fn unpack(tile: &Tile, group: &mut Group, to: &mut [Line]) {
+/// of row r. The unit is proof of what the CPU has.
+pub fn unpack(_: &Unit, tile: &Tile, group: &mut Group, to: &mut [Line]) {
     // SAFETY: the unit is there, and with it what these need.
     unsafe {
         match tile.form.quants {
