@@ -14,7 +14,7 @@ use crate::config::Settings;
 use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
 use crate::engine::bench::{BenchRow, row};
-use crate::engine::memory::ProcessMemory;
+use crate::engine::memory::{self, ProcessMemory};
 use crate::engine::session::Session;
 use crate::engine::throughput::Limits;
 use crate::model::ModelError;
@@ -91,6 +91,7 @@ pub fn run(args: BenchArgs, dirs: &Dirs) -> Result<(), CliError> {
     let seconds = begun.elapsed().as_secs_f64();
     let file_bytes = file.file_len();
     drop(file);
+    memory::settle();
     let memory = ProcessMemory::now();
     let loaded = Loaded {
         seconds,

@@ -9,6 +9,7 @@ use crate::dirs::Dirs;
 use crate::engine::archiving::Archiving;
 use crate::engine::event::{Event, ModelInfo};
 use crate::engine::free;
+use crate::engine::memory;
 use crate::engine::sampling::FileSampling;
 use crate::engine::session::{Model, TurnError};
 use crate::engine::worker::Loaded;
@@ -38,7 +39,10 @@ fn gguf(path: &std::path::Path) -> Result<GgufFile, String> {
 pub fn model(settings: &Settings, dirs: &Dirs) -> Result<Model, CliError> {
     let mut settings = settings.clone();
     let file = file(&mut settings, dirs)?;
-    open(&settings, &file, &|_| {})
+    let model = open(&settings, &file, &|_| {});
+    drop(file);
+    memory::settle();
+    model
 }
 
 /// For the app: finds, fetches and loads on the engine's thread, and tells how far it is. `beside`
@@ -88,6 +92,7 @@ pub fn for_engine(
         Ok(model) => model.map_err(|e| brief(&e.to_string()))?,
         Err(panic) => std::panic::resume_unwind(panic),
     };
+    memory::settle();
     let info = info(&model, found);
     Ok(Loaded { model, info })
 }

@@ -16,8 +16,9 @@ pub struct Line(pub [u8; 64]);
 
 /// Bytes of a huge page.
 const HUGE: usize = if cfg!(miri) { 4096 } else { 2 << 20 };
-/// Bytes of a mapping, at least; only what is written takes memory.
-const MAPPING: usize = if cfg!(miri) { 1 << 16 } else { 64 << 20 };
+/// Bytes of a mapping, at least: only what is written takes memory, but the huge page that its last lines are
+/// on, all of it.
+const MAPPING: usize = if cfg!(miri) { 1 << 16 } else { 256 << 20 };
 
 /// One mapping, freed when nothing is left in it.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ mod class;
 mod error;
 mod kind;
 mod memo;
+mod names;
 mod roles;
 mod special;
 mod split;
@@ -17,6 +18,7 @@ pub use error::TokenizerError;
 
 use super::gguf::GgufFile;
 use kind::Kind;
+use names::Names;
 use special::Special;
 use split::Split;
 use std::ops::Range;
@@ -38,7 +40,7 @@ pub struct Segment<'a> {
 pub struct Tokenizer {
     encoder: Encoder,
     special: Special,
-    tokens: Vec<String>,
+    tokens: Names,
     kinds: Vec<Kind>,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -135,7 +137,7 @@ impl Tokenizer {
             longest: longest.max(1),
             encoder,
             special: Special::new(&tokens, &kinds)?,
-            tokens: tokens.into_iter().map(str::to_owned).collect(),
+            tokens: Names::new(&tokens),
             kinds,
             bos,
             eos,
@@ -287,7 +289,7 @@ impl Tokenizer {
 
     /// A token as the vocabulary writes it.
     pub fn token(&self, id: u32) -> Option<&str> {
-        self.tokens.get(id as usize).map(String::as_str)
+        self.tokens.get(id as usize)
     }
 
     /// Where control tokens and others recognised in text are written in `text`, and their ids: the
