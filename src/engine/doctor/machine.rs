@@ -54,7 +54,7 @@ impl Machine {
 fn products() -> String {
     let name = Kernel::best().name;
     match Precision::many_is_bf16() {
-        true => format!("{name}, prompts amx-bf16"),
+        true => format!("{name} (prompts: amx-bf16)"),
         false => name.into(),
     }
 }

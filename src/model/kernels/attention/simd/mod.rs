@@ -127,7 +127,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]
-            Kind::Amx => "amx-bf16",
+            Kind::Amx => "avx512, in amx tiles",
         }
     }
 
