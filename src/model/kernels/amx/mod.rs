@@ -5,6 +5,8 @@
 //! rows.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub mod bf16;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod stack;
 #[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 mod tests;

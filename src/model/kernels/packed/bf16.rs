@@ -69,14 +69,15 @@ struct Item<'a> {
 /// # Panics
 /// As there.
 pub unsafe fn products(pool: &Pool, products: &mut [Product]) {
-    for product in &*products {
-        product.rows();
+    let mut inputs = Vec::with_capacity(products.len());
+    for product in products {
+        let m = product.rows();
+        let Product { matrix, x, out } = product;
+        let matrix: &PackedMatrix = matrix;
+        if matrix.rows > 0 && m > 0 {
+            inputs.push((matrix, m, *x, Output(out.as_mut_ptr())));
+        }
     }
-    let inputs: Vec<_> = products
-        .iter_mut()
-        .filter(|product| !product.x.is_empty() && product.matrix.rows > 0)
-        .map(|Product { matrix, x, out }| (*matrix, *x, Output(out.as_mut_ptr())))
-        .collect();
     let pairs_of = |part: &Part| part.rows.div_ceil(PAIR);
     let parts = inputs.iter().flat_map(|(matrix, ..)| &matrix.parts);
     let all: usize = parts.map(pairs_of).sum();
@@ -95,20 +96,15 @@ pub unsafe fn products(pool: &Pool, products: &mut [Product]) {
             first_row += part.rows;
         }
     }
-    let rows = inputs.iter().map(|(matrix, x, _)| (*x, matrix.cols));
+    let rows = inputs.iter().map(|(matrix, _, x, _)| (*x, matrix.cols));
     // SAFETY: the caller's promise.
     let packed = unsafe { Packed::new(pool, rows) };
     in_shares(pool, items.len(), |i| {
         let item = &items[i];
-        let (matrix, x, output) = &inputs[item.product];
+        let (matrix, m, _, output) = &inputs[item.product];
         let mut scratch = SCRATCH.take();
-        item.run(
-            matrix,
-            x.len() / matrix.cols,
-            packed.of(item.product),
-            &mut scratch,
-            output,
-        );
+        let x = packed.of(item.product);
+        item.run(matrix, *m, x, &mut scratch, output);
         SCRATCH.set(scratch);
     });
 }

@@ -4,7 +4,10 @@
 
 use super::{ENTRIES, LINES, PAIR, PAIRS, Shape};
 use crate::cache::{KvElement, PAGE};
-use crate::model::kernels::amx::{DEPTH, Factors, SIDE};
+use crate::model::kernels::amx::{
+    DEPTH, Factors, SIDE,
+    bf16::{order, pairs},
+};
 use crate::model::kernels::attention::simd::{Avx512, load_elements};
 use crate::model::kernels::region::Line;
 use crate::model::kernels::unaligned;
@@ -184,25 +187,4 @@ impl<'a> Panels<'a> {
         }
         _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(numbers, numbers) == 0
     }
-}
-
-/// Where numbers of two registers of 16 go to lie in pairs.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn order() -> __m512i {
-    let mut order = [0u16; 32];
-    for (i, place) in order.iter_mut().enumerate() {
-        *place = (i % 2 * 16 + i / 2) as u16;
-    }
-    // SAFETY: 64 bytes.
-    unsafe { unaligned::read(order.as_ptr().cast::<__m512i>()) }
-}
-
-/// Lane by lane one number of `x` and one of `y`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn pairs(order: __m512i, x: __m512, y: __m512) -> __m512i {
-    // SAFETY: as many bits.
-    let both: __m512i = unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(y, x)) };
-    _mm512_permutexvar_epi16(order, both)
 }

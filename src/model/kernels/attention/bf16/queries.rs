@@ -4,7 +4,7 @@
 
 use super::{DEPTH, LINES, PAIR, Shape};
 use crate::cache::KvElement;
-use crate::model::kernels::amx::{Factors, SIDE};
+use crate::model::kernels::amx::{Factors, SIDE, bf16::numbers};
 use crate::model::kernels::attention::tile::{Call, Item};
 use crate::model::kernels::region::Line;
 use crate::model::kernels::unaligned;
@@ -47,10 +47,10 @@ impl<'a> Stacked<'a> {
                 unsafe {
                     let [x, y] = unaligned::read(some.as_ptr().cast::<[__m512; 2]>());
                     let (x, y) = (_mm512_mul_ps(x, by), _mm512_mul_ps(y, by));
-                    let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(y, x));
+                    let both = numbers(x, y);
                     let x = _mm512_sub_ps(x, floats(_mm512_castsi512_si256(both)));
                     let y = _mm512_sub_ps(y, floats(_mm512_extracti64x4_epi64::<1>(both)));
-                    let rest: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(y, x));
+                    let rest = numbers(x, y);
                     _mm512_store_si512(lines[upper].0.as_mut_ptr().cast(), both);
                     _mm512_store_si512(lines[lower].0.as_mut_ptr().cast(), rest);
                 }

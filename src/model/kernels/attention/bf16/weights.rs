@@ -5,7 +5,7 @@
 use super::sweep::State;
 use super::{ENTRIES, LINES, PAIR, PAIRS};
 use crate::cache::KvElement;
-use crate::model::kernels::amx::{SIDE, Sums};
+use crate::model::kernels::amx::{SIDE, Sums, bf16::numbers};
 use crate::model::kernels::attention::simd::{Avx512, Simd, exp2};
 use std::arch::x86_64::*;
 use std::ops::Range;
@@ -75,12 +75,9 @@ impl<T: KvElement> State<'_, '_, T> {
                     *weights = s.keep_above(x, s.splat(LEAST), exp2(s, x));
                     sum = s.add(sum, *weights);
                 }
-                // SAFETY: as many bits; lines are aligned.
-                unsafe {
-                    let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(both[1], both[0]));
-                    let to = &mut self.weights[line + tile * LINES];
-                    _mm512_store_si512(to.0.as_mut_ptr().cast(), both);
-                }
+                let to = &mut self.weights[line + tile * LINES];
+                // SAFETY: lines are aligned.
+                unsafe { _mm512_store_si512(to.0.as_mut_ptr().cast(), numbers(both[0], both[1])) };
             }
             if new > old {
                 let shrink = (old - new).exp2();

@@ -3,7 +3,7 @@
 #![allow(unsafe_code, reason = "intrinsics")]
 
 use super::{DEPTH, LINES, PAIR, SIDE};
-use crate::model::kernels::{pool::Pool, region::Line, unaligned};
+use crate::model::kernels::{amx::bf16::numbers, pool::Pool, region::Line, unaligned};
 use std::arch::x86_64::*;
 use std::cell::Cell;
 use std::ops::Range;
@@ -95,7 +95,7 @@ fn pack(rows: &[f32], cols: usize, to: &mut [Line]) {
             unsafe {
                 let low = unaligned::read(x.as_ptr().cast::<__m512>());
                 let high = unaligned::read(x.as_ptr().cast::<__m512>().add(1));
-                let both: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+                let both = numbers(low, high);
                 // What is infinite would be so in some of the outputs only.
                 let exponent = _mm512_set1_epi16(0x7f80);
                 let broken = _mm512_cmpeq_epi16_mask(_mm512_and_si512(both, exponent), exponent);

@@ -9,7 +9,13 @@ use crate::model::kernels::packed::{
     layout::{LOOKUP, Quants},
     scales::Group,
 };
-use crate::model::kernels::{amx::Unit, region::Line};
+use crate::model::kernels::{
+    amx::{
+        Unit,
+        bf16::{order, pairs},
+    },
+    region::Line,
+};
 use std::arch::x86_64::*;
 
 /// Writes the tile's blocks, 16 lines for each: of line `p`, numbers 2r and 2r + 1 are columns 2p and 2p + 1
@@ -30,12 +36,7 @@ pub fn unpack(_: &Unit, tile: &Tile, group: &mut Group, to: &mut [Line]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn blocks<const BITS: u8>(tile: &Tile, group: &mut Group, to: &mut [Line]) {
     let table = tile.form.quants.table();
-    let mut order = [0u16; 32];
-    for (i, place) in order.iter_mut().enumerate() {
-        *place = (i % 2 * 16 + i / 2) as u16;
-    }
-    // SAFETY: 64 bytes.
-    let order = unsafe { _mm512_loadu_si512(order.as_ptr().cast()) };
+    let order = order();
     let byte = _mm512_set1_epi32(255);
     for (block, to) in tile.blocks().zip(to.chunks_exact_mut(LINES)) {
         avx512::read(group, tile.form, &block);
@@ -61,12 +62,9 @@ fn blocks<const BITS: u8>(tile: &Tile, group: &mut Group, to: &mut [Line]) {
                 .iter_mut()
                 .zip([[weights[0], weights[1]], [weights[2], weights[3]]])
             {
-                // SAFETY: as many bits, and a line.
-                unsafe {
-                    let pair: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(pair[1], pair[0]));
-                    let pair = _mm512_permutexvar_epi16(order, pair);
-                    _mm512_store_si512(line.0.as_mut_ptr().cast(), pair);
-                }
+                let pair = pairs(order, pair[0], pair[1]);
+                // SAFETY: a line.
+                unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), pair) };
             }
         }
     }
